@@ -1,0 +1,45 @@
+"""Files that are either whole or not there."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(destination: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``destination`` that takes its place when the block succeeds.
+
+    The temporary file is flushed to the disk before it is moved, so that a crash leaves either
+    the old file or the new one. It keeps the suffix of ``destination``, because matplotlib and
+    numpy choose the format by it.
+
+    Args:
+        destination: Where the finished file shall be. Its folder is created if missing.
+
+    Yields:
+        A path in the same folder, to be written by the caller.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        dir=destination.parent, prefix=f".{destination.stem}-", suffix=f".tmp{destination.suffix}"
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(destination)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    # mkstemp makes files that only their owner can read; artefacts are meant to be shared. The
+    # umask can only be read by setting it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
