@@ -1,0 +1,51 @@
+"""What an exported model says about a set of images."""
+
+import torch
+from torch import Tensor, nn
+
+from mnist_lightning.errors import UserError
+
+CLASSES = 10
+
+
+def predict_logits(model: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
+    """Run a model over images, batch by batch, without gradients.
+
+    Args:
+        model: A network in eval mode, eager or TorchScript, that takes uint8 ``(N, 1, 28, 28)``
+            and gives float32 logits ``(N, 10)``.
+        images: uint8, ``(N, 1, 28, 28)``, on the model's device.
+        batch_size: Images per call, at least 1.
+
+    Returns:
+        Logits, float32, ``(N, 10)``, on the CPU, in the order of ``images``.
+
+    Raises:
+        UserError: The model's output has another shape or dtype, or is not finite.
+        ValueError: The model is in training mode: dropout and batch statistics would make the
+            predictions those of another model.
+    """
+    # A frozen TorchScript module has lost the attribute along with the mode.
+    if getattr(model, "training", False):
+        raise ValueError("the model is in training mode; call model.eval() first")
+    logits = torch.empty(len(images), CLASSES)
+    with torch.inference_mode():
+        for start in range(0, len(images), batch_size):
+            batch = images[start : start + batch_size]
+            logits[start : start + len(batch)] = _checked(model(batch), len(batch))
+    return logits
+
+
+def _checked(output: Tensor, count: int) -> Tensor:
+    if output.shape != (count, CLASSES) or output.dtype != torch.float32:
+        raise UserError(
+            f"The model gave {output.dtype} of shape {tuple(output.shape)} for {count} images "
+            f"instead of float32 logits of shape {(count, CLASSES)}: it is not a digit classifier "
+            "of this project. Train and export it again."
+        )
+    if not bool(output.isfinite().all()):
+        raise UserError(
+            "The model gave logits that are not finite: its weights are damaged or its training "
+            "diverged. Train it again, with a lower learning rate if it diverged."
+        )
+    return output

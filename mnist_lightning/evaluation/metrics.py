@@ -1,0 +1,199 @@
+"""How good predictions are: accuracy with its uncertainty, and where the errors lie.
+
+All results are frozen dataclasses of plain Python numbers, so that they go into JSON as they are.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+from torch import Tensor
+from torch.nn import functional as F
+
+from mnist_lightning.evaluation.inference import CLASSES
+
+CONFIDENCE_LEVEL = 0.95
+MOST_CONFUSED_PAIRS = 10
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval of a proportion.
+
+    Attributes:
+        low: Lower end, 0 to 1.
+        high: Upper end, 0 to 1.
+        level: Confidence level, 0 to 1.
+        method: How it was computed; ``wilson`` is Wilson's score interval.
+    """
+
+    low: float
+    high: float
+    level: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What is said about any set of predictions.
+
+    Attributes:
+        n: Number of images.
+        correct: Number of images whose largest logit is that of the true digit, 0 to ``n``.
+        accuracy: ``correct / n``, 0 to 1.
+        interval: Confidence interval of ``accuracy``.
+        loss: Mean cross-entropy in nats, without label smoothing.
+    """
+
+    n: int
+    correct: int
+    accuracy: float
+    interval: Interval
+    loss: float
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """One digit against all others.
+
+    Attributes:
+        digit: The digit, 0 to 9.
+        precision: Share of the images predicted as the digit that are it, 0 to 1; 0 if there are
+            none.
+        recall: Share of the images of the digit that are predicted as it, 0 to 1; 0 if there are
+            none.
+        f1: Harmonic mean of precision and recall, 0 to 1; 0 if both are.
+        support: Number of images of the digit.
+    """
+
+    digit: int
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """A pair of digits that were mistaken for each other, in one direction.
+
+    Attributes:
+        true: The digit on the image by its label, 0 to 9.
+        predicted: The digit it was taken for, 0 to 9.
+        count: How often, at least 1.
+    """
+
+    true: int
+    predicted: int
+    count: int
+
+
+@dataclass(frozen=True)
+class DetailedMetrics(Metrics):
+    """What is said about the predictions on the test set.
+
+    Attributes:
+        macro_f1: Unweighted mean of F1 over the digits that occur among labels or predictions, as
+            torchmetrics defines it, 0 to 1.
+        per_class: Ten entries, digits 0 to 9.
+        confusion_matrix: ``(10, 10)`` counts, rows are true digits, columns predicted ones.
+        most_confused: At most ten pairs, most frequent first, then by true and predicted digit.
+    """
+
+    macro_f1: float
+    per_class: tuple[ClassMetrics, ...]
+    confusion_matrix: tuple[tuple[int, ...], ...]
+    most_confused: tuple[Confusion, ...]
+
+
+def measure(logits: Tensor, labels: Tensor) -> Metrics:
+    """Compute accuracy with its interval, and loss.
+
+    Args:
+        logits: float32, ``(N, 10)``, finite, on the CPU.
+        labels: int64, ``(N,)``, each 0 to 9, on the CPU. ``N`` is at least 1.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        ValueError: There are no images, or the shapes do not belong together.
+    """
+    if len(labels) == 0 or logits.shape != (len(labels), CLASSES):
+        raise ValueError(
+            f"logits of shape {tuple(logits.shape)} for {len(labels)} labels; "
+            f"(N, {CLASSES}) and N labels, at least one, are needed"
+        )
+    n = len(labels)
+    correct = int((logits.argmax(dim=1) == labels).sum())
+    return Metrics(
+        n=n,
+        correct=correct,
+        accuracy=correct / n,
+        interval=wilson_interval(correct, n),
+        # In float64, so that the mean of many tiny losses does not depend on the batch size.
+        loss=float(F.cross_entropy(logits.double(), labels)),
+    )
+
+
+def measure_in_detail(logits: Tensor, labels: Tensor) -> DetailedMetrics:
+    """Compute everything that is recorded about the test set.
+
+    Args:
+        logits: As for :func:`measure`.
+        labels: As for :func:`measure`.
+
+    Returns:
+        The metrics, per digit and in total.
+
+    Raises:
+        ValueError: As for :func:`measure`.
+    """
+    overall = measure(logits, labels)
+    true, predicted = labels.numpy(), logits.argmax(dim=1).numpy()
+    digits = range(CLASSES)
+    per_class = precision_recall_fscore_support(true, predicted, labels=digits, zero_division=0)
+    matrix = confusion_matrix(true, predicted, labels=digits).tolist()
+    return DetailedMetrics(
+        n=overall.n,
+        correct=overall.correct,
+        accuracy=overall.accuracy,
+        interval=overall.interval,
+        loss=overall.loss,
+        macro_f1=float(f1_score(true, predicted, average="macro")),
+        per_class=tuple(
+            ClassMetrics(digit, float(precision), float(recall), float(f1), int(support))
+            for digit, precision, recall, f1, support in zip(digits, *per_class, strict=True)
+        ),
+        confusion_matrix=tuple(tuple(row) for row in matrix),
+        most_confused=_most_confused(torch.tensor(matrix)),
+    )
+
+
+def wilson_interval(correct: int, n: int) -> Interval:
+    """Compute Wilson's score interval of a proportion.
+
+    Unlike the normal approximation it stays within 0 and 1 and is sound near both, where the
+    accuracies of this project lie (Brown, Cai, DasGupta: Interval Estimation for a Binomial
+    Proportion, Statistical Science 16, 2001).
+
+    Args:
+        correct: Number of successes, 0 to ``n``.
+        n: Number of trials, at least 1.
+
+    Returns:
+        The two-sided 95 % interval.
+    """
+    interval = binomtest(correct, n).proportion_ci(CONFIDENCE_LEVEL, method="wilson")
+    return Interval(float(interval.low), float(interval.high), CONFIDENCE_LEVEL, "wilson")
+
+
+def _most_confused(matrix: Tensor) -> tuple[Confusion, ...]:
+    errors = matrix.clone().fill_diagonal_(0)
+    pairs = [
+        Confusion(true, predicted, int(errors[true, predicted]))
+        for true, predicted in errors.nonzero().tolist()
+    ]
+    # sorted() is stable and nonzero() goes row by row, so that ties stay in the digits' order.
+    return tuple(sorted(pairs, key=lambda pair: -pair.count)[:MOST_CONFUSED_PAIRS])

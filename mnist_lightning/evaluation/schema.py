@@ -1,0 +1,137 @@
+"""The parts of a record that describe what was trained, on what and how.
+
+What the exported model does is described by :mod:`~mnist_lightning.evaluation.metrics` and
+:mod:`~mnist_lightning.evaluation.latency`, the machine by
+:mod:`~mnist_lightning.evaluation.environment`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FileDescription:
+    """A file that belongs to the record and lies beside it.
+
+    Attributes:
+        name: Its name, without a folder.
+        bytes: Its size.
+        sha256: Its SHA-256, 64 hexadecimal digits.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Size of the network.
+
+    Attributes:
+        total: Number of parameters.
+        trainable: Number of those that training could change.
+    """
+
+    total: int
+    trainable: int
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What was trained.
+
+    Attributes:
+        name: Prefix of the files, e.g. ``custom_cnn``.
+        preset: What ``--model`` takes to train it again, e.g. ``cnn``.
+        title: Its name for people, in figures and tables, e.g. ``Custom CNN``; it says so where
+            the weights are random instead of pretrained.
+        class_path: Dotted path of the network's class.
+        hyperparameters: Arguments of the model, as JSON values.
+        weights: What training started from: ``random initialisation`` or the name of the
+            pretrained weights.
+        parameters: Size of the network.
+        file: The exported model.
+    """
+
+    name: str
+    preset: str
+    title: str
+    class_path: str
+    hyperparameters: dict[str, object]
+    weights: str
+    parameters: Parameters
+    file: FileDescription
+
+
+@dataclass(frozen=True)
+class DatasetDescription:
+    """What it was trained, selected and tested on.
+
+    Attributes:
+        name: Name of the dataset, e.g. ``MNIST``.
+        fingerprint: SHA-256 over all pixels and labels, 64 hexadecimal digits. Two records are
+            comparable only if theirs are equal.
+        is_standard: Whether it is the standard MNIST, so that published results apply.
+        train: Number of training images, without those of validation.
+        validation: Number of validation images, on which the best epoch was selected.
+        test: Number of test images, used once.
+    """
+
+    name: str
+    fingerprint: str
+    is_standard: bool
+    train: int
+    validation: int
+    test: int
+
+
+@dataclass(frozen=True)
+class Training:
+    """How it was trained.
+
+    Attributes:
+        seed: Seed of initialisation, split, order and augmentation.
+        epochs: Number of epochs trained.
+        best_epoch: The epoch whose weights were exported, counted from 1.
+        best_train_loss: Training loss of that epoch in nats, on augmented images while the
+            weights moved; null where it was not logged.
+        best_train_accuracy: Training accuracy of that epoch, measured the same way; 0 to 1 or
+            null.
+        steps: Number of optimiser steps.
+        seconds: Wall time of the training with its validations, over all parts of a resumed run.
+        accelerator: ``cpu`` or ``cuda``.
+        devices: Number of devices, over all nodes.
+        precision: Lightning's name of the numerical precision, e.g. ``bf16-mixed``.
+        resumed: Whether it was continued from a checkpoint at least once.
+        command: The command line, word by word.
+    """
+
+    seed: int
+    epochs: int
+    best_epoch: int
+    best_train_loss: float | None
+    best_train_accuracy: float | None
+    steps: int
+    seconds: float
+    accelerator: str
+    devices: int
+    precision: str
+    resumed: bool
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ExportParity:
+    """The exported file, loaded again, against the network it came from.
+
+    Attributes:
+        format: Format of the file, e.g. ``TorchScript``.
+        max_abs_difference: Largest absolute difference between two logits.
+        argmax_agreement: Share of the images with the same prediction, 0 to 1.
+        n: Number of images compared.
+    """
+
+    format: str
+    max_abs_difference: float
+    argmax_agreement: float
+    n: int
