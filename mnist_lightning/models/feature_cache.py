@@ -1,0 +1,197 @@
+"""Features of a frozen backbone, computed once and kept on disk."""
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from mnist_lightning.errors import OutputError, WeightsError
+from mnist_lightning.models.feature_extraction import BATCH_SIZE, FeatureExtractor, Precision
+from mnist_lightning.models.feature_store import FeatureStore
+from mnist_lightning.models.progress import progress
+from mnist_lightning.models.resnet50 import FEATURES, ResNet50
+
+log = logging.getLogger(__name__)
+
+CHUNK_ROWS = 1024
+"""Images between two writes: 4 MB of features, and what an interrupted run loses at most."""
+
+
+@dataclass(frozen=True)
+class CacheKey:
+    """Everything that the features depend on, by content.
+
+    Attributes:
+        weights: SHA-256 over the backbone's parameters and buffers and its normalisation.
+        image_size: Side in pixels to which the network enlarges the digits.
+        precision: How the backbone computes.
+        images: SHA-256 over the pixels. It covers the dataset, the split, the choice and order
+            of the images, and the seed and pass of an augmentation, without trusting a name.
+    """
+
+    weights: str
+    image_size: int
+    precision: Precision
+    images: str
+
+    @classmethod
+    def of(cls, network: ResNet50, images: Tensor, precision: Precision) -> "CacheKey":
+        """Make the key of a network's features of ``images``, uint8 ``(N, 1, 28, 28)``."""
+        return cls(
+            weights=backbone_hash(network),
+            image_size=network.image_size,
+            precision=precision,
+            images=_tensor_hash(images),
+        )
+
+    @property
+    def file_stem(self) -> str:
+        """Name of the cache files without suffix: ``resnet50-`` and 16 hexadecimal digits."""
+        text = repr(sorted(asdict(self).items()))
+        return f"resnet50-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def backbone_hash(network: ResNet50) -> str:
+    """Identify a backbone by its content, whatever file it came from.
+
+    Args:
+        network: Its head does not count.
+
+    Returns:
+        SHA-256, 64 hexadecimal digits, over all that influences the features but the image size.
+    """
+    digest = hashlib.sha256()
+    tensors = {**network.backbone.state_dict(), "mean": network.mean, "std": network.std}
+    for name, tensor in tensors.items():
+        # The count of training batches does not enter the output.
+        if not name.endswith("num_batches_tracked"):
+            digest.update(f"{name} {_tensor_hash(tensor)}\n".encode())
+    return digest.hexdigest()
+
+
+def cached_features(
+    network: ResNet50,
+    images: Tensor,
+    *,
+    folder: Path,
+    precision: Precision,
+    title: str,
+    batch_size: int = BATCH_SIZE,
+    chunk_rows: int = CHUNK_ROWS,
+) -> Tensor:
+    """Give the backbone's features, from the disk where they are, else computed and kept there.
+
+    An interrupted computation continues at the chunk where it stopped, damaged chunks are
+    computed anew, and a second run that wants the same features waits for the first. Features
+    are kept in half precision, whose 11 bits are more than bfloat16 gives and change no decision
+    of a linear head that is not a tie.
+
+    Args:
+        network: Only its backbone is used; it is left unchanged.
+        images: uint8, ``(N, 1, 28, 28)``, 0 to 255, at least one. Augmented ones are just other
+            images.
+        folder: Where the files go; created if missing.
+        precision: How the backbone computes.
+        title: What the images are, for messages, e.g. ``MNIST training images``.
+        batch_size: Images at once; bounds the memory.
+        chunk_rows: Images between two writes.
+
+    Returns:
+        float16, ``(N, 2048)``, mapped from the disk copy-on-write.
+
+    Raises:
+        OutputError: The folder cannot be written or the disk is too full.
+        WeightsError: Features are not finite in half precision.
+        ValueError: ``images`` is empty or ``precision`` is unknown.
+    """
+    if not len(images):
+        raise ValueError("there are no images to compute features of")
+    extractor = FeatureExtractor(network, precision, batch_size)
+    key = CacheKey.of(network, images, precision)
+    store = FeatureStore(folder / key.file_stem, asdict(key), (len(images), FEATURES), chunk_rows)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder / f".{key.file_stem}.lock", title):
+            missing = store.missing_chunks()
+            if missing:
+                _announce(store, missing, folder, title)
+                _fill(store, missing, extractor, images, title)
+            else:
+                log.info("Features of %s are taken from %s.", title, store.data_path)
+            return store.map()
+    except OSError as error:
+        raise OutputError(
+            f"The feature cache in {folder} cannot be used: {error.strerror or error}. "
+            "Choose another folder with --model.feature_cache_dir."
+        ) from error
+
+
+@contextmanager
+def _locked(path: Path, title: str) -> Iterator[None]:
+    # The operating system frees the lock of a process that dies, so none can be left behind.
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.info("Another run computes the features of %s: waiting for it.", title)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _announce(store: FeatureStore, missing: list[int], folder: Path, title: str) -> None:
+    rows, columns = store.shape
+    needed = _row_count(store, missing) * columns * 2
+    log.info("Caching %s x %s features: %s in %s", f"{rows:,}", f"{columns:,}", _mb(needed), folder)
+    if needed < store.nbytes:
+        log.info("%s of %s are already there.", _mb(store.nbytes - needed), _mb(store.nbytes))
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OutputError(
+            f"{folder} has {_mb(free)} free, but the features of {title} need {_mb(needed)}. "
+            "Free some space or choose another folder with --model.feature_cache_dir."
+        )
+
+
+def _fill(
+    store: FeatureStore, missing: list[int], extract: FeatureExtractor, images: Tensor, title: str
+) -> None:
+    done = len(images) - _row_count(store, missing)
+    with progress(f"Features of {title}", len(images), done, log) as advance:
+        for chunk in missing:
+            batches = []
+            for features in extract(images[store.rows(chunk)]):
+                batches.append(features.half())
+                advance(len(features))
+            rows = torch.cat(batches)
+            if not bool(torch.isfinite(rows).all()):
+                raise WeightsError(
+                    f"The backbone's features of {title} are not finite in half precision: "
+                    "its weights are not those of a trained ResNet50."
+                )
+            store.write(chunk, rows.numpy())
+
+
+def _row_count(store: FeatureStore, chunks: list[int]) -> int:
+    return sum(len(range(*store.rows(chunk).indices(store.shape[0]))) for chunk in chunks)
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e6:.2f} MB"
+
+
+def _tensor_hash(tensor: Tensor) -> str:
+    # Contiguous, because a memory format is no difference in content.
+    content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)} ".encode())
+    digest.update(content.data)
+    return digest.hexdigest()

@@ -1,0 +1,105 @@
+"""The network against torchvision's own, and through TorchScript."""
+
+import io
+
+import pytest
+import torch
+import torchvision.transforms.v2.functional as tv
+from torch import Tensor, nn
+from torchvision.models import ResNet50_Weights, resnet50
+
+from mnist_lightning.models.resnet50 import FEATURES, IMAGENET_MEAN, IMAGENET_STD, ResNet50
+
+SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (37, 1, 28, 28), dtype=torch.uint8, generator=generator)
+
+
+@pytest.fixture(scope="module")
+def network() -> ResNet50:
+    torch.manual_seed(0)
+    return ResNet50(image_size=SIZE).eval()
+
+
+def test_parameters_with_linear_head_are_23528522(network: ResNet50) -> None:
+    assert sum(parameter.numel() for parameter in network.parameters()) == 23_528_522
+    assert type(network.head) is nn.Linear
+
+
+def test_same_weights_and_rgb_image_give_the_logits_of_torchvision(
+    network: ResNet50, images: Tensor
+) -> None:
+    reference = resnet50(num_classes=10).eval()
+    head = {f"fc.{name}": tensor for name, tensor in network.head.state_dict().items()}
+    reference.load_state_dict({**network.backbone.state_dict(), **head})
+    rgb = tv.to_dtype(tv.grayscale_to_rgb(images[:4]), torch.float32, scale=True)
+    rgb = tv.normalize(tv.resize(rgb, [SIZE, SIZE], antialias=True), IMAGENET_MEAN, IMAGENET_STD)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(images[:4]), reference(rgb), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("weights", list(ResNet50_Weights))
+def test_default_normalisation_is_that_of_the_imagenet_weights(weights: ResNet50_Weights) -> None:
+    preset = weights.transforms()
+    assert (tuple(preset.mean), tuple(preset.std)) == (IMAGENET_MEAN, IMAGENET_STD)
+
+
+def test_own_normalisation_is_applied_per_channel() -> None:
+    network = ResNet50(28, mean=(0.0, 0.5, 1.0), std=(1.0, 0.5, 2.0))
+    white = torch.full((1, 1, 28, 28), 255, dtype=torch.uint8)
+    pixels = network.preprocess(white)
+    assert pixels.shape == (1, 3, 28, 28)
+    assert pixels.mean(dim=(2, 3)).tolist() == [[1.0, 1.0, 0.0]]
+
+
+def test_features_and_logits_are_float32_even_under_autocast(
+    network: ResNet50, images: Tensor
+) -> None:
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        features = network.features(images[:2])
+        logits = network.classify(features)
+    assert (features.dtype, features.shape) == (torch.float32, (2, FEATURES))
+    assert (logits.dtype, logits.shape) == (torch.float32, (2, 10))
+
+
+def test_dropout_acts_on_the_features_in_training_only() -> None:
+    network = ResNet50(dropout=0.5)
+    nn.init.constant_(network.head.weight, 1.0)
+    features = torch.ones(1, FEATURES)
+    plain = network.eval().classify(features)
+    torch.manual_seed(0)
+    assert not torch.equal(network.train().classify(features), plain)
+    torch.testing.assert_close(plain, FEATURES + network.head.bias[None])
+
+
+def test_frozen_script_gives_the_same_logits_after_reloading(
+    network: ResNet50, images: Tensor
+) -> None:
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.freeze(torch.jit.script(network)), buffer)
+    buffer.seek(0)
+    reloaded = torch.jit.load(buffer)
+    with torch.inference_mode():
+        for batch in (images[:1], images):
+            torch.testing.assert_close(reloaded(batch), network(batch), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "culprit"),
+    [
+        ({"image_size": 27}, "image_size must be 28 or more, not 27"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"dropout": -0.1}, "dropout"),
+        ({"mean": (0.5,)}, "mean and std"),
+        ({"std": (1.0, 1.0, 0.0)}, "mean and std"),
+    ],
+)
+def test_values_out_of_range_are_refused_by_name(
+    arguments: dict[str, object], culprit: str
+) -> None:
+    with pytest.raises(ValueError, match=culprit):
+        ResNet50(**arguments)  # type: ignore[arg-type]
