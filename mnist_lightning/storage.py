@@ -1,10 +1,13 @@
 """Files that are either whole or not there."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from mnist_lightning.errors import OutputError
 
 
 @contextmanager
@@ -35,6 +38,33 @@ def atomic_path(destination: Path) -> Iterator[Path]:
         temporary.replace(destination)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path, bytes_needed: int) -> None:
+    """Find out before any work is done whether its results can be written.
+
+    Args:
+        folder: Where they are to be written; it is created if missing.
+        bytes_needed: About how much they take.
+
+    Raises:
+        OutputError: The folder cannot be made or written to, or its disk is too full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise OutputError(
+            f"--output_dir: nothing can be written to '{folder}' ({error.strerror}); "
+            "choose another folder"
+        ) from None
+    if free < bytes_needed:
+        raise OutputError(
+            f"--output_dir: '{folder}' has {free / 1e6:,.0f} MB left and this run needs about "
+            f"{bytes_needed / 1e6:,.0f} MB; make room or choose another folder"
+        )
 
 
 def _umask() -> int:

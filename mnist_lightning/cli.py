@@ -1,0 +1,200 @@
+"""LightningCLI as this study uses it: presets by name, short errors, the callbacks every run has."""
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lightning import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint, Timer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from mnist_lightning.command_line import preset_of
+from mnist_lightning.data import MNISTDataModule
+from mnist_lightning.errors import UserError
+from mnist_lightning.messages import shorten
+from mnist_lightning.models import DigitClassifier
+from mnist_lightning.training.averaging import WeightAverage
+from mnist_lightning.training.history import History
+from mnist_lightning.training.interruption import GracefulStop
+from mnist_lightning.training.progress import TrainingProgress
+from mnist_lightning.training.runs import (
+    BEST,
+    LAST,
+    RunLogger,
+    check_fits,
+    find_checkpoint,
+    read_checkpoint,
+)
+from mnist_lightning.training.seeding import StepSeed
+from mnist_lightning.training.trainer import StudyTrainer
+
+
+class StudyParser(LightningArgumentParser):
+    """A parser that raises its errors, so that main() prints them in one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise the message without the lines that only help jsonargparse's authors."""
+        raise UserError(shorten(message, self.option_names())) from ex
+
+    def option_names(self) -> list[str]:
+        """Return every option as it is written on the command line."""
+        return [name for action in self._actions for name in action.option_strings]
+
+
+class StudyCLI(LightningCLI):
+    """Builds the data module, the model and the Trainer of one run.
+
+    Args:
+        args: The command line after ``--model`` has been replaced by its configuration files.
+        command: The command line as it was typed.
+
+    Attributes:
+        command: The command line as it was typed.
+        preset: The NAME of ``--model NAME``; empty if the model came from ``--config``.
+        name: Prefix of the artefacts, e.g. ``custom_cnn``.
+        output_dir: Folder of the artefacts.
+        resume_from: The checkpoint to continue from, or None.
+        history: The callback that collects the epochs.
+        best: The callback that keeps the best checkpoint.
+        timer: The callback that counts the seconds of training.
+        run_logger: The TensorBoard logger, which decides on the folder of the run.
+    """
+
+    datamodule: MNISTDataModule
+    model: DigitClassifier
+    trainer: StudyTrainer
+
+    def __init__(self, args: list[str], command: list[str]) -> None:
+        self.command = command
+        self.preset = preset_of(command) or ""
+        self.resume_from: Path | None = None
+        self.history = History()
+        self.timer = Timer()
+        self.best = ModelCheckpoint(
+            monitor="val/accuracy", mode="max", **_checkpoint_options(BEST)
+        )
+        super().__init__(
+            DigitClassifier,
+            MNISTDataModule,
+            trainer_class=StudyTrainer,
+            parser_class=StudyParser,
+            # Abbreviations would accept misspelt options, and the usage is a wall of text.
+            parser_kwargs={"allow_abbrev": False, "usage": "%(prog)s --model NAME [options]"},
+            save_config_kwargs={"overwrite": True},
+            subclass_mode_model=True,
+            args=args,
+            run=False,
+            auto_configure_optimizers=False,
+            # The hyperparameters are plain values; a checkpoint need not name any code.
+            load_from_checkpoint_support=False,
+        )
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the options of the program itself."""
+        parser.add_argument(
+            "--seed_everything", type=int, default=0, help="Seed of weights, order and distortions."
+        )
+        parser.add_argument("--name", type=str, required=True, help="Prefix of the artefacts.")
+        parser.add_argument(
+            "--output_dir", type=str, default="output", help="Folder of the artefacts."
+        )
+        parser.add_argument(
+            "--ckpt_path",
+            type=str,
+            default=None,
+            help="Checkpoint to resume from; 'last' is the newest of this model.",
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the weight average, and give the seed to the data module too."""
+        parser.add_lightning_class_args(WeightAverage, "ema")
+        parser.link_arguments("seed_everything", "data.seed")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse; Lightning's own version warns when ``args`` are not those of the process."""
+        self.config = parser.parse_args(args)
+
+    def instantiate_classes(self) -> None:
+        """Build everything; a value that a class refuses is the user's to mend."""
+        try:
+            super().instantiate_classes()
+        except (ValueError, MisconfigurationException) as error:
+            raise UserError(shorten(str(error))) from error
+
+    @property
+    def name(self) -> str:
+        """Prefix of the artefacts."""
+        return str(self.config.name)
+
+    @property
+    def output_dir(self) -> Path:
+        """Folder of the artefacts."""
+        return Path(self.config.output_dir)
+
+    @property
+    def bytes_needed(self) -> int:
+        """About how much a run writes: two checkpoints, the exported file, figures and events.
+
+        A checkpoint holds the weights, their average and the two moments of the optimiser; for a
+        moment there are two copies of one, because a file is only replaced by a complete one.
+        """
+        weights = sum(4 * p.numel() for p in self.model.network.parameters())
+        return 3 * 4 * weights + weights + 20_000_000
+
+    def instantiate_trainer(self, **kwargs: Any) -> StudyTrainer:
+        """Build the Trainer with the run's logger and callbacks."""
+        if self.config.trainer.logger is False:
+            raise UserError(
+                "--trainer.logger false: the run folder belongs to what a run leaves; "
+                "to try something out without any file use --trainer.fast_dev_run true"
+            )
+        self.run_logger = self._run_logger(self.output_dir / "runs")
+        more = self.config_init.trainer.logger
+        more = [] if more in (None, True) else more if isinstance(more, list) else [more]
+        trainer: StudyTrainer = super().instantiate_trainer(
+            logger=[self.run_logger, *more], default_root_dir=str(self.output_dir), **kwargs
+        )
+        return trainer
+
+    def _run_logger(self, runs: Path) -> RunLogger:
+        which = self.config.ckpt_path
+        if which is None:
+            return RunLogger(runs, self.name)
+        path = find_checkpoint(runs / self.name, which)
+        checkpoint = read_checkpoint(path)
+        check_fits(checkpoint, path, self.model)
+        self.resume_from = path
+        run = path.resolve().parent.parent
+        if run.parent != (runs / self.name).resolve():
+            return RunLogger(runs, self.name)
+        version = int(run.name.removeprefix("version_"))
+        return RunLogger(runs, self.name, version, purge_step=checkpoint["global_step"] + 1)
+
+    def _instantiate_trainer(
+        self, config: dict[str, Any], callbacks: list[Callback]
+    ) -> StudyTrainer:
+        # The order of the last ones matters: the history is complete before checkpoints are
+        # written, the newest checkpoint knows the best one, and only then a run may stop.
+        last = ModelCheckpoint(monitor=None, **_checkpoint_options(LAST))
+        callbacks = [
+            *callbacks,
+            self.timer,
+            StepSeed(self.config.seed_everything),
+            TrainingProgress(),
+            self.history,
+            self.best,
+            last,
+            GracefulStop(),
+        ]
+        trainer: StudyTrainer = super()._instantiate_trainer(config, callbacks)
+        return trainer
+
+
+def _checkpoint_options(file_name: str) -> dict[str, Any]:
+    # At the end of the epoch, when everything of it has been logged; one file, overwritten.
+    return {
+        "filename": file_name.removesuffix(".ckpt"),
+        "save_on_train_epoch_end": True,
+        "enable_version_counter": False,
+        "auto_insert_metric_name": False,
+    }

@@ -1,0 +1,112 @@
+"""The command line before anything heavy is imported: presets, help, version."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from mnist_lightning import __version__
+from mnist_lightning.errors import UserError
+from mnist_lightning.presets import BASE, config_folder, description, preset_file, preset_names
+
+VERSION = f"mnist-lightning {__version__}"
+
+_HELP = """\
+usage: {program} --model NAME [options]
+
+Train one model of the study, test it once, export it and measure the exported file.
+
+models:
+{presets}
+
+options:
+  --config FILE               more settings in YAML; they override those of the model
+  --output_dir DIR            where the results are written (default: output)
+  --ckpt_path last|FILE       resume: the newest checkpoint of this model, or this one
+  --seed_everything N         seed of weights, order and distortions (default: 0)
+  --data.data_dir DIR         where MNIST lies or is downloaded to (default: data)
+  --data.source NAME          auto, mnist (the whole set or an error), mnist5k (installed)
+  --data.batch_size N         images in a batch (default: 128)
+  --trainer.max_epochs N      length of the training
+  --trainer.accelerator NAME  auto, cpu, gpu (default: auto)
+  --trainer.precision NAME    auto, 32-true, bf16-mixed, ... (default: auto)
+  --trainer.fast_dev_run true try everything on one batch, without writing a file
+  --model.KEY VALUE           a setting of the model, e.g. --model.learning_rate 0.005
+  --print_config              show every setting and its value, and stop
+  --help_all                  explain every setting, and stop
+  --version                   show the version, and stop
+
+The command line overrides --config, which overrides the model's settings in
+{folder}
+"""
+
+
+def wants(args: list[str], *options: str) -> bool:
+    """Return whether one of the options is given."""
+    return any(option in args for option in options)
+
+
+def help_text() -> str:
+    """Return the short help: the models and the options most used."""
+    width = max(map(len, preset_names()))
+    presets = "\n".join(f"  {name:<{width}}  {description(name)}" for name in preset_names())
+    return _HELP.format(program=_program(), presets=presets, folder=config_folder())
+
+
+def expand(args: list[str]) -> list[str]:
+    """Replace ``--model NAME`` by its configuration files and put all such files in front.
+
+    The order of precedence then is: base, model, ``--config``, command line, wherever these stand.
+
+    Args:
+        args: The command line without the program's name.
+
+    Raises:
+        UserError: The model or a file does not exist, or neither is given.
+    """
+    names: list[str] = []
+    files: list[str] = []
+    rest: list[str] = []
+    words = iter(args)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option in ("--model", "--config", "-c"):
+            value = value if equals else next(words, "")
+            (names if option == "--model" else files).append(value)
+        else:
+            rest.append(word)
+    if len(names) > 1:
+        raise UserError(f"--model is given {len(names)} times; one training has one model")
+    if not names and not files:
+        raise UserError(f"--model NAME is missing; choose from {', '.join(preset_names())}")
+    for file in files:
+        if not Path(file).is_file():
+            raise UserError(f"--config: there is no file '{file}'")
+    presets = [str(config_folder() / f"{BASE}.yaml"), *(str(preset_file(name)) for name in names)]
+    return [word for file in [*presets, *files] for word in ("--config", file)] + rest
+
+
+def preset_of(args: list[str]) -> str | None:
+    """Return the NAME of ``--model NAME``, or None where there is none."""
+    for word, following in zip(args, [*args[1:], ""], strict=True):
+        if word == "--model":
+            return following
+        if word.startswith("--model="):
+            return word.partition("=")[2]
+    return None
+
+
+def resume_command(args: list[str]) -> str:
+    """Return the command line that continues an interrupted run."""
+    kept: list[str] = []
+    words = iter(args)
+    for word in words:
+        if word == "--ckpt_path":
+            next(words, None)
+        elif not word.startswith("--ckpt_path="):
+            kept.append(word)
+    return f"{_program()} {shlex.join([*kept, '--ckpt_path', 'last'])}"
+
+
+def _program() -> str:
+    name = Path(sys.argv[0]).name
+    return name if name == "mnist-lightning-train" else "python scripts/train.py"

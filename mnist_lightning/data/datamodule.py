@@ -1,0 +1,148 @@
+"""The one data module that feeds every model of the study."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from lightning import LightningDataModule
+from sklearn.model_selection import train_test_split
+from torch import Tensor, from_numpy
+
+from mnist_lightning.data.augmentation import Augmentation, apply_warp
+from mnist_lightning.data.digits import DigitDataset, Digits
+from mnist_lightning.data.loader import Batch, BatchLoader
+from mnist_lightning.data.sources import Source, load_dataset
+from mnist_lightning.errors import DataError
+
+# The validation images are the same for every seed and every model, so that all of them are
+# selected on, and compared over, the same pictures.
+SPLIT_SEED = 0
+EVALUATION_BATCH_SIZE = 1000
+
+log = logging.getLogger(__name__)
+
+
+class MNISTDataModule(LightningDataModule):
+    """Handwritten digits in three parts: training, validation and the official test set.
+
+    Validation images are taken from the training images, stratified by digit; the test images are
+    for ``trainer.test`` alone. Pixels stay uint8 in memory, on the GPU when there is one.
+
+    Args:
+        data_dir: Folder with IDX files (as torchvision or the MNIST page name them, or as .gz) or
+            Keras' mnist.npz; a download is put there.
+        source: `mnist` insists on the whole set, `mnist5k` takes the 5,000 images that are
+            installed with the program, `auto` takes these where nothing else can be had.
+        batch_size: Images in a training batch of each process.
+        val_size: Images set aside for validation, but at most an eighth of a small training set.
+        seed: Decides order and augmentation of the training images; follows seed_everything.
+        augmentation: Ranges of the random distortions of training images; null for none.
+    """
+
+    def __init__(
+        self,
+        data_dir: str = "data",
+        source: Source = "auto",
+        batch_size: int = 128,
+        val_size: int = 5000,
+        seed: int = 0,
+        augmentation: Augmentation | None = None,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise DataError(f"--data.batch_size must be 1 or more, not {batch_size}")
+        if val_size < 10:
+            raise DataError(f"--data.val_size must be 10 or more (one of each digit), not {val_size}")
+        self.data_dir = Path(data_dir)
+        self.source: Source = source
+        self.batch_size = batch_size
+        self.val_size = val_size
+        self.seed = seed
+        self.augmentation = augmentation
+        self._dataset: DigitDataset | None = None
+
+    def prepare_data(self) -> None:
+        """Download what is missing; Lightning calls this in one process only."""
+        self._load(download=True)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load the dataset and set the validation images aside."""
+        self._load(download=False)
+
+    def _load(self, *, download: bool) -> None:
+        if self._dataset is not None:
+            return
+        dataset = load_dataset(self.data_dir, self.source, download=download)
+        labels = dataset.train.labels.numpy()
+        val_size = min(self.val_size, len(labels) // 8)
+        train, val = train_test_split(
+            np.arange(len(labels)), test_size=val_size, stratify=labels, random_state=SPLIT_SEED
+        )
+        # Sorted, so that neighbouring images are read from neighbouring memory.
+        self.train_indices: Tensor = from_numpy(np.sort(train))
+        self.val_indices: Tensor = from_numpy(np.sort(val))
+        self._train = dataset.train[self.train_indices]
+        self._val = dataset.train[self.val_indices]
+        self._dataset = dataset
+
+    @property
+    def dataset(self) -> DigitDataset:
+        """The whole dataset, once ``setup`` has been called."""
+        assert self._dataset is not None, "call setup() first"
+        return self._dataset
+
+    @property
+    def train(self) -> Digits:
+        """The training images, without those of validation."""
+        assert self._dataset is not None, "call setup() first"
+        return self._train
+
+    @property
+    def val(self) -> Digits:
+        """The validation images."""
+        assert self._dataset is not None, "call setup() first"
+        return self._val
+
+    @property
+    def test(self) -> Digits:
+        """The official test images."""
+        return self.dataset.test
+
+    def train_dataloader(self) -> BatchLoader:
+        """Shuffled, distorted batches of the training images."""
+        return self._loader(self.train, self.batch_size, self.seed, self.augmentation)
+
+    def val_dataloader(self) -> BatchLoader:
+        """Batches of the validation images, in order."""
+        return self._loader(self.val, EVALUATION_BATCH_SIZE)
+
+    def test_dataloader(self) -> BatchLoader:
+        """Batches of the test images, in the official order."""
+        return self._loader(self.test, EVALUATION_BATCH_SIZE)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Tensor, Tensor]:
+        """Distort the training images where they are going to be used."""
+        images = batch.images if batch.warp is None else apply_warp(batch.images, batch.warp)
+        return images, batch.labels
+
+    def _loader(
+        self,
+        digits: Digits,
+        batch_size: int,
+        seed: int | None = None,
+        augmentation: Augmentation | None = None,
+    ) -> BatchLoader:
+        rank, world_size = 0, 1
+        if self.trainer is not None:
+            # The whole set takes 55 MB: it moves to the device once, not batch by batch.
+            device = self.trainer.strategy.root_device
+            digits = Digits(digits.images.to(device), digits.labels.to(device))
+            rank, world_size = self.trainer.global_rank, self.trainer.world_size
+        return BatchLoader(
+            digits,
+            batch_size,
+            seed=seed,
+            augmentation=augmentation,
+            rank=rank,
+            world_size=world_size,
+        )

@@ -1,0 +1,84 @@
+"""From a trained network to a file that runs without this project."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mnist_lightning.evaluation.inference import predict_logits
+from mnist_lightning.evaluation.schema import ExportParity
+from mnist_lightning.storage import atomic_path
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """An exported file, loaded again and compared with the network it was made from.
+
+    Attributes:
+        model: The file, loaded again: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
+        logits: float32 ``(N, 10)``, what the file gives for the images it was compared on.
+        parity: How far that is from what the network gives.
+    """
+
+    model: torch.jit.ScriptModule
+    logits: Tensor
+    parity: ExportParity
+
+
+def export_torchscript(network: nn.Module, path: Path, images: Tensor) -> ExportedModel:
+    """Write a network as TorchScript, load the file again and compare the two.
+
+    The file holds the network alone, in float32 and evaluation mode, with batch normalisation
+    folded into the convolutions.
+
+    Args:
+        network: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``, scriptable.
+        path: Where to write it; an older file is replaced in one step.
+        images: uint8 ``(N, 1, 28, 28)``, to compare the file with the network on.
+
+    Raises:
+        UserError: The file's logits are not finite.
+        OSError: The file cannot be written; an older one is left as it was.
+    """
+    network = deepcopy(network).cpu().float().eval()
+    with _torchscript_without_deprecation():
+        frozen = torch.jit.freeze(torch.jit.script(network))
+        with atomic_path(path) as temporary:
+            torch.jit.save(frozen, str(temporary))
+    model = load_torchscript(path)
+    expected, logits = predict_logits(network, images), predict_logits(model, images)
+    parity = ExportParity(
+        format="TorchScript",
+        max_abs_difference=(logits - expected).abs().max().item(),
+        argmax_agreement=(logits.argmax(1) == expected.argmax(1)).float().mean().item(),
+        n=len(images),
+    )
+    return ExportedModel(model, logits, parity)
+
+
+def load_torchscript(path: Path) -> torch.jit.ScriptModule:
+    """Load an exported model onto the CPU.
+
+    Args:
+        path: A file written by ``export_torchscript``.
+
+    Returns:
+        The model, uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
+    """
+    with _torchscript_without_deprecation():
+        return torch.jit.load(str(path), map_location="cpu")
+
+
+@contextmanager
+def _torchscript_without_deprecation() -> Iterator[None]:
+    # PyTorch recommends torch.export instead; the study promises TorchScript, which LibTorch and
+    # the mobile runtimes still load.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"`torch\.jit", category=FutureWarning)
+        warnings.filterwarnings("ignore", message=r"`torch\.jit", category=DeprecationWarning)
+        yield

@@ -1,0 +1,141 @@
+"""How a network of the study is trained, whatever the network."""
+
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import OneCycleLR
+from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+
+from mnist_lightning.errors import UserError
+
+NUM_CLASSES = 10
+
+
+class NonFiniteLossError(UserError):
+    """The loss of a training step is NaN or infinite."""
+
+
+class DigitClassifier(LightningModule):
+    """Cross-entropy, AdamW and a one-cycle learning rate around a network from pixels to logits.
+
+    Subclasses build the network from plain numbers and call ``save_hyperparameters``, so that a
+    checkpoint alone is enough to build it again.
+
+    Args:
+        network: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
+        learning_rate: Peak of the one-cycle schedule (Smith and Topin, 2018).
+        weight_decay: Decoupled weight decay of AdamW (Loshchilov and Hutter, 2019).
+        label_smoothing: Probability mass spread over all classes in the training loss.
+    """
+
+    #: What figures and tables call the model.
+    title: str
+    #: What training starts from, in words.
+    weights: str = "random initialisation"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        learning_rate: float = 1e-2,
+        weight_decay: float = 1e-2,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if learning_rate <= 0:
+            raise UserError(f"--model.learning_rate must be above 0, not {learning_rate}")
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        metrics = MetricCollection(
+            {"accuracy": MulticlassAccuracy(NUM_CLASSES, average="micro", validate_args=False)}
+        )
+        self.train_loss, self.val_loss, self.test_loss = (MeanMetric() for _ in range(3))
+        self.train_metrics = metrics.clone(prefix="train/")
+        self.val_metrics = metrics.clone(prefix="val/")
+        self.test_metrics = metrics.clone(prefix="test/")
+        self.test_metrics.add_metrics({"macro_f1": MulticlassF1Score(NUM_CLASSES)})
+        # In the checkpoint, so that an epoch that was interrupted reports all of its images.
+        self.train_loss.persistent(True)
+        self.train_metrics.persistent(True)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits ``(N, 10)`` of uint8 images ``(N, 1, 28, 28)``."""
+        logits: Tensor = self.network(images)
+        return logits
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Return the loss of one batch; stop before a loss that is not finite does harm."""
+        images, labels = batch
+        logits = self(images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        if not torch.isfinite(loss):
+            raise NonFiniteLossError(
+                f"the loss became {loss.item()} at step {self.global_step + 1} (epoch "
+                f"{self.current_epoch + 1}); the last checkpoint is from before that. "
+                f"Try a lower --model.learning_rate than {self.learning_rate:g}"
+            )
+        self.train_loss.update(loss.detach(), weight=len(labels))
+        self.train_metrics.update(logits.detach(), labels)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Count the validation loss and metrics of one batch."""
+        self._evaluate(batch, self.val_loss, self.val_metrics)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Count the test loss and metrics of one batch."""
+        self._evaluate(batch, self.test_loss, self.test_metrics)
+
+    def _evaluate(
+        self, batch: tuple[Tensor, Tensor], loss: MeanMetric, metrics: MetricCollection
+    ) -> None:
+        images, labels = batch
+        logits = self(images)
+        loss.update(F.cross_entropy(logits, labels), weight=len(labels))
+        metrics.update(logits, labels)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the training loss and metrics of the epoch."""
+        self._log("train", self.train_loss, self.train_metrics)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the validation loss and metrics."""
+        self._log("val", self.val_loss, self.val_metrics)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the test loss and metrics."""
+        self._log("test", self.test_loss, self.test_metrics)
+
+    def _log(self, stage: str, loss: MeanMetric, metrics: MetricCollection) -> None:
+        # Once an epoch, and computed over all processes: logging in every step would cost more
+        # than counting. While training, the History callback writes whole epochs to the loggers.
+        values = {f"{stage}/loss": loss.compute(), **metrics.compute()}
+        self.log_dict(values, logger=stage == "test")
+        loss.reset()
+        metrics.reset()
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with a learning rate that rises and falls once over the whole training."""
+        optimizer = torch.optim.AdamW(
+            self._parameter_groups(), lr=self.learning_rate, weight_decay=self.weight_decay
+        )
+        total_steps = int(self.trainer.estimated_stepping_batches)
+        schedule = OneCycleLR(optimizer, self.learning_rate, total_steps=total_steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        # Scales, shifts and biases are left out of weight decay, as is usual: to shrink them
+        # changes what a layer can say, not how smooth it is.
+        trainable = [p for p in self.network.parameters() if p.requires_grad]
+        return [
+            {"params": [p for p in trainable if p.ndim > 1]},
+            {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+        ]

@@ -1,0 +1,30 @@
+"""The custom CNN with its training."""
+
+from typing import Any
+
+from mnist_lightning.models.classifier import DigitClassifier
+from mnist_lightning.models.cnn import CNN
+
+
+class CNNClassifier(DigitClassifier):
+    """Trains the custom CNN from random weights.
+
+    Args:
+        widths: Channels of each stage; between two stages the picture is halved.
+        convs_per_stage: 3x3 convolutions in each stage.
+        dropout: Probability of dropping a feature before the last layer.
+        **training: How it is trained, see DigitClassifier.
+    """
+
+    title = "Custom CNN"
+
+    def __init__(
+        self,
+        widths: list[int],
+        convs_per_stage: int = 2,
+        dropout: float = 0.0,
+        **training: Any,
+    ) -> None:
+        network = CNN(widths, convs_per_stage, dropout)
+        super().__init__(network=network, **training)
+        self.save_hyperparameters(logger=False)

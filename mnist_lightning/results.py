@@ -1,0 +1,201 @@
+"""What a run leaves once a model is trained: the exported file, its record and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from matplotlib.figure import Figure
+
+from mnist_lightning.evaluation.environment import Environment
+from mnist_lightning.evaluation.inference import predict_logits
+from mnist_lightning.evaluation.latency import measure_latency
+from mnist_lightning.evaluation.metrics import measure, measure_in_detail
+from mnist_lightning.evaluation.predictions import (
+    Predictions,
+    SplitPredictions,
+    write_predictions,
+)
+from mnist_lightning.evaluation.record import SCHEMA_VERSION, Record, describe_file
+from mnist_lightning.evaluation.schema import (
+    DatasetDescription,
+    ModelDescription,
+    Parameters,
+    Training,
+)
+from mnist_lightning.export import export_torchscript
+from mnist_lightning.reporting.confusion import plot_confusion
+from mnist_lightning.reporting.curves import plot_curves
+from mnist_lightning.reporting.examples import plot_examples
+from mnist_lightning.reporting.summary import summary
+from mnist_lightning.storage import atomic_path
+
+if TYPE_CHECKING:
+    from mnist_lightning.cli import StudyCLI
+
+FIGURE_DPI = 150
+NEXT_COMMAND = "tensorboard --logdir {runs}"
+
+
+def describe_run(cli: StudyCLI) -> str:
+    """Return two lines that say what is going to be trained, on what and how."""
+    data, trainer = cli.datamodule, cli.trainer
+    parameters = sum(p.numel() for p in cli.model.network.parameters())
+    device = trainer.strategy.root_device
+    threads = f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""
+    return (
+        f"{cli.model.title}, {parameters:,} parameters, on {data.dataset.name}: "
+        f"{len(data.train):,} training, {len(data.val):,} validation, {len(data.test):,} test "
+        f"images\n{trainer.world_size} x {device.type}{threads}, {trainer.precision} "
+        f"({trainer.precision_reason}), channels_last"
+    )
+
+
+def leave_results(cli: StudyCLI, tested: Mapping[str, float], environment: Environment) -> str:
+    """Export the trained model, measure the file and write everything beside it.
+
+    Args:
+        cli: The run, trained and tested; its model holds the weights of the best checkpoint.
+        tested: What ``Trainer.test`` returned for them.
+        environment: The machine and the source, as they were when the run began.
+
+    Returns:
+        The summary of the run, for the terminal.
+
+    Raises:
+        OSError: A file cannot be written; older ones are left as they were.
+    """
+    data, name, folder = cli.datamodule, cli.name, cli.output_dir
+    model_path = folder / f"{name}_model.pt"
+    exported = export_torchscript(cli.model.network, model_path, data.test.images)
+    validation = predict_logits(exported.model, data.val.images)
+    predictions_path = folder / f"{name}_predictions.npz"
+    predictions = Predictions(
+        test=SplitPredictions.from_logits(
+            exported.logits, data.test.labels, torch.arange(len(data.test))
+        ),
+        validation=SplitPredictions.from_logits(validation, data.val.labels, data.val_indices),
+    )
+    write_predictions(predictions_path, predictions)
+    record = Record(
+        schema_version=SCHEMA_VERSION,
+        model=_describe_model(cli, model_path),
+        dataset=_describe_dataset(cli),
+        training=_describe_training(cli),
+        validation=measure(validation, data.val.labels),
+        test=measure_in_detail(exported.logits, data.test.labels),
+        trainer_test={key.removeprefix("test/"): value for key, value in tested.items()},
+        export=exported.parity,
+        predictions=describe_file(predictions_path),
+        latency=measure_latency(exported.model, data.test.images),
+        environment=environment,
+    )
+    figures = _figures(cli, record, predictions.test)
+    for kind, figure in figures.items():
+        with atomic_path(folder / f"{name}_{kind}.png") as path:
+            figure.savefig(path, dpi=FIGURE_DPI)
+    # Last, so that a record always has everything it speaks of beside it.
+    record_path = folder / f"{name}_metrics.json"
+    record.write(record_path)
+    _log_to_tensorboard(cli, record, figures)
+    files = [
+        model_path,
+        record_path,
+        predictions_path,
+        *(folder / f"{name}_{kind}.png" for kind in figures),
+        Path(cli.trainer.log_dir or folder),
+    ]
+    return summary(record, files, NEXT_COMMAND.format(runs=folder / "runs"))
+
+
+def _describe_model(cli: StudyCLI, path: Path) -> ModelDescription:
+    network = cli.model.network
+    return ModelDescription(
+        name=cli.name,
+        preset=cli.preset,
+        title=cli.model.title,
+        class_path=f"{type(network).__module__}.{type(network).__qualname__}",
+        hyperparameters=dict(cli.model.hparams),
+        weights=cli.model.weights,
+        parameters=Parameters(
+            total=sum(p.numel() for p in network.parameters()),
+            trainable=sum(p.numel() for p in network.parameters() if p.requires_grad),
+        ),
+        file=describe_file(path),
+    )
+
+
+def _describe_dataset(cli: StudyCLI) -> DatasetDescription:
+    data = cli.datamodule
+    return DatasetDescription(
+        name=data.dataset.name,
+        fingerprint=data.dataset.fingerprint,
+        is_standard=data.dataset.is_standard,
+        train=len(data.train),
+        validation=len(data.val),
+        test=len(data.test),
+    )
+
+
+def _describe_training(cli: StudyCLI) -> Training:
+    history, trainer = cli.history.table.set_index("epoch"), cli.trainer
+    best_epoch = _best_epoch(cli)
+    best = history.loc[best_epoch]
+    return Training(
+        seed=cli.config.seed_everything,
+        epochs=len(history),
+        best_epoch=best_epoch,
+        best_train_loss=float(best["train/loss"]),
+        best_train_accuracy=float(best["train/accuracy"]),
+        steps=int(history["step"].iloc[-1]),
+        seconds=round(cli.timer.time_elapsed("train"), 1),
+        accelerator=trainer.strategy.root_device.type,
+        devices=trainer.world_size,
+        precision=str(trainer.precision),
+        resumed=cli.resume_from is not None,
+        command=tuple(cli.command),
+    )
+
+
+def _best_epoch(cli: StudyCLI) -> int:
+    """The epoch of the best checkpoint, from 1; like it, the first of equally good ones."""
+    values = cli.history.table.set_index("epoch")[cli.best.monitor]
+    return int(values.idxmax() if cli.best.mode == "max" else values.idxmin())
+
+
+def _figures(cli: StudyCLI, record: Record, test: SplitPredictions) -> dict[str, Figure]:
+    """The figures of a run by the last part of their file names."""
+    dataset = record.dataset
+    title = f"{record.model.title} on {dataset.name}"
+    tested = f"{title}, {dataset.test:,} test images"
+    return {
+        "training_curves": plot_curves(
+            cli.history.table,
+            title=f"{title}, {dataset.train:,} training images",
+            best_epoch=record.training.best_epoch,
+            note="training: distorted images, while the weights move; "
+            "validation: clean images, averaged weights",
+        ),
+        "confusion_matrix": plot_confusion(record.test.confusion_matrix, title=tested),
+        "examples": plot_examples(
+            cli.datamodule.test.images[:, 0].numpy(), test.labels, test.probabilities, title=tested
+        ),
+    }
+
+
+def _log_to_tensorboard(cli: StudyCLI, record: Record, figures: dict[str, Figure]) -> None:
+    logger = cli.run_logger
+    for kind in ("confusion_matrix", "examples"):
+        logger.experiment.add_figure(kind, figures[kind], global_step=record.training.steps)
+    settings = {
+        **record.model.hyperparameters,
+        "seed": record.training.seed,
+        "batch_size": cli.datamodule.batch_size,
+        "epochs": record.training.epochs,
+        "parameters": record.model.parameters.total,
+    }
+    final = {"hp/test_accuracy": record.test.accuracy, "hp/test_loss": record.test.loss}
+    logger.log_hyperparams(settings, final)
+    logger.experiment.close()

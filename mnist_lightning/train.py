@@ -1,0 +1,89 @@
+"""``python scripts/train.py --model NAME``: train one model and leave all that the study promises.
+
+Nothing heavy is imported before the command line has been looked at, so that help and the most
+common mistakes are answered at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mnist_lightning.command_line import VERSION, expand, help_text, resume_command, wants
+from mnist_lightning.errors import UserError
+
+if TYPE_CHECKING:
+    from mnist_lightning.cli import StudyCLI
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: The command line without the program's name; None takes that of the process.
+
+    Returns:
+        The exit status: 0, 2 when the user has something to mend, 130 after Ctrl-C, 143 after
+        SIGTERM.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    if wants(args, "-h", "--help"):
+        print(help_text())
+        return 0
+    if wants(args, "--version"):
+        print(VERSION)
+        return 0
+    try:
+        return _run(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(args: list[str]) -> int:
+    config = expand(args)
+    from mnist_lightning.cli import StudyCLI
+    from mnist_lightning.quiet import be_quiet
+    from mnist_lightning.training.interruption import Interrupted
+
+    be_quiet()
+    try:
+        train(StudyCLI(config, command=args))
+    except Interrupted as stop:
+        print(f"{stop}; resume with\n  {resume_command(args)}", file=sys.stderr)
+        return 128 + stop.signum
+    return 0
+
+
+def train(cli: StudyCLI) -> None:
+    """Train, test the best checkpoint once, export it and write down what the file can do.
+
+    Args:
+        cli: The data module, the model and the Trainer of the run.
+    """
+    from mnist_lightning.evaluation.environment import describe_environment
+    from mnist_lightning.results import describe_run, leave_results
+    from mnist_lightning.storage import check_writable
+
+    environment = describe_environment()
+    trainer, model, data = cli.trainer, cli.model, cli.datamodule
+    check_writable(cli.output_dir, bytes_needed=cli.bytes_needed)
+    data.prepare_data()
+    data.setup()
+    trainer.print(describe_run(cli))
+
+    trainer.fit(model, data, ckpt_path=cli.resume_from)
+    if trainer.fast_dev_run:
+        trainer.print("fast_dev_run: everything works; no file was written")
+        return
+    (tested,) = trainer.test(model, data, ckpt_path=cli.best.best_model_path, verbose=False)
+    if trainer.is_global_zero:
+        trainer.print(leave_results(cli, tested, environment))

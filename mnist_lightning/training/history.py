@@ -1,0 +1,65 @@
+"""What was measured in each epoch, kept in the checkpoint and written wherever it is read."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from mnist_lightning.storage import atomic_path
+
+FILE_NAME = "metrics.csv"
+CHARTS = {
+    "training and validation": {
+        name: ["Multiline", [f"train/{name}", f"val/{name}"]] for name in ("loss", "accuracy")
+    }
+}
+
+
+class History(Checkpoint):
+    """Collects one row an epoch and hands it to ``metrics.csv`` and to the loggers.
+
+    The rows are part of the checkpoint, so that a resumed run continues them: no row is lost and
+    none is there twice. It is a ``Checkpoint`` because Lightning calls those last, after the
+    module has logged the epoch; it must stand before the ModelCheckpoint that saves it.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Tell TensorBoard to draw training and validation on one chart each."""
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_custom_scalars(CHARTS)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add the row of this epoch."""
+        metrics = {
+            name: value.item()
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith(("train/", "val/"))
+        }
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "lr": rate}
+        self.rows.append(row | metrics)
+        for logger in trainer.loggers:
+            logger.log_metrics({"lr": rate, **metrics}, step=trainer.global_step)
+        if trainer.is_global_zero and trainer.log_dir is not None and trainer.loggers:
+            with atomic_path(Path(trainer.log_dir) / FILE_NAME) as path:
+                self.table.to_csv(path, index=False)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row an epoch: epoch (from 1), step, lr, then the metrics by name."""
+        return pd.DataFrame(self.rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the rows so far."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue the rows of a checkpoint."""
+        self.rows = list(state_dict["rows"])

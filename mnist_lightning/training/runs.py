@@ -1,0 +1,126 @@
+"""The folders of runs, and the checkpoints in them."""
+
+import logging
+import pickle
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from torch import nn
+
+from mnist_lightning.errors import UserError
+
+log = logging.getLogger(__name__)
+
+CHECKPOINTS = "checkpoints"
+LAST = "last.ckpt"
+BEST = "best.ckpt"
+
+
+class RunLogger(TensorBoardLogger):
+    """TensorBoard events in ``<save_dir>/<name>/version_N``, each N taken by one run only.
+
+    Args:
+        save_dir: Folder of all runs.
+        name: Name of the model.
+        version: The run to continue; None begins a new one.
+        purge_step: First step whose earlier events TensorBoard is to forget, because a resumed run
+            logs them again.
+    """
+
+    def __init__(
+        self, save_dir: Path, name: str, version: int | None = None, purge_step: int | None = None
+    ) -> None:
+        super().__init__(
+            save_dir, name=name, version=version, default_hp_metric=False, purge_step=purge_step
+        )
+
+    def _get_next_version(self) -> int:
+        version = super()._get_next_version()
+        # The folder is made here and now, so that two runs that begin together do not share it.
+        while rank_zero_only.rank == 0:
+            try:
+                Path(self.root_dir, f"version_{version}").mkdir(parents=True)
+                break
+            except FileExistsError:
+                version += 1
+        return version
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Flush the events. Lightning's hparams.yaml would repeat config.yaml."""
+        self.experiment.flush()
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Flush and stay open: training, test and figures go into one file of events."""
+        self.experiment.flush()
+
+
+def find_checkpoint(runs: Path, which: str) -> Path:
+    """Find the checkpoint to resume from.
+
+    Args:
+        runs: Folder with the runs of one model, ``version_0`` and so on.
+        which: ``last`` for the newest sound checkpoint of these runs, or a path.
+
+    Raises:
+        UserError: There is none, or the file is damaged.
+    """
+    if which != "last":
+        read_checkpoint(Path(which))
+        return Path(which)
+    found = [path for name in (LAST, BEST) for path in runs.glob(f"version_*/{CHECKPOINTS}/{name}")]
+    for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        try:
+            read_checkpoint(path)
+        except UserError as error:
+            log.warning("%s; it is skipped", error)
+        else:
+            return path
+    raise UserError(
+        f"--ckpt_path last: there is no sound checkpoint in {runs}; leave the option out to begin"
+    )
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without running any code that it may carry.
+
+    Raises:
+        UserError: The file is missing, damaged, or not a checkpoint of a training.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"--ckpt_path: there is no file {path}") from None
+    except (OSError, RuntimeError, EOFError, BadZipFile, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"--ckpt_path: {path} is damaged ({reason})") from None
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"--ckpt_path: {path} is damaged, or holds more than numbers and was not loaded"
+        ) from None
+    if not isinstance(checkpoint, dict) or not {"state_dict", "loops"} <= checkpoint.keys():
+        raise UserError(f"--ckpt_path: {path} is not the checkpoint of a training")
+    return checkpoint
+
+
+def check_fits(checkpoint: dict[str, Any], path: Path, module: nn.Module) -> None:
+    """Make sure that a checkpoint belongs to a model before anything is changed.
+
+    Raises:
+        UserError: It is of another model; the first difference is named.
+    """
+    mine, theirs = module.state_dict(), checkpoint["state_dict"]
+    for name in sorted(mine.keys() | theirs.keys()):
+        if name not in mine or name not in theirs:
+            problem = f"'{name}' is only in {'the checkpoint' if name in theirs else 'the model'}"
+        elif mine[name].shape != theirs[name].shape:
+            shapes = tuple(theirs[name].shape), tuple(mine[name].shape)
+            problem = f"'{name}' is {shapes[0]} in the checkpoint and {shapes[1]} in the model"
+        else:
+            continue
+        raise UserError(f"--ckpt_path: {path} is of another model: {problem}")
