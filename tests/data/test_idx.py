@@ -1,0 +1,239 @@
+import gzip
+import os
+import struct
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mnist_lightning.data import idx
+from mnist_lightning.data.digits import Digits
+from mnist_lightning.data.idx import read_idx, read_image_label_pair
+from mnist_lightning.errors import DataError
+
+ToIdx = Callable[[NDArray[np.uint8]], bytes]
+IMAGES = np.arange(2 * 28 * 28, dtype=np.uint32).astype(np.uint8).reshape(2, 28, 28)
+LABELS = np.array([3, 9], dtype=np.uint8)
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+@pytest.mark.parametrize("name", ["digits", "digits.gz"])
+def test_plain_and_compressed_files_are_told_by_their_content(
+    compress: Callable[[bytes], bytes], name: str, to_idx: ToIdx, tmp_path: Path
+) -> None:
+    values = read_idx(write(tmp_path / name, compress(to_idx(IMAGES))), ndim=3)
+    np.testing.assert_array_equal(values, IMAGES)
+    assert values.dtype == np.uint8
+    assert values.flags.writeable
+
+
+def test_pair_becomes_digits_of_the_promised_types(to_idx: ToIdx, tmp_path: Path) -> None:
+    digits = read_image_label_pair(
+        write(tmp_path / "images", to_idx(IMAGES)), write(tmp_path / "labels", to_idx(LABELS))
+    )
+    assert digits.images.shape == (2, 1, 28, 28)
+    assert digits.images.dtype == torch.uint8
+    assert digits.labels.dtype == torch.int64
+    assert digits.labels.tolist() == [3, 9]
+    np.testing.assert_array_equal(digits.images[:, 0].numpy(), IMAGES)
+
+
+def test_images_are_in_memory_only_once(to_idx: ToIdx, tmp_path: Path) -> None:
+    images = np.zeros((20_000, 28, 28), dtype=np.uint8)
+    labels = write(tmp_path / "labels", to_idx(np.zeros(20_000, dtype=np.uint8)))
+    for compress in (bytes, gzip.compress):
+        path = write(tmp_path / "images", compress(to_idx(images)))
+        tracemalloc.start()
+        digits = read_image_label_pair(path, labels)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(digits) == 20_000
+        assert peak < 1.3 * images.nbytes
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda sound: b"", "found an empty file"),
+        (lambda sound: sound[:3], "found 0x000008"),
+        (lambda sound: sound[:10], r"expected 3 dimensions above zero, found \(2,\)"),
+        (lambda sound: sound[:4], "found none"),
+        (lambda sound: sound[:-7], "expected 1,568 values after the header, found 1,561"),
+        (lambda sound: sound + b"xy", "expected 1,568 values after the header, found 1,570"),
+        (lambda sound: b"<!DOCTYPE html>" + sound, "found 0x3c21444f"),
+        (lambda sound: bytes([0, 0, 13, 3]) + sound[4:], "found 0x00000d03"),
+        (lambda sound: bytes([0, 0, 8, 1]) + sound[4:], r"found 0x00000801 \(labels\)"),
+        (lambda sound: sound[:4] + bytes(12) + sound[16:], r"found \(0, 0, 0\)"),
+        (lambda sound: sound[:4] + b"\xff" * 12 + sound[16:], "after the header, found 1,568"),
+        (lambda sound: gzip.compress(sound)[:-200], "damaged gzip file"),
+        (lambda sound: gzip.compress(sound) + b"more", "damaged gzip file"),
+        (lambda sound: gzip.compress(sound)[:10], "damaged gzip file"),
+        (lambda sound: gzip.compress(sound[:-7]), "after the header, found 1,561"),
+        (lambda sound: gzip.compress(sound + b"x"), "after the header, found more"),
+        (lambda sound: gzip.compress(sound) + gzip.compress(b"x"), "found more"),
+    ],
+)
+def test_damaged_file_is_refused_with_what_was_expected_and_found(
+    damage: Callable[[bytes], bytes], message: str, to_idx: ToIdx, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "images", damage(to_idx(IMAGES)))
+    with pytest.raises(DataError, match=message) as caught:
+        read_idx(path, ndim=3)
+    assert str(path) in str(caught.value)
+    assert "Delete it" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_flipped_bit_in_a_compressed_file_is_noticed(to_idx: ToIdx, tmp_path: Path) -> None:
+    # Level 0 stores the pixels as they are, so that only the checksum can tell.
+    content = bytearray(gzip.compress(to_idx(IMAGES), compresslevel=0))
+    content[-100] ^= 1
+    with pytest.raises(DataError, match="damaged gzip file"):
+        read_idx(write(tmp_path / "images.gz", bytes(content)), ndim=3)
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_absurd_promise_is_refused_before_memory_is_taken(
+    compress: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    header = struct.pack(">4I", 0x0803, 2**32 - 1, 2**32 - 1, 2**32 - 1)
+    with pytest.raises(DataError, match="79,228,162,458,924,105,385,300,197,375"):
+        read_idx(write(tmp_path / "images", compress(header)), ndim=3)
+
+
+def test_decompression_stops_at_the_promised_size(to_idx: ToIdx, tmp_path: Path) -> None:
+    bomb = write(tmp_path / "bomb.gz", gzip.compress(to_idx(IMAGES) + bytes(200 << 20), 1))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="found more"):
+        read_idx(bomb, ndim=3)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5 << 20
+
+
+def test_bomb_that_keeps_its_promise_is_refused(tmp_path: Path) -> None:
+    header = struct.pack(">2I", 0x0801, 70 << 20)
+    bomb = write(tmp_path / "bomb.gz", gzip.compress(header + bytes(70 << 20), 9))
+    with pytest.raises(DataError, match="found a promise of 73,400,320"):
+        read_idx(bomb, ndim=1)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nothing cannot be read: No such file"):
+        read_idx(tmp_path / "nothing", ndim=3)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_folder_and_pipe_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(DataError, match="is not a file"):
+            read_idx(path, ndim=3)
+
+
+def test_unreadable_file_is_named(
+    to_idx: ToIdx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    path = write(tmp_path / "images", to_idx(IMAGES))
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataError, match=r"images cannot be read: Permission denied"):
+        read_idx(path, ndim=3)
+
+
+def test_file_larger_than_the_memory_is_named(
+    to_idx: ToIdx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise MemoryError
+
+    path = write(tmp_path / "images", to_idx(IMAGES))
+    monkeypatch.setattr(idx.np, "fromfile", refuse)
+    with pytest.raises(DataError, match="images does not fit into memory"):
+        read_idx(path, ndim=3)
+
+
+def test_swapped_files_are_named_as_such(to_idx: ToIdx, tmp_path: Path) -> None:
+    images = write(tmp_path / "labels", to_idx(IMAGES))
+    labels = write(tmp_path / "images", to_idx(LABELS))
+    with pytest.raises(DataError, match=r"images holds labels and .*labels images: swap"):
+        read_image_label_pair(labels, images)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (IMAGES, LABELS[:1], "2 images and .*labels 1 labels"),
+        (
+            IMAGES,
+            np.array([3, 10], dtype=np.uint8),
+            "labels: expected .* 0 to 9, found 10 at index 1",
+        ),
+        (IMAGES[:, :27], LABELS, r"images: expected .* found uint8 of shape \(2, 27, 28\)"),
+        (IMAGES, np.zeros(0, dtype=np.uint8), "labels: expected 1 dimensions above zero"),
+    ],
+)
+def test_pair_that_does_not_fit_is_refused(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    message: str,
+    to_idx: ToIdx,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(DataError, match=message):
+        read_image_label_pair(
+            write(tmp_path / "images", to_idx(images)), write(tmp_path / "labels", to_idx(labels))
+        )
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_mutated_files_are_read_or_refused(
+    data: st.DataObject, to_idx: ToIdx, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    sound = to_idx(IMAGES)
+    content = bytearray(data.draw(st.sampled_from([sound, gzip.compress(sound, mtime=0)])))
+    for _ in range(data.draw(st.integers(1, 4))):
+        position = data.draw(st.integers(0, min(len(content) - 1, 40)))
+        content[position] = data.draw(st.integers(0, 255))
+    del content[data.draw(st.integers(30, len(content))) :]
+    images = write(folder / "mutated-images", bytes(content))
+    labels = write(folder / "sound-labels", to_idx(LABELS))
+    assert_read_or_refused(images, labels)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    content=st.binary(max_size=64),
+    prefix=st.sampled_from([b"", b"\0\0\x08\1", b"\0\0\x08\3", b"\x1f\x8b", b"\x1f\x8b\x08"]),
+)
+def test_arbitrary_bytes_are_read_or_refused(
+    content: bytes, prefix: bytes, to_idx: ToIdx, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    images = write(folder / "sound-images", to_idx(IMAGES))
+    assert_read_or_refused(images, write(folder / "arbitrary-labels", prefix + content))
+
+
+def assert_read_or_refused(images: Path, labels: Path) -> None:
+    try:
+        digits = read_image_label_pair(images, labels)
+    except DataError:
+        return
+    assert isinstance(digits, Digits)
+    assert digits.images.shape == (len(digits.labels), 1, 28, 28)
+    assert 0 <= int(digits.labels.min()) <= int(digits.labels.max()) <= 9
