@@ -78,7 +78,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         for name, array in vars(getattr(predictions, split)).items()
     }
     with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, allow_pickle=False, **arrays)
+        np.savez_compressed(temporary, **arrays)
 
 
 def read_predictions(path: Path, preset: str = "NAME") -> Predictions:

@@ -148,7 +148,7 @@ def test_pickled_object_is_refused_and_does_not_run(file: Path, tmp_path: Path) 
     array[0] = Malicious()
     with np.load(file) as arrays:
         content = {**arrays, "test_labels": array}
-    np.savez(file, allow_pickle=True, **content)
+    np.savez(file, **content)
     with pytest.raises(OutputError, match="allow_pickle"):
         read_predictions(file)
     with zipfile.ZipFile(file, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):

@@ -1,0 +1,134 @@
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from mnist_lightning.reporting.curves import plot_curves
+
+NOTE = (
+    "Training: on augmented images while the weights move. "
+    "Validation: on plain images with averaged weights."
+)
+TITLE = "ResNet50, random initialisation on MNIST (5,000 images), 4,000 training images"
+
+
+def history(epochs: int) -> pd.DataFrame:
+    epoch = np.arange(1, epochs + 1)
+    error = 0.004 + 0.03 * np.exp(-epoch / 3)
+    return pd.DataFrame(
+        {
+            "epoch": epoch,
+            "train/loss": 6 * error,
+            "val/loss": 3 * error,
+            "train/accuracy": 1 - 4 * error,
+            "val/accuracy": 1 - error,
+            "lr": 0.01,
+        }
+    )
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 15, 200])
+def test_text_is_whole_and_apart_for_any_length(
+    drawn_texts: Callable[[Figure], list[str]], epochs: int
+) -> None:
+    figure = plot_curves(history(epochs), title=TITLE, best_epoch=epochs, note=NOTE)
+    texts = drawn_texts(figure)
+    assert {TITLE, NOTE, "Loss", "Accuracy", "train", "validation"} <= set(texts)
+    assert texts.count("epoch") == 2
+
+
+def test_lines_carry_the_history_in_nats_and_percent() -> None:
+    table = history(15)
+    loss, accuracy = plot_curves(table, title="", best_epoch=15).axes
+    for axes, column, factor in ((loss, "loss", 1), (accuracy, "accuracy", 100)):
+        for line, stage in zip(axes.lines, ("train", "val"), strict=False):
+            np.testing.assert_array_equal(line.get_xdata(), table["epoch"])
+            np.testing.assert_allclose(line.get_ydata(), factor * table[f"{stage}/{column}"])
+
+
+def test_train_and_validation_differ_in_colour_and_in_line_style() -> None:
+    for axes in plot_curves(history(200), title="", best_epoch=1).axes:
+        train, validation = axes.lines[:2]
+        assert train.get_color() != validation.get_color()
+        assert train.get_linestyle() != validation.get_linestyle()
+
+
+def test_best_epoch_is_marked_with_its_validation_value() -> None:
+    table = history(15)
+    for axes, value in zip(
+        plot_curves(table, title="", best_epoch=7).axes,
+        (f"{table['val/loss'][6]:.4f}", f"{100 * table['val/accuracy'][6]:.2f} %"),
+        strict=True,
+    ):
+        mark = axes.lines[2]
+        assert list(mark.get_xdata()) == [7, 7]
+        assert axes.get_legend().texts[2].get_text() == f"best epoch 7: {value}"
+
+
+def test_missing_training_values_leave_a_gap_and_no_warning(
+    drawn_texts: Callable[[Figure], list[str]],
+) -> None:
+    table = history(5)
+    table.loc[[0, 2], ["train/loss", "train/accuracy"]] = np.nan
+    figure = plot_curves(table, title=TITLE, best_epoch=5)
+    drawn_texts(figure)
+    for axes in figure.axes:
+        assert list(axes.lines[0].get_xdata()) == [2, 4, 5]
+        assert list(axes.lines[1].get_xdata()) == [1, 2, 3, 4, 5]
+
+
+def test_training_that_was_never_logged_is_left_out(
+    drawn_texts: Callable[[Figure], list[str]],
+) -> None:
+    table = history(3).assign(**{"train/loss": np.nan, "train/accuracy": np.nan})
+    texts = drawn_texts(plot_curves(table, title=TITLE, best_epoch=1))
+    assert "validation" in texts
+    assert "train" not in texts
+
+
+def test_single_epoch_is_a_point_and_long_runs_are_lines() -> None:
+    assert plot_curves(history(1), title="", best_epoch=1).axes[0].lines[0].get_marker() == "s"
+    assert plot_curves(history(200), title="", best_epoch=1).axes[0].lines[0].get_marker() == ""
+
+
+def test_loss_of_zero_and_accuracy_of_one_are_shown(
+    drawn_texts: Callable[[Figure], list[str]],
+) -> None:
+    table = history(3)
+    table.loc[2, ["train/loss", "val/loss"]] = 0
+    table.loc[2, ["train/accuracy", "val/accuracy"]] = 1
+    figure = plot_curves(table, title=TITLE, best_epoch=3)
+    drawn_texts(figure)
+    loss, accuracy = figure.axes
+    assert loss.get_yscale() == "linear"
+    assert accuracy.get_ylim()[1] == 100
+
+
+def test_loss_axis_is_logarithmic_over_a_long_range_only_and_says_so() -> None:
+    table = history(15)
+    loss = plot_curves(table, title="", best_epoch=1).axes[0]
+    assert (loss.get_yscale(), loss.get_ylabel()) == ("log", "cross-entropy (nats, log scale)")
+    table[["train/loss", "val/loss"]] += 1
+    loss = plot_curves(table, title="", best_epoch=1).axes[0]
+    assert (loss.get_yscale(), loss.get_ylabel()) == ("linear", "cross-entropy (nats)")
+
+
+def test_accuracy_axis_stretches_the_last_percents_and_keeps_all_points_inside() -> None:
+    table = history(15)
+    axes = plot_curves(table, title="", best_epoch=1).axes[1]
+    low, high = axes.get_ylim()
+    assert low <= 100 * table["train/accuracy"].min()
+    assert high >= 100 * table["val/accuracy"].max()
+    to_pixels = axes.transData.transform
+    at = {percent: to_pixels((1, percent))[1] for percent in (95, 98, 99, 99.5)}
+    assert at[99.5] - at[99] > (at[98] - at[95]) / 2
+    np.testing.assert_allclose(
+        axes.transData.inverted().transform((0, at[99.5]))[1], 99.5, atol=1e-9
+    )
+
+
+def test_unknown_best_epoch_is_refused() -> None:
+    with pytest.raises(KeyError):
+        plot_curves(history(3), title="", best_epoch=4)
