@@ -60,7 +60,8 @@ def _read_member(archive: zipfile.ZipFile, path: Path, key: str) -> NDArray[Any]
     try:
         info = archive.getinfo(f"{key}.npy")
     except KeyError:
-        found = ", ".join(name.removesuffix(".npy") for name in archive.namelist()[:8])
+        # As Python writes them: the names are a stranger's and may hold line ends and the like.
+        found = ", ".join(repr(name.removesuffix(".npy")) for name in archive.namelist()[:8])
         raise DataError(
             f"{path}: expected the arrays {', '.join(_KEYS)}, found {found or 'none'}. {REMEDY}"
         ) from None

@@ -83,7 +83,9 @@ def test_no_images_at_all_are_refused(arrays: Arrays, tmp_path: Path) -> None:
 
 def test_missing_array_is_told_with_those_that_are_there(arrays: Arrays, tmp_path: Path) -> None:
     without = {key: array for key, array in arrays.items() if key != "x_test"}
-    with pytest.raises(DataError, match=r"expected the arrays .* found x_train, y_train, y_test"):
+    with pytest.raises(
+        DataError, match=r"expected the arrays .* found 'x_train', 'y_train', 'y_test'"
+    ):
         read_npz(save(tmp_path / "mnist.npz", without))
 
 
