@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from mnist_lightning.errors import OutputError, WeightsError
-from mnist_lightning.models.feature_extraction import BATCH_SIZE, FeatureExtractor, Precision
+from mnist_lightning.models.feature_extraction import FeatureExtractor, Precision
 from mnist_lightning.models.feature_store import FeatureStore
 from mnist_lightning.models.progress import progress
 from mnist_lightning.models.resnet50 import FEATURES, ResNet50
@@ -83,15 +83,13 @@ def cached_features(
     folder: Path,
     precision: Precision,
     title: str,
-    batch_size: int = BATCH_SIZE,
     chunk_rows: int = CHUNK_ROWS,
 ) -> Tensor:
     """Give the backbone's features, from the disk where they are, else computed and kept there.
 
     An interrupted computation continues at the chunk where it stopped, damaged chunks are
     computed anew, and a second run that wants the same features waits for the first. Features
-    are kept in half precision, whose 11 bits are more than bfloat16 gives and change no decision
-    of a linear head that is not a tie.
+    are kept in half precision, whose 11 significant bits are more than the 8 of bfloat16.
 
     Args:
         network: Only its backbone is used; it is left unchanged.
@@ -100,7 +98,6 @@ def cached_features(
         folder: Where the files go; created if missing.
         precision: How the backbone computes.
         title: What the images are, for messages, e.g. ``MNIST training images``.
-        batch_size: Images at once; bounds the memory.
         chunk_rows: Images between two writes.
 
     Returns:
@@ -113,7 +110,6 @@ def cached_features(
     """
     if not len(images):
         raise ValueError("there are no images to compute features of")
-    extractor = FeatureExtractor(network, precision, batch_size)
     key = CacheKey.of(network, images, precision)
     store = FeatureStore(folder / key.file_stem, asdict(key), (len(images), FEATURES), chunk_rows)
     try:
@@ -122,7 +118,8 @@ def cached_features(
             missing = store.missing_chunks()
             if missing:
                 _announce(store, missing, folder, title)
-                _fill(store, missing, extractor, images, title)
+                extract = FeatureExtractor(network, precision)
+                _fill(store, missing, extract, images, title)
             else:
                 log.info("Features of %s are taken from %s.", title, store.data_path)
             return store.map()

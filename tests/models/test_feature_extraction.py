@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mnist_lightning.models.feature_extraction import FeatureExtractor
+from mnist_lightning.models.feature_extraction import FeatureExtractor, default_batch_size
 from mnist_lightning.models.resnet50 import FEATURES, ResNet50
 
 
@@ -68,3 +68,9 @@ def test_no_batchnorm_is_left_to_compute(network: ResNet50) -> None:
 def test_unknown_precision_is_refused(network: ResNet50) -> None:
     with pytest.raises(ValueError, match="'16-mixed'"):
         FeatureExtractor(network, "16-mixed")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("size", "on_cpu"), [(32, 1024), (64, 256), (224, 20), (2000, 1)])
+def test_batches_are_smaller_for_larger_images(size: int, on_cpu: int) -> None:
+    assert default_batch_size(size, torch.device("cpu")) == on_cpu
+    assert default_batch_size(size, torch.device("cuda")) > on_cpu
