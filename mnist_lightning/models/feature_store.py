@@ -102,8 +102,8 @@ class FeatureStore:
         if values.shape != (rows.stop - rows.start, self.shape[1]):
             raise ValueError(f"chunk {chunk} has the shape {values.shape}")
         content = values.tobytes()
-        descriptor = os.open(self.data_path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "r+b") as file:
+        self.data_path.touch()  # "r+b" does not create, "wb" would empty it, "ab" cannot seek
+        with self.data_path.open("r+b") as file:
             file.truncate(self.nbytes)
             file.seek(self._offset(chunk))
             file.write(content)
