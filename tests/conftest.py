@@ -1,0 +1,84 @@
+"""What several test files share: one thread, quiet loggers, digits that are learned in a blink."""
+
+import logging
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import from_numpy
+
+from mnist_lightning.data.digits import Digits
+
+Pixels = NDArray[np.uint8]
+
+TRAIN, TEST = 400, 100
+_LOGGERS = ("mnist_lightning", "lightning.pytorch", "lightning.fabric")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    # Tiny tensors gain nothing from threads, and lose a lot to them on a busy machine.
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _audible_loggers() -> Iterator[None]:
+    """Undo what a run in this process does to the loggers, so that ``caplog`` hears them."""
+    _reset_loggers()
+    yield
+    _reset_loggers()
+
+
+def _reset_loggers() -> None:
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+        logger.handlers.clear()
+
+
+def _draw(n: int, seed: int) -> tuple[Pixels, Pixels]:
+    """Images (n, 28, 28) and labels (n,): each class is a mosaic of its own, with noise on it."""
+    mosaics = np.random.default_rng(0).random((10, 7, 7)) < 0.4
+    patterns = mosaics.repeat(4, axis=1).repeat(4, axis=2) * 200
+    labels = (np.arange(n) % 10).astype(np.uint8)
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(0, 56, (n, 28, 28))
+    return (patterns[labels] + noise).astype(np.uint8), labels
+
+
+def _as_idx(values: Pixels) -> bytes:
+    sizes = struct.pack(f">{values.ndim}I", *values.shape)
+    return bytes([0, 0, 8, values.ndim]) + sizes + values.tobytes()
+
+
+@pytest.fixture(scope="session")
+def tiny_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 400 training and 100 test images as IDX files, all ten digits equally often."""
+    folder = tmp_path_factory.mktemp("data")
+    for prefix, n, seed in (("train", TRAIN, 1), ("t10k", TEST, 2)):
+        images, labels = _draw(n, seed)
+        (folder / f"{prefix}-images-idx3-ubyte").write_bytes(_as_idx(images))
+        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(_as_idx(labels))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_digits() -> Digits:
+    """Fifty images like those of ``tiny_data_dir``, in memory."""
+    images, labels = _draw(50, seed=3)
+    return Digits(from_numpy(images).unsqueeze(1), from_numpy(labels).long())
+
+
+@pytest.fixture(scope="session")
+def mnist_dir() -> Path:
+    """The torchvision root of the whole MNIST; for tests marked ``mnist``."""
+    root = os.environ.get("MNIST_LIGHTNING_DATA")
+    if not root:
+        pytest.skip("MNIST_LIGHTNING_DATA does not name a folder with the whole MNIST")
+    return Path(root)
