@@ -1,18 +1,20 @@
-"""LightningCLI as this study uses it: presets by name, short errors, the callbacks every run has."""
+"""LightningCLI as this study uses it: presets, short errors, the callbacks of every run."""
 
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightning import Callback
+from jsonargparse import ArgumentParser
+from lightning import Callback, Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from mnist_lightning.command_line import preset_of
-from mnist_lightning.data import MNISTDataModule
+from mnist_lightning.data import Augmentation, MNISTDataModule
 from mnist_lightning.errors import UserError
 from mnist_lightning.messages import shorten
-from mnist_lightning.models import DigitClassifier
+from mnist_lightning.models import CNNClassifier, DigitClassifier
 from mnist_lightning.training.averaging import WeightAverage
 from mnist_lightning.training.history import History
 from mnist_lightning.training.interruption import GracefulStop
@@ -33,12 +35,21 @@ class StudyParser(LightningArgumentParser):
     """A parser that raises its errors, so that main() prints them in one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise the message without the lines that only help jsonargparse's authors."""
-        raise UserError(shorten(message, self.option_names())) from ex
+        """Raise the message in one line."""
+        if not self.exit_on_error:
+            # A parser within this one, whose error becomes a part of the message.
+            super().error(message, ex)
+        raise UserError(shorten(message, _option_names(self))) from ex
 
-    def option_names(self) -> list[str]:
-        """Return every option as it is written on the command line."""
-        return [name for action in self._actions for name in action.option_strings]
+
+def _option_names(parser: LightningArgumentParser) -> list[str]:
+    """Every option as it is written, with those of the models, which the parser does not list."""
+    names = [name for action in parser._actions for name in action.option_strings]
+    for key, kind in (("model", CNNClassifier), ("data.augmentation", Augmentation)):
+        group = ArgumentParser(add_help=False)
+        group.add_class_arguments(kind, key, fail_untyped=False)
+        names += [name for action in group._actions for name in action.option_strings]
+    return [name for name in names if not name.endswith(("+", ".help"))]
 
 
 class StudyCLI(LightningCLI):
@@ -70,9 +81,7 @@ class StudyCLI(LightningCLI):
         self.resume_from: Path | None = None
         self.history = History()
         self.timer = Timer()
-        self.best = ModelCheckpoint(
-            monitor="val/accuracy", mode="max", **_checkpoint_options(BEST)
-        )
+        self.best = ModelCheckpoint(monitor="val/accuracy", mode="max", **_checkpoint_options(BEST))
         super().__init__(
             DigitClassifier,
             MNISTDataModule,
@@ -112,7 +121,15 @@ class StudyCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse; Lightning's own version warns when ``args`` are not those of the process."""
+        assert isinstance(args, list)
         self.config = parser.parse_args(args)
+        if (epochs := self.config.trainer.max_epochs) is None or epochs < 1:
+            raise UserError(f"--trainer.max_epochs must be 1 or more, not {epochs}")
+        if not re.fullmatch(r"\w[\w.-]*", self.name):
+            raise UserError(
+                "--name must be letters, digits, '_', '-' and '.', since it begins the names of "
+                f"files; '{self.name}' is not"
+            )
 
     def instantiate_classes(self) -> None:
         """Build everything; a value that a class refuses is the user's to mend."""
@@ -151,9 +168,10 @@ class StudyCLI(LightningCLI):
         self.run_logger = self._run_logger(self.output_dir / "runs")
         more = self.config_init.trainer.logger
         more = [] if more in (None, True) else more if isinstance(more, list) else [more]
-        trainer: StudyTrainer = super().instantiate_trainer(
+        trainer = super().instantiate_trainer(
             logger=[self.run_logger, *more], default_root_dir=str(self.output_dir), **kwargs
         )
+        assert isinstance(trainer, StudyTrainer)
         return trainer
 
     def _run_logger(self, runs: Path) -> RunLogger:
@@ -170,9 +188,7 @@ class StudyCLI(LightningCLI):
         version = int(run.name.removeprefix("version_"))
         return RunLogger(runs, self.name, version, purge_step=checkpoint["global_step"] + 1)
 
-    def _instantiate_trainer(
-        self, config: dict[str, Any], callbacks: list[Callback]
-    ) -> StudyTrainer:
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         # The order of the last ones matters: the history is complete before checkpoints are
         # written, the newest checkpoint knows the best one, and only then a run may stop.
         last = ModelCheckpoint(monitor=None, **_checkpoint_options(LAST))
@@ -186,8 +202,7 @@ class StudyCLI(LightningCLI):
             last,
             GracefulStop(),
         ]
-        trainer: StudyTrainer = super()._instantiate_trainer(config, callbacks)
-        return trainer
+        return super()._instantiate_trainer(config, callbacks)
 
 
 def _checkpoint_options(file_name: str) -> dict[str, Any]:

@@ -76,6 +76,8 @@ def expand(args: list[str]) -> list[str]:
             rest.append(word)
     if len(names) > 1:
         raise UserError(f"--model is given {len(names)} times; one training has one model")
+    if names == [""]:
+        raise UserError(f"--model needs a NAME; choose from {', '.join(preset_names())}")
     if not names and not files:
         raise UserError(f"--model NAME is missing; choose from {', '.join(preset_names())}")
     for file in files:

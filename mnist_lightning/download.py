@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from mnist_lightning.errors import UserError
 from mnist_lightning.transfer import Answer, Transfer, TransferError

@@ -71,7 +71,8 @@ def load_torchscript(path: Path) -> torch.jit.ScriptModule:
         The model, uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
     """
     with _torchscript_without_deprecation():
-        return torch.jit.load(str(path), map_location="cpu")
+        model: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+    return model
 
 
 @contextmanager

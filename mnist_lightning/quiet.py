@@ -22,3 +22,5 @@ def be_quiet() -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
     # True of every resumed run, which goes on in the folder of its checkpoint.
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    # Every process logs the same value: torchmetrics has counted over all of them already.
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")

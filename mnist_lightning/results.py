@@ -100,13 +100,8 @@ def leave_results(cli: StudyCLI, tested: Mapping[str, float], environment: Envir
     record_path = folder / f"{name}_metrics.json"
     record.write(record_path)
     _log_to_tensorboard(cli, record, figures)
-    files = [
-        model_path,
-        record_path,
-        predictions_path,
-        *(folder / f"{name}_{kind}.png" for kind in figures),
-        Path(cli.trainer.log_dir or folder),
-    ]
+    pictures = [folder / f"{name}_{kind}.png" for kind in figures]
+    files = [model_path, record_path, predictions_path, *pictures]
     return summary(record, files, NEXT_COMMAND.format(runs=folder / "runs"))
 
 
@@ -140,16 +135,15 @@ def _describe_dataset(cli: StudyCLI) -> DatasetDescription:
 
 
 def _describe_training(cli: StudyCLI) -> Training:
-    history, trainer = cli.history.table.set_index("epoch"), cli.trainer
-    best_epoch = _best_epoch(cli)
-    best = history.loc[best_epoch]
+    rows, trainer = cli.history.rows, cli.trainer
+    best = _best_row(cli)
     return Training(
         seed=cli.config.seed_everything,
-        epochs=len(history),
-        best_epoch=best_epoch,
-        best_train_loss=float(best["train/loss"]),
-        best_train_accuracy=float(best["train/accuracy"]),
-        steps=int(history["step"].iloc[-1]),
+        epochs=len(rows),
+        best_epoch=int(best["epoch"]),
+        best_train_loss=best["train/loss"],
+        best_train_accuracy=best["train/accuracy"],
+        steps=int(rows[-1]["step"]),
         seconds=round(cli.timer.time_elapsed("train"), 1),
         accelerator=trainer.strategy.root_device.type,
         devices=trainer.world_size,
@@ -159,10 +153,10 @@ def _describe_training(cli: StudyCLI) -> Training:
     )
 
 
-def _best_epoch(cli: StudyCLI) -> int:
-    """The epoch of the best checkpoint, from 1; like it, the first of equally good ones."""
-    values = cli.history.table.set_index("epoch")[cli.best.monitor]
-    return int(values.idxmax() if cli.best.mode == "max" else values.idxmin())
+def _best_row(cli: StudyCLI) -> dict[str, float]:
+    """The epoch of the best checkpoint; like that, the first of equally good ones."""
+    choose = max if cli.best.mode == "max" else min
+    return choose(cli.history.rows, key=lambda row: row[str(cli.best.monitor)])
 
 
 def _figures(cli: StudyCLI, record: Record, test: SplitPredictions) -> dict[str, Figure]:

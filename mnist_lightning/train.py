@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: list[str]) -> int:
-    config = expand(args)
+    everything = wants(args, "--help_all")
+    config = ["--help"] if everything else expand(args)
     from mnist_lightning.cli import StudyCLI
     from mnist_lightning.quiet import be_quiet
     from mnist_lightning.training.interruption import Interrupted
@@ -76,14 +77,16 @@ def train(cli: StudyCLI) -> None:
     environment = describe_environment()
     trainer, model, data = cli.trainer, cli.model, cli.datamodule
     check_writable(cli.output_dir, bytes_needed=cli.bytes_needed)
-    data.prepare_data()
-    data.setup()
-    trainer.print(describe_run(cli))
+    if trainer.is_global_zero:
+        # Before anything is written; the other processes wait for it inside of fit().
+        data.prepare_data()
+        data.setup()
+        print(describe_run(cli), flush=True)
 
     trainer.fit(model, data, ckpt_path=cli.resume_from)
-    if trainer.fast_dev_run:
+    if cli.config.trainer.fast_dev_run:
         trainer.print("fast_dev_run: everything works; no file was written")
         return
     (tested,) = trainer.test(model, data, ckpt_path=cli.best.best_model_path, verbose=False)
     if trainer.is_global_zero:
-        trainer.print(leave_results(cli, tested, environment))
+        print(leave_results(cli, tested, environment))

@@ -56,9 +56,9 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"augmentation.{name} must be zero or more, not {value}")
+                raise ValueError(f"--data.augmentation.{name} must be zero or more, not {value}")
         if self.scale >= 1:
-            raise ValueError(f"augmentation.scale must be below 1, not {self.scale}")
+            raise ValueError(f"--data.augmentation.scale must be below 1, not {self.scale}")
 
     def draw(self, n: int, generator: Generator) -> Warp:
         """Draw the distortions of ``n`` images.
@@ -74,7 +74,7 @@ class Augmentation:
         zoom_x, zoom_y = (1 / (1 + self.scale * unit[:, 2:4])).unbind(dim=1)
         shift_x, shift_y = (unit[:, 4:6] * self.shift * 2 / SIZE).unbind(dim=1)
         cos, sin = torch.cos(angle), torch.sin(angle)
-        # Zoom after rotation after shear, written out: a batched matrix product costs ten times more.
+        # Zoom after rotation after shear, written out: batched matrix products are slow.
         row_x = torch.stack([zoom_x * cos, zoom_x * (cos * slant - sin), shift_x], dim=1)
         row_y = torch.stack([zoom_y * sin, zoom_y * (sin * slant + cos), shift_y], dim=1)
         affine = torch.stack([row_x, row_y], dim=1)

@@ -52,7 +52,7 @@ class MNISTDataModule(LightningDataModule):
         if batch_size < 1:
             raise DataError(f"--data.batch_size must be 1 or more, not {batch_size}")
         if val_size < 10:
-            raise DataError(f"--data.val_size must be 10 or more (one of each digit), not {val_size}")
+            raise DataError(f"--data.val_size must be 10 or more, one a digit, not {val_size}")
         self.data_dir = Path(data_dir)
         self.source: Source = source
         self.batch_size = batch_size

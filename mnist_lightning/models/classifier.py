@@ -47,7 +47,7 @@ class DigitClassifier(LightningModule):
         super().__init__()
         if learning_rate <= 0:
             raise UserError(f"--model.learning_rate must be above 0, not {learning_rate}")
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(memory_format=torch.channels_last)
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing

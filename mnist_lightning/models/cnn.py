@@ -34,11 +34,11 @@ class CNN(nn.Module):
         super().__init__()
         # 28 pixels can be halved four times before nothing is left.
         if not 1 <= len(widths) <= 5 or min(widths) < 1:
-            raise ValueError(f"model.widths must be one to five positive numbers, not {list(widths)}")
+            raise ValueError(f"--model.widths must be 1 to 5 positive numbers, not {list(widths)}")
         if convs_per_stage < 1:
-            raise ValueError(f"model.convs_per_stage must be 1 or more, not {convs_per_stage}")
+            raise ValueError(f"--model.convs_per_stage must be 1 or more, not {convs_per_stage}")
         if not 0 <= dropout < 1:
-            raise ValueError(f"model.dropout must be at least 0 and below 1, not {dropout}")
+            raise ValueError(f"--model.dropout must be at least 0 and below 1, not {dropout}")
         # Attributes, because TorchScript does not see the globals of this file.
         self.mean, self.std = MEAN, STD
         layers: list[nn.Module] = []

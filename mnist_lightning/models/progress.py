@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tqdm import tqdm  # type: ignore[import-untyped] # ships no type information
+from tqdm import tqdm  # ships no type information
 
 
 @contextmanager
 def progress(
     title: str, total: int, done: int, log: logging.Logger
-) -> Iterator[Callable[[int], None]]:
+) -> Iterator[Callable[[int], object]]:
     """Show how far work on images is, and how long it will still take.
 
     On a terminal it is a bar with the rate and the remaining time; elsewhere it is one log line

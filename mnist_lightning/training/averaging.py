@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
@@ -26,7 +25,7 @@ class WeightAverage(WeightAveraging):
 
     def __init__(self, decay: float = 0.998) -> None:
         if not 0 <= decay < 1:
-            raise ValueError(f"ema.decay must be at least 0 and below 1, not {decay}")
+            raise ValueError(f"--ema.decay must be at least 0 and below 1, not {decay}")
         super().__init__(multi_avg_fn=self._average)
         self.decay = decay
         self._step = 0
@@ -46,9 +45,9 @@ class WeightAverage(WeightAveraging):
         # From the step and not from num_averaged, which lies on the device and would be waited for.
         decay = min(self.decay, (1 + self._step) / (10 + self._step))
         if averaged[0].is_floating_point():
-            torch._foreach_lerp_(averaged, current, 1 - decay)
+            torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
         else:
-            torch._foreach_copy_(averaged, current)
+            torch._foreach_copy_(list(averaged), list(current))
 
     def _swap_models(self, pl_module: LightningModule) -> None:
         super()._swap_models(pl_module)

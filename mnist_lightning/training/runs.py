@@ -41,7 +41,7 @@ class RunLogger(TensorBoardLogger):
     def _get_next_version(self) -> int:
         version = super()._get_next_version()
         # The folder is made here and now, so that two runs that begin together do not share it.
-        while rank_zero_only.rank == 0:
+        while getattr(rank_zero_only, "rank", 0) == 0:
             try:
                 Path(self.root_dir, f"version_{version}").mkdir(parents=True)
                 break
@@ -75,15 +75,20 @@ def find_checkpoint(runs: Path, which: str) -> Path:
         return Path(which)
     found = [path for name in (LAST, BEST) for path in runs.glob(f"version_*/{CHECKPOINTS}/{name}")]
     for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        try:
-            read_checkpoint(path)
-        except UserError as error:
-            log.warning("%s; it is skipped", error)
-        else:
+        if _is_sound(path):
             return path
     raise UserError(
         f"--ckpt_path last: there is no sound checkpoint in {runs}; leave the option out to begin"
     )
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        read_checkpoint(path)
+    except UserError as error:
+        log.warning("%s; it is skipped", error)
+        return False
+    return True
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
