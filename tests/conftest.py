@@ -100,6 +100,7 @@ def tiny_data(tiny_data_dir: Path) -> MNISTDataModule:
 def make_trainer(tmp_path: Path) -> Callable[..., Trainer]:
     """Make a Trainer that writes nothing but what a test asks for."""
     from lightning import Trainer
+    from lightning.pytorch.loggers.logger import DummyLogger
 
     def make(*callbacks: Any, **options: Any) -> Trainer:
         return Trainer(
@@ -108,7 +109,8 @@ def make_trainer(tmp_path: Path) -> Callable[..., Trainer]:
             **{
                 "accelerator": "cpu",
                 "max_epochs": 1,
-                "logger": False,
+                "logger": DummyLogger(),
+                "log_every_n_steps": 1,
                 "enable_checkpointing": False,
                 "enable_progress_bar": False,
                 "enable_model_summary": False,
