@@ -99,7 +99,7 @@ def test_a_checkpoint_alone_is_enough_to_build_the_model_again(
 ) -> None:
     saver = ModelCheckpoint(tmp_path / "checkpoints", filename="one")
     model = _classifier(dropout=0.25, learning_rate=0.02)
-    make_trainer(saver, enable_checkpointing=True).fit(model, tiny_data)
+    make_trainer(saver).fit(model, tiny_data)
     path = Path(saver.best_model_path)
 
     loaded = CNNClassifier.load_from_checkpoint(path)
