@@ -7,14 +7,15 @@ from typing import Any, NoReturn
 from jsonargparse import ArgumentParser
 from lightning import Callback, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
+from mnist_lightning import models
 from mnist_lightning.command_line import preset_of
 from mnist_lightning.data import Augmentation, MNISTDataModule
 from mnist_lightning.errors import UserError
 from mnist_lightning.messages import shorten
-from mnist_lightning.models import CNNClassifier, DigitClassifier
+from mnist_lightning.models import DigitClassifier
 from mnist_lightning.training.averaging import WeightAverage
 from mnist_lightning.training.history import History
 from mnist_lightning.training.interruption import GracefulStop
@@ -28,6 +29,8 @@ from mnist_lightning.training.runs import (
     read_checkpoint,
 )
 from mnist_lightning.training.seeding import StepSeed
+from mnist_lightning.training.staged_unfreezing import StagedUnfreezing
+from mnist_lightning.training.stopwatch import Stopwatch
 from mnist_lightning.training.trainer import StudyTrainer
 
 
@@ -39,13 +42,19 @@ class StudyParser(LightningArgumentParser):
         if not self.exit_on_error:
             # A parser within this one, whose error becomes a part of the message.
             super().error(message, ex)
-        raise UserError(shorten(message, _option_names(self))) from ex
+        raise UserError(shorten(message, _option_names(self, _model_class(message)))) from ex
 
 
-def _option_names(parser: LightningArgumentParser) -> list[str]:
-    """Every option as it is written, with those of the models, which the parser does not list."""
+def _model_class(message: str) -> type[DigitClassifier]:
+    """The model whose options a message is about."""
+    named = re.search(r"class_path '[\w.]+\.(\w+)'", message)
+    return getattr(models, named[1], DigitClassifier) if named else DigitClassifier
+
+
+def _option_names(parser: LightningArgumentParser, model: type[DigitClassifier]) -> list[str]:
+    """Every option as it is written, with those of the model, which the parser does not list."""
     names = [name for action in parser._actions for name in action.option_strings]
-    for key, kind in (("model", CNNClassifier), ("data.augmentation", Augmentation)):
+    for key, kind in (("model", model), ("data.augmentation", Augmentation)):
         group = ArgumentParser(add_help=False)
         group.add_class_arguments(kind, key, fail_untyped=False)
         names += [name for action in group._actions for name in action.option_strings]
@@ -67,7 +76,7 @@ class StudyCLI(LightningCLI):
         resume_from: The checkpoint to continue from, or None.
         history: The callback that collects the epochs.
         best: The callback that keeps the best checkpoint.
-        timer: The callback that counts the seconds of training.
+        stopwatch: The callback that counts the seconds of training.
         run_logger: The TensorBoard logger, which decides on the folder of the run.
     """
 
@@ -80,7 +89,7 @@ class StudyCLI(LightningCLI):
         self.preset = preset_of(command) or ""
         self.resume_from: Path | None = None
         self.history = History()
-        self.timer = Timer()
+        self.stopwatch = Stopwatch()
         self.best = ModelCheckpoint(monitor="val/accuracy", mode="max", **_checkpoint_options(BEST))
         super().__init__(
             DigitClassifier,
@@ -152,11 +161,13 @@ class StudyCLI(LightningCLI):
     def bytes_needed(self) -> int:
         """About how much a run writes: two checkpoints, the exported file, figures and events.
 
-        A checkpoint holds the weights, their average and the two moments of the optimiser; for a
-        moment there are two copies of one, because a file is only replaced by a complete one.
+        A checkpoint holds the weights, their average and the two moments that the optimiser keeps
+        of what learns; for a moment there are two copies of one, because a file is only replaced
+        by a complete one.
         """
         weights = sum(4 * p.numel() for p in self.model.network.parameters())
-        return 3 * 4 * weights + weights + 20_000_000
+        learning = sum(4 * p.numel() for p in self.model.learning_parameters())
+        return 3 * (2 * weights + 2 * learning) + weights + 20_000_000
 
     def instantiate_trainer(self, **kwargs: Any) -> StudyTrainer:
         """Build the Trainer with the run's logger and callbacks."""
@@ -194,7 +205,8 @@ class StudyCLI(LightningCLI):
         last = ModelCheckpoint(monitor=None, **_checkpoint_options(LAST))
         callbacks = [
             *callbacks,
-            self.timer,
+            self.stopwatch,
+            StagedUnfreezing(self.model.network, self.model.stages),
             StepSeed(self.config.seed_everything),
             TrainingProgress(),
             self.history,

@@ -117,7 +117,7 @@ def _describe_model(cli: StudyCLI, path: Path) -> ModelDescription:
         weights=cli.model.weights,
         parameters=Parameters(
             total=sum(p.numel() for p in network.parameters()),
-            trainable=sum(p.numel() for p in network.parameters() if p.requires_grad),
+            trainable=sum(p.numel() for p in cli.model.learning_parameters()),
         ),
         file=describe_file(path),
     )
@@ -145,7 +145,7 @@ def _describe_training(cli: StudyCLI) -> Training:
         best_train_loss=best["train/loss"],
         best_train_accuracy=best["train/accuracy"],
         steps=int(rows[-1]["step"]),
-        seconds=round(cli.timer.time_elapsed("train"), 1),
+        seconds=round(cli.stopwatch.seconds, 1),
         accelerator=trainer.strategy.root_device.type,
         devices=trainer.world_size,
         precision=str(trainer.precision),

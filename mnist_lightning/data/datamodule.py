@@ -11,6 +11,7 @@ from torch import Tensor, from_numpy
 from mnist_lightning.data.augmentation import Augmentation, apply_warp
 from mnist_lightning.data.digits import DigitDataset, Digits
 from mnist_lightning.data.loader import Batch, BatchLoader
+from mnist_lightning.data.precomputation import Precomputation, Precompute
 from mnist_lightning.data.sources import Source, load_dataset
 from mnist_lightning.errors import DataError
 
@@ -60,6 +61,20 @@ class MNISTDataModule(LightningDataModule):
         self.seed = seed
         self.augmentation = augmentation
         self._dataset: DigitDataset | None = None
+        self._precomputation: Precomputation | None = None
+
+    def precompute_with(self, precompute: Precompute, augmented_passes: int) -> None:
+        """Train and validate on what a function makes of the images, once; test on the images.
+
+        Args:
+            precompute: Called when training begins.
+            augmented_passes: Number of distorted copies of the training images to use in turns
+                with these, one an epoch.
+
+        Raises:
+            DataError: The number does not go together with ``augmentation``.
+        """
+        self._precomputation = Precomputation(precompute, augmented_passes, self.augmentation)
 
     def prepare_data(self) -> None:
         """Download what is missing; Lightning calls this in one process only."""
@@ -115,16 +130,22 @@ class MNISTDataModule(LightningDataModule):
         return self.dataset.test
 
     def train_dataloader(self) -> BatchLoader:
-        """Shuffled, distorted batches of the training images."""
-        return self._loader(self.train, self.batch_size, self.seed, self.augmentation)
+        """Shuffled, distorted batches of the training images, or of what is precomputed."""
+        if self._precomputation is None:
+            return self._loader([self.train], self.batch_size, self.seed, self.augmentation)
+        passes = self._precomputation.training_passes(self.train, self.seed)
+        return self._loader(passes, self.batch_size, self.seed)
 
     def val_dataloader(self) -> BatchLoader:
-        """Batches of the validation images, in order."""
-        return self._loader(self.val, EVALUATION_BATCH_SIZE)
+        """Batches of the validation images, in order, or of what is precomputed."""
+        val = self.val
+        if self._precomputation is not None:
+            val = self._precomputation.validation(val)
+        return self._loader([val], EVALUATION_BATCH_SIZE)
 
     def test_dataloader(self) -> BatchLoader:
         """Batches of the test images, in the official order."""
-        return self._loader(self.test, EVALUATION_BATCH_SIZE)
+        return self._loader([self.test], EVALUATION_BATCH_SIZE)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Tensor, Tensor]:
         """Distort the training images where they are going to be used."""
@@ -133,7 +154,7 @@ class MNISTDataModule(LightningDataModule):
 
     def _loader(
         self,
-        digits: Digits,
+        passes: list[Digits],
         batch_size: int,
         seed: int | None = None,
         augmentation: Augmentation | None = None,
@@ -142,13 +163,14 @@ class MNISTDataModule(LightningDataModule):
         if self.trainer is not None:
             # The whole set takes 55 MB: it moves to the device once, not batch by batch.
             device = self.trainer.strategy.root_device
-            digits = Digits(digits.images.to(device), digits.labels.to(device))
+            passes = [Digits(one.images.to(device), one.labels.to(device)) for one in passes]
             rank, world_size = self.trainer.global_rank, self.trainer.world_size
         return BatchLoader(
-            digits,
+            passes[0],
             batch_size,
             seed=seed,
             augmentation=augmentation,
+            more_passes=passes[1:],
             rank=rank,
             world_size=world_size,
         )

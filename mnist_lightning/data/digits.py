@@ -10,7 +10,8 @@ class Digits:
     """Images and their labels.
 
     Attributes:
-        images: uint8, ``(N, 1, 28, 28)``, 0 is background and 255 is ink.
+        images: uint8, ``(N, 1, 28, 28)``, 0 is background and 255 is ink; or what has been
+            precomputed from such images, any dtype, ``(N, ...)``.
         labels: int64, ``(N,)``, each from 0 to 9.
     """
 

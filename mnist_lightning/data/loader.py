@@ -6,7 +6,7 @@ continued in the middle of an epoch. Here the order and the distortions are a pu
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +43,8 @@ class BatchLoader:
         batch_size: Largest number of images in a batch of one process.
         seed: Shuffles the order anew each epoch; None keeps the order.
         augmentation: Where distortions are drawn from; needs a seed. None means none.
+        more_passes: Other versions of the same images, which take turns with ``digits``, one an
+            epoch.
         rank: Number of this process.
         world_size: Number of processes.
     """
@@ -57,6 +59,7 @@ class BatchLoader:
         *,
         seed: int | None = None,
         augmentation: Augmentation | None = None,
+        more_passes: Sequence[Digits] = (),
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -64,7 +67,9 @@ class BatchLoader:
             raise ValueError(f"{len(digits)} images cannot be shared by {world_size} processes")
         if augmentation is not None and seed is None:
             raise ValueError("augmentation needs a seed")
-        self.digits = digits
+        if any(len(other) != len(digits) for other in more_passes):
+            raise ValueError("all passes must be versions of the same images")
+        self._passes = (digits, *more_passes)
         self.seed = seed
         self.augmentation = augmentation
         self.rank = rank
@@ -73,6 +78,11 @@ class BatchLoader:
         self.epoch = 0
         self._position = 0
         self._resume_at = 0
+
+    @property
+    def digits(self) -> Digits:
+        """The images and labels of this epoch."""
+        return self._passes[self.epoch % len(self._passes)]
 
     @property
     def sampler(self) -> "BatchLoader":

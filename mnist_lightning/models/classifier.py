@@ -1,16 +1,19 @@
 """How a network of the study is trained, whatever the network."""
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from mnist_lightning.errors import UserError
+from mnist_lightning.models.stages import Stage, stage_of
 
 NUM_CLASSES = 10
 
@@ -36,6 +39,13 @@ class DigitClassifier(LightningModule):
     title: str
     #: What training starts from, in words.
     weights: str = "random initialisation"
+    #: What learns when. A part that is in no stage stays as it is.
+    stages: Sequence[Stage] = (Stage(),)
+    #: Makes of images, once, what is trained on instead; None to train on the images. Takes uint8
+    #: ``(N, 1, 28, 28)`` and what they are called in messages; the result has N rows.
+    precompute: Callable[[Tensor, str], Tensor] | None = None
+    #: Number of distorted copies of the training images to precompute beside them.
+    augmented_passes: int = 0
 
     def __init__(
         self,
@@ -62,6 +72,18 @@ class DigitClassifier(LightningModule):
         # In the checkpoint, so that an epoch that was interrupted reports all of its images.
         self.train_loss.persistent(True)
         self.train_metrics.persistent(True)
+
+    def load_pretrained(self) -> None:
+        """Load what the training starts from; a resumed one has it in its checkpoint.
+
+        The networks of this class start from random weights.
+        """
+
+    def learning_parameters(self) -> Iterator[nn.Parameter]:
+        """Yield the parameters that learn at some time of the training."""
+        for name, parameter in self.network.named_parameters():
+            if stage_of(name, self.stages) is not None:
+                yield parameter
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits ``(N, 10)`` of uint8 images ``(N, 1, 28, 28)``."""
@@ -120,22 +142,30 @@ class DigitClassifier(LightningModule):
         metrics.reset()
 
     def configure_optimizers(self) -> Any:
-        """AdamW with a learning rate that rises and falls once over the whole training."""
+        """AdamW over all that ever learns, with a learning rate that follows the step."""
         optimizer = torch.optim.AdamW(
             self._parameter_groups(), lr=self.learning_rate, weight_decay=self.weight_decay
         )
-        total_steps = int(self.trainer.estimated_stepping_batches)
-        schedule = OneCycleLR(optimizer, self.learning_rate, total_steps=total_steps)
+        schedule = self._schedule(optimizer, int(self.trainer.estimated_stepping_batches))
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def _schedule(self, optimizer: Optimizer, total_steps: int) -> LRScheduler:
+        """A learning rate that rises and falls once over the whole training."""
+        return OneCycleLR(optimizer, self.learning_rate, total_steps=total_steps)
+
     def _parameter_groups(self) -> list[dict[str, Any]]:
         # Scales, shifts and biases are left out of weight decay, as is usual: to shrink them
         # changes what a layer can say, not how smooth it is.
-        trainable = [p for p in self.network.parameters() if p.requires_grad]
-        return [
-            {"params": [p for p in trainable if p.ndim > 1]},
-            {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
-        ]
+        groups: list[dict[str, Any]] = []
+        for stage in self.stages:
+            named = self.network.named_parameters()
+            mine = [p for name, p in named if stage_of(name, self.stages) is stage]
+            common = {"stage": stage.part, "lr": self.learning_rate * stage.rate}
+            groups += [
+                {**common, "params": [p for p in mine if p.ndim > 1]},
+                {**common, "params": [p for p in mine if p.ndim <= 1], "weight_decay": 0.0},
+            ]
+        return groups

@@ -15,6 +15,19 @@ Precision = Literal["32-true", "bf16-mixed"]
 """How the backbone computes, in the words of Lightning's Trainer."""
 
 
+def extraction_precision(trainer_precision: str) -> Precision:
+    """Choose the arithmetic of a frozen backbone that goes with a Trainer's.
+
+    Args:
+        trainer_precision: In Lightning's words, e.g. ``bf16-mixed``, ``16-mixed``, ``32-true``.
+
+    Returns:
+        bfloat16 where the Trainer computes in it, else float32: float16, which overflows at
+        65,504, is not worth the risk for something that is computed once.
+    """
+    return "bf16-mixed" if trainer_precision.startswith("bf16") else "32-true"
+
+
 def default_batch_size(image_size: int, device: torch.device) -> int:
     """Choose how many images go through the backbone at once.
 

@@ -1,0 +1,190 @@
+"""ResNet50 with its training: three ways to transfer what it learned on ImageNet."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+from mnist_lightning.errors import UserError
+from mnist_lightning.models.classifier import DigitClassifier
+from mnist_lightning.models.feature_cache import cached_features
+from mnist_lightning.models.feature_extraction import extraction_precision
+from mnist_lightning.models.resnet50 import ResNet50
+from mnist_lightning.models.stages import Stage
+from mnist_lightning.models.weights import (
+    NO_WEIGHTS,
+    load_backbone,
+    normalisation,
+    resolve_weights,
+    weights_label,
+)
+
+log = logging.getLogger(__name__)
+
+FEATURE_CACHE = "feature_cache"
+"""Folder of the features of a frozen backbone, in that of the results."""
+
+Strategy = Literal["frozen", "finetune", "scratch"]
+
+
+class Transfer(NamedTuple):
+    """What a strategy does to the network.
+
+    Attributes:
+        words: What figures and tables call it.
+        parts: Modules of the network in the order in which they begin to learn. A part may
+            contain earlier ones; what is in none never learns.
+    """
+
+    words: str
+    parts: tuple[str, ...]
+
+
+TRANSFERS: dict[Strategy, Transfer] = {
+    "frozen": Transfer("frozen", ("head",)),
+    "finetune": Transfer("fine-tuned", ("head", "backbone.layer4", "backbone")),
+    "scratch": Transfer("from scratch", ("",)),
+}
+
+
+class ResNet50Classifier(DigitClassifier):
+    """Trains ResNet50 from published weights, from the user's or from random ones.
+
+    The weights are not loaded here but by ``load_pretrained``, so that a checkpoint alone is
+    enough to build the model again.
+
+    Args:
+        weights: `imagenet` and `imagenet_v1` are torchvision's, `none` is a random backbone;
+            anything else is the path of a state dict.
+        strategy: `frozen` trains the head on features that are computed once, `finetune` lets
+            head, last stage and rest begin one after the other, `scratch` trains all from `none`.
+        image_size: Side in pixels to which the digits are enlarged, at least 28.
+        dropout: Probability of dropping a feature before the last layer.
+        stage_starts: When head, last stage and rest begin to learn, as shares of the training;
+            only `finetune` has more than the first.
+        stage_rates: Their peak learning rates, as multiples of learning_rate.
+        warmup: Share of the training in which a stage's learning rate rises.
+        feature_cache_dir: Folder of the features of `frozen`; null for one in output_dir.
+        augmented_passes: Distorted copies of the training images whose features `frozen` uses in
+            turns with those of the images themselves, one an epoch.
+        **training: How it is trained, see DigitClassifier.
+
+    Raises:
+        UserError: Options contradict each other or are out of range.
+    """
+
+    network: ResNet50
+
+    def __init__(
+        self,
+        weights: str = "imagenet",
+        strategy: Strategy = "frozen",
+        image_size: int = 64,
+        dropout: float = 0.0,
+        stage_starts: tuple[float, float, float] = (0.0, 0.2, 0.4),
+        stage_rates: tuple[float, float, float] = (1.0, 0.1, 0.02),
+        warmup: float = 0.05,
+        feature_cache_dir: str | None = None,
+        augmented_passes: int = 0,
+        **training: Any,
+    ) -> None:
+        _check_weights(weights, strategy)
+        _check_stages(stage_starts, stage_rates, warmup)
+        _check_passes(augmented_passes, strategy)
+        mean, std = normalisation(weights)
+        network = ResNet50(image_size, dropout=dropout, mean=mean, std=std)
+        super().__init__(network=network, **training)
+        self.save_hyperparameters(logger=False)
+        self.weights = weights_label(weights)
+        words, parts = TRANSFERS[strategy]
+        self.title = _title(words, weights)
+        # A strategy of fewer parts leaves the later starts and rates unused.
+        self.stages = tuple(map(Stage, parts, stage_starts, stage_rates))
+        if strategy == "frozen":
+            self.precompute = self._cached_features
+            self.augmented_passes = augmented_passes
+
+    def load_pretrained(self) -> None:
+        """Load the weights into the backbone, from a file, the cache or the network.
+
+        Raises:
+            WeightsError: They cannot be had or are not those of a ResNet50.
+        """
+        path = resolve_weights(self.hparams["weights"])
+        if path is not None:
+            load_backbone(self.network, path)
+        elif self.hparams["strategy"] != "scratch":
+            log.warning(
+                "--model.weights none: nothing is transferred to digits but %s; for ImageNet "
+                "weights leave the option out",
+                self.weights,
+            )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits ``(N, 10)`` of uint8 images ``(N, 1, 28, 28)`` or their features."""
+        if images.ndim == 2:  # (N, 2048), kept in half precision
+            return self.network.classify(images.to(self.network.head.weight.dtype))
+        return super().forward(images)
+
+    def _cached_features(self, images: Tensor, title: str) -> Tensor:
+        """Return the backbone's features, float16 ``(N, 2048)``, mapped from the disk."""
+        folder = self.hparams["feature_cache_dir"]
+        if folder is None:
+            folder = Path(self.trainer.default_root_dir) / FEATURE_CACHE
+        return cached_features(
+            self.network,
+            images,
+            folder=Path(folder).expanduser(),
+            precision=extraction_precision(str(self.trainer.precision)),
+            title=title,
+        )
+
+    def _schedule(self, optimizer: Optimizer, total_steps: int) -> LRScheduler:
+        """A warm-up and a cosine for each stage."""
+        stages = {stage.part: stage for stage in self.stages}
+        warmup_steps = round(self.hparams["warmup"] * total_steps)
+        factors: list[Callable[[int], float]] = [
+            partial(
+                stages[group["stage"]].rate_factor,
+                total_steps=total_steps,
+                warmup_steps=warmup_steps,
+            )
+            for group in optimizer.param_groups
+        ]
+        return LambdaLR(optimizer, factors)
+
+
+def _title(words: str, weights: str) -> str:
+    if weights == NO_WEIGHTS:
+        words += f", {weights_label(weights)}"
+    return f"ResNet50 ({words})"
+
+
+def _check_weights(weights: str, strategy: Strategy) -> None:
+    if strategy == "scratch" and weights != NO_WEIGHTS:
+        raise UserError(
+            f"--model.strategy scratch starts from random weights: use --model.weights "
+            f"{NO_WEIGHTS} with it, not {weights}"
+        )
+
+
+def _check_stages(starts: tuple[float, ...], rates: tuple[float, ...], warmup: float) -> None:
+    if starts[0] != 0 or list(starts) != sorted(starts) or starts[-1] >= 1:
+        raise UserError(f"--model.stage_starts must ascend from 0 and stay below 1, not {starts}")
+    if min(rates) <= 0:
+        raise UserError(f"--model.stage_rates must be above 0, not {rates}")
+    if not 0 <= warmup < 1:
+        raise UserError(f"--model.warmup must be at least 0 and below 1, not {warmup}")
+
+
+def _check_passes(augmented_passes: int, strategy: Strategy) -> None:
+    if augmented_passes < 0 or (augmented_passes and strategy != "frozen"):
+        raise UserError(
+            f"--model.augmented_passes must be 0, or more with --model.strategy frozen, not "
+            f"{augmented_passes} with {strategy}"
+        )

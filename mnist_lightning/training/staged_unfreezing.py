@@ -1,0 +1,66 @@
+"""Let the parts of a network begin to learn one after the other."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+from torch import nn
+
+from mnist_lightning.errors import UserError
+from mnist_lightning.models.stages import Stage, stage_of
+
+
+class StagedUnfreezing(Callback):
+    """Keeps every part of a network frozen until its stage begins, or for ever if it has none.
+
+    Frozen means that its parameters have no gradients and its modules are in eval mode, so that
+    batch normalisation neither uses nor updates the statistics of a batch. Which parts are frozen
+    depends on nothing but the step, and is put right before each one: whatever Lightning or
+    another callback has done to the modes, and wherever an interrupted training goes on.
+
+    The optimiser is to hold all parameters from the beginning: it skips those without gradients.
+
+    Args:
+        network: The network that is trained.
+        stages: In the order in which they begin; the first begins with the training.
+    """
+
+    def __init__(self, network: nn.Module, stages: Sequence[Stage]) -> None:
+        self._parameters = [(p, stage_of(n, stages)) for n, p in network.named_parameters()]
+        self._modules = [(m, stage_of(n, stages)) for n, m in network.named_modules() if n]
+        self._is_staged = any(stage.start > 0 for stage in stages)
+        self._total_steps = 0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Freeze what never learns, before a distributed strategy looks at what does.
+
+        Raises:
+            UserError: Several processes would have to agree on gradients that come and go.
+        """
+        if stage != "fit":
+            return
+        if self._is_staged and trainer.world_size > 1:
+            raise UserError(
+                "--model.strategy finetune runs on one device, since gradients come and go: "
+                "use --trainer.devices 1"
+            )
+        for parameter, begins in self._parameters:
+            parameter.requires_grad_(begins is not None)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Find out how long the training is."""
+        self._total_steps = int(trainer.estimated_stepping_batches)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Freeze what has not begun and let the rest learn."""
+        step = trainer.global_step
+        for parameter, stage in self._parameters:
+            parameter.requires_grad_(self._learns(stage, step))
+        for module, stage in self._modules:
+            # Not module.train(mode), which would change the modules within it too.
+            module.training = self._learns(stage, step)
+
+    def _learns(self, stage: Stage | None, step: int) -> bool:
+        return stage is not None and step >= stage.first_step(self._total_steps)
