@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, set_parsing_settings
 from lightning import Callback, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from mnist_lightning import models
@@ -20,6 +19,7 @@ from mnist_lightning.training.averaging import WeightAverage
 from mnist_lightning.training.history import History
 from mnist_lightning.training.interruption import GracefulStop
 from mnist_lightning.training.progress import TrainingProgress
+from mnist_lightning.training.run_checkpoint import RunCheckpoint
 from mnist_lightning.training.runs import (
     BEST,
     LAST,
@@ -32,6 +32,10 @@ from mnist_lightning.training.seeding import StepSeed
 from mnist_lightning.training.staged_unfreezing import StagedUnfreezing
 from mnist_lightning.training.stopwatch import Stopwatch
 from mnist_lightning.training.trainer import StudyTrainer
+
+# A configuration from a stranger cannot name a class that runs commands: what jsonargparse only
+# warns of before its version 5 is refused.
+set_parsing_settings(import_path_denylist=[])
 
 
 class StudyParser(LightningArgumentParser):
@@ -90,7 +94,7 @@ class StudyCLI(LightningCLI):
         self.resume_from: Path | None = None
         self.history = History()
         self.stopwatch = Stopwatch()
-        self.best = ModelCheckpoint(monitor="val/accuracy", mode="max", **_checkpoint_options(BEST))
+        self.best = RunCheckpoint(BEST, monitor="val/accuracy", mode="max")
         super().__init__(
             DigitClassifier,
             MNISTDataModule,
@@ -200,9 +204,11 @@ class StudyCLI(LightningCLI):
         return RunLogger(runs, self.name, version, purge_step=checkpoint["global_step"] + 1)
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
+        if self.config.ema.decay == 0:
+            # It would copy all weights in each step, to average nothing.
+            callbacks = [one for one in callbacks if not isinstance(one, WeightAverage)]
         # The order of the last ones matters: the history is complete before checkpoints are
         # written, the newest checkpoint knows the best one, and only then a run may stop.
-        last = ModelCheckpoint(monitor=None, **_checkpoint_options(LAST))
         callbacks = [
             *callbacks,
             self.stopwatch,
@@ -211,17 +217,7 @@ class StudyCLI(LightningCLI):
             TrainingProgress(),
             self.history,
             self.best,
-            last,
+            RunCheckpoint(LAST),
             GracefulStop(),
         ]
         return super()._instantiate_trainer(config, callbacks)
-
-
-def _checkpoint_options(file_name: str) -> dict[str, Any]:
-    # At the end of the epoch, when everything of it has been logged; one file, overwritten.
-    return {
-        "filename": file_name.removesuffix(".ckpt"),
-        "save_on_train_epoch_end": True,
-        "enable_version_counter": False,
-        "auto_insert_metric_name": False,
-    }

@@ -90,6 +90,11 @@ def train(cli: StudyCLI) -> None:
 
     environment = describe_environment()
     trainer, model, data = cli.trainer, cli.model, cli.datamodule
+    if cli.resume_from is None:
+        # Before all else, because it is what fails most easily.
+        model.load_pretrained()
+    if model.precompute is not None and not cli.config.trainer.fast_dev_run:
+        data.precompute_with(model.precompute, model.augmented_passes)
     check_writable(cli.output_dir, bytes_needed=cli.bytes_needed)
     if trainer.is_global_zero:
         # Before anything is written; the other processes wait for it inside of fit().

@@ -13,7 +13,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from mnist_lightning.errors import UserError
-from mnist_lightning.models.stages import Stage, stage_of
+from mnist_lightning.models.stages import Stage, StagedRate, stage_of
 
 NUM_CLASSES = 10
 
@@ -155,6 +155,17 @@ class DigitClassifier(LightningModule):
     def _schedule(self, optimizer: Optimizer, total_steps: int) -> LRScheduler:
         """A learning rate that rises and falls once over the whole training."""
         return OneCycleLR(optimizer, self.learning_rate, total_steps=total_steps)
+
+    def on_train_start(self) -> None:
+        """Refuse to resume with a schedule that the checkpoint's cannot be stretched to."""
+        schedule = self.lr_schedulers()
+        steps = int(self.trainer.estimated_stepping_batches)
+        if isinstance(schedule, (OneCycleLR, StagedRate)) and schedule.total_steps != steps:
+            raise UserError(
+                f"the checkpoint's learning rate is planned for {schedule.total_steps} steps and "
+                f"this run would have {steps}; resume with the settings of the checkpoint or leave "
+                "--ckpt_path out"
+            )
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         # Scales, shifts and biases are left out of weight decay, as is usual: to shrink them

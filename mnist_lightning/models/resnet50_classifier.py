@@ -1,21 +1,19 @@
 """ResNet50 with its training: three ways to transfer what it learned on ImageNet."""
 
 import logging
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LRScheduler
 
 from mnist_lightning.errors import UserError
 from mnist_lightning.models.classifier import DigitClassifier
 from mnist_lightning.models.feature_cache import cached_features
 from mnist_lightning.models.feature_extraction import extraction_precision
 from mnist_lightning.models.resnet50 import ResNet50
-from mnist_lightning.models.stages import Stage
+from mnist_lightning.models.stages import Stage, StagedRate
 from mnist_lightning.models.weights import (
     NO_WEIGHTS,
     load_backbone,
@@ -146,17 +144,8 @@ class ResNet50Classifier(DigitClassifier):
 
     def _schedule(self, optimizer: Optimizer, total_steps: int) -> LRScheduler:
         """A warm-up and a cosine for each stage."""
-        stages = {stage.part: stage for stage in self.stages}
         warmup_steps = round(self.hparams["warmup"] * total_steps)
-        factors: list[Callable[[int], float]] = [
-            partial(
-                stages[group["stage"]].rate_factor,
-                total_steps=total_steps,
-                warmup_steps=warmup_steps,
-            )
-            for group in optimizer.param_groups
-        ]
-        return LambdaLR(optimizer, factors)
+        return StagedRate(optimizer, self.stages, total_steps, warmup_steps)
 
 
 def _title(words: str, weights: str) -> str:

@@ -1,8 +1,12 @@
 """Which part of a network learns when, and how fast."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
 
 @dataclass(frozen=True)
@@ -61,3 +65,30 @@ def stage_of(name: str, stages: Sequence[Stage]) -> Stage | None:
         The first stage that holds it, or None for what never learns.
     """
     return next((stage for stage in stages if stage.holds(name)), None)
+
+
+class StagedRate(LambdaLR):
+    """Gives each parameter group the learning rate of its stage.
+
+    Args:
+        optimizer: Its groups name their part under ``stage`` and have their peak rate.
+        stages: Of these parts.
+        total_steps: Steps of the whole training.
+        warmup_steps: Steps in which the rate of a stage rises.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, stages: Sequence[Stage], total_steps: int, warmup_steps: int
+    ) -> None:
+        # In the state of the schedule, like that of OneCycleLR.
+        self.total_steps = total_steps
+        by_part = {stage.part: stage for stage in stages}
+        factors: list[Callable[[int], float]] = [
+            partial(
+                by_part[group["stage"]].rate_factor,
+                total_steps=total_steps,
+                warmup_steps=warmup_steps,
+            )
+            for group in optimizer.param_groups
+        ]
+        super().__init__(optimizer, factors)
