@@ -34,6 +34,7 @@ from mnist_lightning.storage import atomic_path
 
 if TYPE_CHECKING:
     from mnist_lightning.cli import StudyCLI
+    from mnist_lightning.models import DigitClassifier
 
 FIGURE_DPI = 150
 NEXT_COMMAND = "tensorboard --logdir {runs}"
@@ -42,14 +43,16 @@ NEXT_COMMAND = "tensorboard --logdir {runs}"
 def describe_run(cli: StudyCLI) -> str:
     """Say in two lines what is going to be trained, on what and how."""
     data, trainer = cli.datamodule, cli.trainer
-    parameters = sum(p.numel() for p in cli.model.network.parameters())
+    parameters = _count_parameters(cli.model)
+    some = parameters.trainable < parameters.total
+    learning = f" ({parameters.trainable:,} of them learn)" if some else ""
     device = trainer.strategy.root_device
     threads = torch.get_num_threads()
     cores = f", {threads} thread{'s'[: threads != 1]}" if device.type == "cpu" else ""
     return (
-        f"{cli.model.title}, {parameters:,} parameters, on {data.dataset.name}: "
-        f"{len(data.train):,} training, {len(data.val):,} validation, {len(data.test):,} test "
-        f"images\n{trainer.world_size} x {device.type}{cores}, {trainer.precision} "
+        f"{cli.model.title}, {parameters.total:,} parameters{learning}, from {cli.model.weights}, "
+        f"on {data.dataset.name}: {len(data.train):,} training, {len(data.val):,} validation, "
+        f"{len(data.test):,} test images\n{trainer.world_size} x {device.type}{cores}, {trainer.precision} "
         f"({trainer.precision_reason}), channels_last"
     )
 
@@ -115,11 +118,15 @@ def _describe_model(cli: StudyCLI, path: Path) -> ModelDescription:
         class_path=f"{type(network).__module__}.{type(network).__qualname__}",
         hyperparameters=dict(cli.model.hparams),
         weights=cli.model.weights,
-        parameters=Parameters(
-            total=sum(p.numel() for p in network.parameters()),
-            trainable=sum(p.numel() for p in cli.model.learning_parameters()),
-        ),
+        parameters=_count_parameters(cli.model),
         file=describe_file(path),
+    )
+
+
+def _count_parameters(model: DigitClassifier) -> Parameters:
+    return Parameters(
+        total=sum(p.numel() for p in model.network.parameters()),
+        trainable=sum(p.numel() for p in model.learning_parameters()),
     )
 
 
@@ -170,14 +177,23 @@ def _figures(cli: StudyCLI, record: Record, test: SplitPredictions) -> dict[str,
             cli.history.table,
             title=f"{title}, {dataset.train:,} training images",
             best_epoch=record.training.best_epoch,
-            note="training: distorted images, while the weights move; "
-            "validation: clean images, averaged weights",
+            note=_how_measured(cli),
         ),
         "confusion_matrix": plot_confusion(record.test.confusion_matrix, title=tested),
         "examples": plot_examples(
             cli.datamodule.test.images[:, 0].numpy(), test.labels, test.probabilities, title=tested
         ),
     }
+
+
+def _how_measured(cli: StudyCLI) -> str:
+    """Why training and validation are not quite the same measurement."""
+    augmented = cli.datamodule.augmentation is not None
+    averaged = cli.config.ema.decay > 0
+    return (
+        f"training: {'distorted' if augmented else 'clean'} images, while the weights move; "
+        f"validation: clean images, {'averaged weights' if averaged else 'weights of the epoch'}"
+    )
 
 
 def _log_to_tensorboard(cli: StudyCLI, record: Record, figures: dict[str, Figure]) -> None:

@@ -18,7 +18,7 @@ from mnist_lightning.errors import DataError
 # The validation images are the same for every seed and every model, so that all of them are
 # selected on, and compared over, the same pictures.
 SPLIT_SEED = 0
-EVALUATION_BATCH_SIZE = 1000
+EVALUATION_BATCH_SIZE = 500
 
 log = logging.getLogger(__name__)
 

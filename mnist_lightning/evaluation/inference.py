@@ -8,7 +8,7 @@ from mnist_lightning.errors import UserError
 CLASSES = 10
 
 
-def predict_logits(model: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
+def predict_logits(model: nn.Module, images: Tensor, batch_size: int = 100) -> Tensor:
     """Run a model over images, batch by batch, without gradients.
 
     Args:

@@ -63,14 +63,13 @@ def weights_label(choice: str) -> str:
         choice: A key of ``PRETRAINED``, ``none``, or a path.
 
     Returns:
-        For example ``ImageNet (IMAGENET1K_V2)``, ``random initialisation`` or
-        ``weights from my.pth``.
+        For example ``ImageNet (IMAGENET1K_V2)``, ``random initialisation`` or ``the file my.pth``.
     """
     if choice == NO_WEIGHTS:
         return "random initialisation"
     if choice in PRETRAINED:
         return PRETRAINED[choice].label
-    return f"weights from {Path(choice).name}"
+    return f"the file {Path(choice).name}"
 
 
 def normalisation(choice: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -154,7 +154,7 @@ def test_missing_path_is_refused_with_the_other_choices(tmp_path: Path) -> None:
         ("imagenet", "ImageNet (IMAGENET1K_V2)"),
         ("imagenet_v1", "ImageNet (IMAGENET1K_V1)"),
         ("none", "random initialisation"),
-        ("some/folder/my.safetensors", "weights from my.safetensors"),
+        ("some/folder/my.safetensors", "the file my.safetensors"),
     ],
 )
 def test_label_says_what_the_backbone_starts_from(choice: str, label: str) -> None:
