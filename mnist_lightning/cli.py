@@ -196,6 +196,7 @@ class StudyCLI(LightningCLI):
         path = find_checkpoint(runs / self.name, which)
         checkpoint = read_checkpoint(path)
         check_fits(checkpoint, path, self.model)
+        self.model.check_resumable(checkpoint)
         self.resume_from = path
         run = path.resolve().parent.parent
         if run.parent != (runs / self.name).resolve():

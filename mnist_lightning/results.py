@@ -52,8 +52,8 @@ def describe_run(cli: StudyCLI) -> str:
     return (
         f"{cli.model.title}, {parameters.total:,} parameters{learning}, from {cli.model.weights}, "
         f"on {data.dataset.name}: {len(data.train):,} training, {len(data.val):,} validation, "
-        f"{len(data.test):,} test images\n{trainer.world_size} x {device.type}{cores}, {trainer.precision} "
-        f"({trainer.precision_reason}), channels_last"
+        f"{len(data.test):,} test images\n{trainer.world_size} x {device.type}{cores}, "
+        f"{trainer.precision} ({trainer.precision_reason}), channels_last"
     )
 
 

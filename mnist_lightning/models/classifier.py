@@ -1,6 +1,6 @@
 """How a network of the study is trained, whatever the network."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -78,6 +78,23 @@ class DigitClassifier(LightningModule):
 
         The networks of this class start from random weights.
         """
+
+    def check_resumable(self, checkpoint: Mapping[str, Any]) -> None:
+        """Make sure that the same parts learn in a checkpoint.
+
+        Args:
+            checkpoint: Of a model with the same weights by name and shape.
+
+        Raises:
+            UserError: The optimiser has other parameters there.
+        """
+        mine = [len(group["params"]) for group in self._parameter_groups()]
+        for state in checkpoint.get("optimizer_states", []):
+            if mine != [len(group["params"]) for group in state["param_groups"]]:
+                raise UserError(
+                    "--ckpt_path: other parts of the network learn in the checkpoint; resume with "
+                    "its --model.strategy"
+                )
 
     def learning_parameters(self) -> Iterator[nn.Parameter]:
         """Yield the parameters that learn at some time of the training."""
