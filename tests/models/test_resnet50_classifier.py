@@ -1,0 +1,314 @@
+"""What each strategy makes of ResNet50: weights, parameters, features and checkpoints."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
+from torchvision.models import ResNet, resnet50
+from torchvision.models.resnet import Bottleneck
+
+from mnist_lightning.data import Augmentation, Digits, MNISTDataModule
+from mnist_lightning.errors import UserError, WeightsError
+from mnist_lightning.models import ResNet50Classifier, feature_cache, weights
+from mnist_lightning.models.feature_extraction import extraction_precision
+from mnist_lightning.models.resnet50 import IMAGENET_MEAN, IMAGENET_STD
+from mnist_lightning.models.weights import Pretrained
+from mnist_lightning.training.staged_unfreezing import StagedUnfreezing
+
+MakeTrainer = Callable[..., Trainer]
+STRATEGIES = ["frozen", "finetune", "scratch"]
+
+
+@pytest.fixture
+def short_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One block in each stage instead of 3, 4, 6 and 3: the same names, a third of the work."""
+    monkeypatch.setattr(
+        "mnist_lightning.models.resnet50.resnet50",
+        lambda weights=None: ResNet(Bottleneck, [1, 1, 1, 1]),
+    )
+
+
+def _classifier(**options: Any) -> ResNet50Classifier:
+    torch.manual_seed(0)
+    return ResNet50Classifier(**{"weights": "none", "image_size": 32, **options})
+
+
+def _few(data: MNISTDataModule) -> MNISTDataModule:
+    """Eight images to train on and four for validation, four in a batch."""
+    data.batch_size = 4
+    data._train, data._val = data.train[:8], data.val[:4]
+    return data
+
+
+@pytest.fixture
+def few(tiny_data: MNISTDataModule) -> MNISTDataModule:
+    return _few(tiny_data)
+
+
+def _backbone(model: ResNet50Classifier) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.network.backbone.state_dict().items()}
+
+
+def _equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "learning"),
+    [("frozen", 20_490), ("finetune", 23_528_522), ("scratch", 23_528_522)],
+)
+def test_parameters_that_learn_are_counted_and_are_in_one_group_each(
+    strategy: str, learning: int
+) -> None:
+    model = _classifier(strategy=strategy)
+    parameters = list(model.learning_parameters())
+    assert sum(p.numel() for p in parameters) == learning
+    assert sum(p.numel() for p in model.network.parameters()) == 23_528_522
+    grouped = [id(p) for group in model._parameter_groups() for p in group["params"]]
+    assert sorted(grouped) == sorted(map(id, parameters))
+
+
+@pytest.mark.usefixtures("short_network")
+@pytest.mark.parametrize(
+    ("strategy", "choice", "title", "label"),
+    [
+        ("frozen", "imagenet", "ResNet50 (frozen)", "ImageNet (IMAGENET1K_V2)"),
+        ("finetune", "imagenet_v1", "ResNet50 (fine-tuned)", "ImageNet (IMAGENET1K_V1)"),
+        ("frozen", "my.pth", "ResNet50 (frozen)", "the file my.pth"),
+        ("frozen", "none", "ResNet50 (frozen, random initialisation)", "random initialisation"),
+        (
+            "finetune",
+            "none",
+            "ResNet50 (fine-tuned, random initialisation)",
+            "random initialisation",
+        ),
+        (
+            "scratch",
+            "none",
+            "ResNet50 (from scratch, random initialisation)",
+            "random initialisation",
+        ),
+    ],
+)
+def test_title_and_label_say_what_training_starts_from(
+    strategy: str, choice: str, title: str, label: str
+) -> None:
+    model = _classifier(strategy=strategy, weights=choice)
+    assert (model.title, model.weights) == (title, label)
+
+
+@pytest.mark.usefixtures("short_network")
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_hyperparameters_are_plain_and_complete(strategy: str) -> None:
+    hparams = dict(_classifier(strategy=strategy, learning_rate=0.5).hparams)
+    assert json.loads(json.dumps(hparams)) == {
+        "weights": "none",
+        "strategy": strategy,
+        "image_size": 32,
+        "dropout": 0.0,
+        "stage_starts": [0.0, 0.2, 0.4],
+        "stage_rates": [1.0, 0.1, 0.02],
+        "warmup": 0.05,
+        "feature_cache_dir": None,
+        "augmented_passes": 0,
+        "learning_rate": 0.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strategy": "scratch", "weights": "imagenet"}, "use --model.weights none with it"),
+        ({"stage_starts": (0.1, 0.2, 0.3)}, "stage_starts must ascend from 0"),
+        ({"stage_starts": (0.0, 0.5, 0.2)}, "stage_starts must ascend from 0"),
+        ({"stage_starts": (0.0, 0.5, 1.0)}, "stay below 1"),
+        ({"stage_rates": (1.0, 0.0, 0.1)}, "stage_rates must be above 0"),
+        ({"warmup": 1.0}, "warmup must be"),
+        ({"augmented_passes": -1}, "augmented_passes must be 0"),
+        ({"augmented_passes": 1, "strategy": "finetune"}, "not 1 with finetune"),
+    ],
+)
+def test_contradicting_options_are_refused_by_name(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        _classifier(**options)
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> dict[str, Tensor]:
+    """Weights with the names and shapes of torchvision's, of which no file is needed."""
+    torch.manual_seed(7)
+    return resnet50().state_dict()
+
+
+@pytest.fixture(scope="module")
+def stand_in_file(stand_in: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "stand-in.pth"
+    torch.save(stand_in, path)
+    return path
+
+
+def _publish(monkeypatch: pytest.MonkeyPatch, base_url: str, file: Path) -> str:
+    name = f"resnet50-{hashlib.sha256(file.read_bytes()).hexdigest()[:8]}.pth"
+    entry = Pretrained("stand-in", f"{base_url}/{name}", IMAGENET_MEAN, IMAGENET_STD)
+    monkeypatch.setitem(weights.PRETRAINED, "imagenet", entry)
+    return name
+
+
+@pytest.mark.parametrize("way", ["path", "cache", "server"])
+def test_weights_are_loaded_into_the_backbone_from_a_path_the_cache_or_a_server(
+    way: str,
+    stand_in: dict[str, Tensor],
+    stand_in_file: Path,
+    server: tuple[Path, str],
+    hub: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, url = server
+    name = _publish(monkeypatch, url, stand_in_file)
+    if way != "path":
+        place = hub if way == "cache" else folder
+        place.mkdir(parents=True, exist_ok=True)
+        (place / name).symlink_to(stand_in_file)
+    model = _classifier(weights=str(stand_in_file) if way == "path" else "imagenet")
+    head = model.network.head.weight.clone()
+
+    model.load_pretrained()
+
+    expected = {name: value for name, value in stand_in.items() if not name.startswith("fc.")}
+    assert _equal(_backbone(model), expected)
+    assert torch.equal(model.network.head.weight, head)
+
+
+@pytest.mark.usefixtures("short_network")
+@pytest.mark.parametrize(("strategy", "warnings"), [("frozen", 1), ("finetune", 1), ("scratch", 0)])
+def test_random_weights_are_taken_only_when_asked_for_and_warned_of(
+    strategy: str, warnings: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = _classifier(strategy=strategy)
+    before = _backbone(model)
+    with caplog.at_level(logging.WARNING):
+        model.load_pretrained()
+    assert _equal(_backbone(model), before)
+    assert sum("random initialisation" in message for message in caplog.messages) == warnings
+
+
+@pytest.mark.usefixtures("short_network")
+def test_a_checkpoint_alone_is_enough_to_build_the_model_again(
+    few: MNISTDataModule,
+    make_trainer: MakeTrainer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_network(*args: Any, **kwargs: Any) -> Path:
+        raise AssertionError("weights were looked for")
+
+    monkeypatch.setattr("mnist_lightning.models.resnet50_classifier.resolve_weights", no_network)
+    model, saver = _classifier(weights="imagenet"), ModelCheckpoint(tmp_path / "saved")
+    make_trainer(saver, StagedUnfreezing(model.network, model.stages)).fit(model, few)
+
+    loaded = ResNet50Classifier.load_from_checkpoint(saver.best_model_path, map_location="cpu")
+
+    assert _equal(loaded.network.state_dict(), model.network.state_dict())
+    assert loaded.title == "ResNet50 (frozen)"
+
+
+@pytest.mark.usefixtures("short_network")
+def test_features_give_the_same_logits_as_their_images(tiny_digits: Digits) -> None:
+    model, images = _classifier().eval(), tiny_digits.images[:4]
+    with torch.no_grad():
+        features = model.network.features(images).half()
+        torch.testing.assert_close(model(features), model(images), atol=2e-3, rtol=2e-3)
+
+
+def _head_after(
+    data: MNISTDataModule, make_trainer: MakeTrainer, *, cached: bool, **options: Any
+) -> Tensor:
+    model = _classifier(learning_rate=0.01, **options)
+    before = _backbone(model)
+    if cached:
+        assert model.precompute is not None
+        data.precompute_with(model.precompute, model.augmented_passes)
+    unfreezing = StagedUnfreezing(model.network, model.stages)
+    make_trainer(unfreezing, max_epochs=2).fit(model, data)
+    # Neither weights nor the statistics of batch normalisation, on images as on features.
+    assert _equal(_backbone(model), before)
+    return model.network.head.weight.detach()
+
+
+@pytest.mark.usefixtures("short_network")
+def test_training_on_cached_features_equals_training_on_images(
+    few: MNISTDataModule, make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    start = _classifier().network.head.weight.detach()
+    uncached = _head_after(few, make_trainer, cached=False)
+    cached = _head_after(few, make_trainer, cached=True)
+    assert len(list((tmp_path / "feature_cache").glob("*.bin"))) == 2
+    # Features are kept with 11 significant bits.
+    assert (cached - uncached).abs().max() < 0.02 * (uncached - start).abs().max()
+
+
+@pytest.mark.usefixtures("short_network")
+def test_second_training_computes_no_features(
+    few: MNISTDataModule,
+    make_trainer: MakeTrainer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few.augmentation = Augmentation()
+    options = {"augmented_passes": 2, "feature_cache_dir": str(tmp_path / "elsewhere")}
+    first = _head_after(few, make_trainer, cached=True, **options)
+    assert len(list((tmp_path / "elsewhere").glob("*.bin"))) == 4
+    assert not (tmp_path / "feature_cache").exists()
+
+    def no_backbone(*args: Any) -> None:
+        raise AssertionError("the backbone was run again")
+
+    monkeypatch.setattr(feature_cache, "FeatureExtractor", no_backbone)
+    assert torch.equal(_head_after(few, make_trainer, cached=True, **options), first)
+
+
+def test_only_frozen_precomputes(short_network: None) -> None:
+    precomputing = [one for one in STRATEGIES if _classifier(strategy=one).precompute is not None]
+    assert precomputing == ["frozen"]
+
+
+@pytest.mark.parametrize(
+    ("trainer", "extraction"),
+    [
+        ("bf16-mixed", "bf16-mixed"),
+        ("bf16-true", "bf16-mixed"),
+        ("32-true", "32-true"),
+        ("16-mixed", "32-true"),
+        ("64-true", "32-true"),
+    ],
+)
+def test_features_are_computed_in_bfloat16_where_training_is(trainer: str, extraction: str) -> None:
+    assert extraction_precision(trainer) == extraction
+
+
+@pytest.mark.usefixtures("short_network")
+def test_checkpoint_in_which_other_parts_learn_is_refused(
+    few: MNISTDataModule, make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    model, path = _classifier(), tmp_path / "one.ckpt"
+    trainer = make_trainer(max_steps=1)
+    trainer.fit(model, few)
+    trainer.save_checkpoint(path)
+    checkpoint = torch.load(path, weights_only=True)
+    model.check_resumable(checkpoint)
+    for strategy in ("finetune", "scratch"):
+        with pytest.raises(UserError, match=r"resume with its --model\.strategy"):
+            _classifier(strategy=strategy).check_resumable(checkpoint)
+
+
+def test_weights_that_are_not_there_are_not_replaced_by_random_ones(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"missing\.pth does not exist"):
+        _classifier(weights=str(tmp_path / "missing.pth")).load_pretrained()
