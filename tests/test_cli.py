@@ -1,5 +1,7 @@
 """The command line: presets, precedence, help, and one clear line for each mistake."""
 
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -223,6 +225,28 @@ def test_seeds_are_taken_out_of_the_command_line() -> None:
     assert take_seeds(CNN) == ([], CNN)
     with pytest.raises(UserError, match="whole numbers"):
         take_seeds([*CNN, "--seeds"])
+
+
+def _readme_commands() -> list[str]:
+    lines = (Path(__file__).parents[1] / "README.md").read_text().splitlines()
+    commands = (re.match(r"(?:.*&& )?python scripts/train.py ([^#>]+)", line) for line in lines)
+    return [command[1] for command in commands if command and "--model" in command[1]]
+
+
+@pytest.mark.parametrize("command", _readme_commands())
+def test_command_of_the_readme_is_accepted(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("trainer:\n  max_epochs: 1\n")
+    _, words = take_seeds(shlex.split(command))
+    words = [word for word in words if word != "--print_config"]
+    if "--ckpt_path" in words:
+        # There is no run to resume here, which is found out after everything else was accepted.
+        with pytest.raises(UserError, match="no sound checkpoint"):
+            StudyCLI(expand(words), command=words)
+    else:
+        assert StudyCLI(expand(words), command=words).name
 
 
 def test_a_message_without_known_shape_stays_whole_but_on_one_line() -> None:
