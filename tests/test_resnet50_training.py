@@ -350,6 +350,31 @@ def test_default_weights_come_from_the_cache_of_torch_hub(
 
 
 @pytest.mark.usefixtures("short_network")
+def test_ctrl_c_while_features_are_computed_keeps_those_that_are(
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Interrupted(feature_cache.FeatureExtractor):
+        def __call__(self, images: Tensor) -> Iterator[Tensor]:
+            if len(images) == 50:  # those of validation
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().__call__(images)
+
+    words = ["--model.weights", "none", "--trainer.max_epochs", "1"]
+    with monkeypatch.context() as patch:
+        patch.setattr(feature_cache, "FeatureExtractor", Interrupted)
+        assert train("resnet50", *words) == 130
+    assert capsys.readouterr().err.endswith("\ninterrupted\n")
+    monkeypatch.setattr("mnist_lightning.results.leave_results", lambda *args: "")
+    assert train("resnet50", *words) == 0
+    error = capsys.readouterr().err
+    assert "Features of training images are taken from" in error
+    assert "Caching 50 x 2,048 features" in error
+
+
+@pytest.mark.usefixtures("short_network")
 def test_misspelt_option_is_answered_with_one_of_this_model(
     train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,7 @@ class StagedUnfreezing(Callback):
     """
 
     def __init__(self, network: nn.Module, stages: Sequence[Stage]) -> None:
+        self._stages = stages
         self._parameters = [(p, stage_of(n, stages)) for n, p in network.named_parameters()]
         self._modules = [(m, stage_of(n, stages)) for n, m in network.named_modules() if n]
         self._is_staged = any(stage.start > 0 for stage in stages)
@@ -55,12 +56,12 @@ class StagedUnfreezing(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Freeze what has not begun and let the rest learn."""
-        step = trainer.global_step
+        step, total = trainer.global_step, self._total_steps
+        begun = {stage for stage in self._stages if step >= stage.first_step(total)}
         for parameter, stage in self._parameters:
-            parameter.requires_grad_(self._learns(stage, step))
+            parameter.requires_grad_(stage in begun)
         for module, stage in self._modules:
-            # Not module.train(mode), which would change the modules within it too.
-            module.training = self._learns(stage, step)
-
-    def _learns(self, stage: Stage | None, step: int) -> bool:
-        return stage is not None and step >= stage.first_step(self._total_steps)
+            # Not module.train(mode), which would change the modules within it too. Setting an
+            # attribute of a module is slow, and nearly always it is right already.
+            if module.training != (stage in begun):
+                module.training = stage in begun
