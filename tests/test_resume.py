@@ -214,6 +214,32 @@ def test_a_signal_during_validation_is_obeyed_at_the_end_of_the_epoch(
     _check_like_whole(tmp_path, whole)
 
 
+def test_a_run_that_was_stopped_at_once_by_a_second_ctrl_c_continues_exactly(
+    run: Run, tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twice = _interruption(9, signal.SIGINT) + _interruption(9, signal.SIGINT)
+
+    assert run(*twice) == 130
+    assert capsys.readouterr().err.endswith("interrupted\n")
+    assert run("--ckpt_path", "last") == 0
+
+    _check_like_whole(tmp_path, whole)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_test_ends_it_and_a_resumed_run_repeats_it(
+    signum: signal.Signals, run: Run, tmp_path: Path, whole: Path
+) -> None:
+    try:
+        status = run(*_interruption(STEPS * EPOCHS, signum, "on_test_batch_start"))
+    except SystemExit as stop:
+        status = stop.code
+
+    assert status == 128 + signum
+    assert run("--ckpt_path", "last") == 0
+    _check_like_whole(tmp_path, whole)
+
+
 def test_a_killed_run_continues_exactly(
     tiny_data_dir: Path, run: Run, tmp_path: Path, whole: Path
 ) -> None:
