@@ -6,6 +6,7 @@ weights and a learning rate that changes in every step.
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -230,6 +231,7 @@ def test_a_run_that_was_stopped_at_once_by_a_second_ctrl_c_continues_exactly(
 def test_a_signal_during_the_test_ends_it_and_a_resumed_run_repeats_it(
     signum: signal.Signals, run: Run, tmp_path: Path, whole: Path
 ) -> None:
+    status: object
     try:
         status = run(*_interruption(STEPS * EPOCHS, signum, "on_test_batch_start"))
     except SystemExit as stop:
@@ -262,6 +264,42 @@ def test_a_killed_run_continues_exactly(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert run("--ckpt_path", "last") == 0
     _check_like_whole(tmp_path, whole)
+
+
+@pytest.mark.parametrize("how", [Path.rename, shutil.copytree], ids=["moved", "copied"])
+def test_a_run_continues_exactly_in_another_folder(
+    how: Callable[[Path, Path], object],
+    tiny_data_dir: Path,
+    run: Run,
+    tmp_path: Path,
+    whole: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    assert run(*_interruption(9, signal.SIGTERM)) == 143
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "output"
+    how(tmp_path, elsewhere)
+
+    assert main([*_arguments(tiny_data_dir, elsewhere), "--ckpt_path", "last"]) == 0
+
+    _check_like_whole(elsewhere, whole)
+
+
+def test_a_run_continues_exactly_in_a_new_folder_from_a_named_checkpoint(
+    tiny_data_dir: Path,
+    run: Run,
+    tmp_path: Path,
+    whole: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    assert run(*_interruption(9, signal.SIGTERM)) == 143
+    before = _trained(tmp_path)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    path = tmp_path / "runs/custom_cnn/version_0/checkpoints/last.ckpt"
+
+    assert main([*_arguments(tiny_data_dir, elsewhere), "--ckpt_path", str(path)]) == 0
+
+    assert _differences(_trained(elsewhere), _trained(whole)) == []
+    assert _differences(_trained(tmp_path), before) == []
 
 
 def test_a_run_that_is_finished_stays_as_it_is_when_resumed(
