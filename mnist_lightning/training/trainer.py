@@ -1,6 +1,5 @@
 """Lightning's Trainer, with a precision that suits the machine."""
 
-import signal
 from typing import Any, Literal
 
 from lightning import Trainer
@@ -29,17 +28,3 @@ class StudyTrainer(Trainer):
             chosen, self.precision_reason = choose_precision(device)
             if chosen == "bf16-mixed":
                 self.strategy.precision_plugin = MixedPrecision("bf16-mixed", device)
-
-    def fit(self, *args: Any, **kwargs: Any) -> None:
-        """Fit as Lightning does, but let Ctrl-C be the exception that it is everywhere else.
-
-        While it trains, GracefulStop answers; before that, the features of a frozen backbone may
-        take minutes.
-        """
-        try:
-            super().fit(*args, **kwargs)
-        except SystemExit as stop:
-            if not isinstance(stop.__context__, KeyboardInterrupt):
-                raise
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning has ignored it
-            raise KeyboardInterrupt from None
