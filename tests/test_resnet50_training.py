@@ -104,6 +104,7 @@ def _check_export(folder: Path, name: str, data_dir: Path) -> None:
     assert record.trainer_test["accuracy"] == pytest.approx(record.test.accuracy, abs=0.05)
 
 
+@pytest.mark.slow
 def test_frozen_leaves_all_artefacts_and_needs_the_backbone_only_once(
     train: Train,
     stand_in: Path,
@@ -219,8 +220,8 @@ def _trained(output_dir: Path) -> dict[str, Tensor]:
     ("preset", "steps"),
     [
         ("resnet50", [3]),
-        ("resnet50_scratch", [3]),
-        ("resnet50_finetune", [1, 2, 3, 5]),
+        pytest.param("resnet50_scratch", [3], marks=pytest.mark.slow),
+        pytest.param("resnet50_finetune", [1, 2, 3, 5], marks=pytest.mark.slow),
     ],
 )
 def test_every_strategy_is_resumed_in_every_stage_bit_for_bit_and_without_its_weights(

@@ -160,7 +160,13 @@ class MNISTDataModule(LightningDataModule):
     # before. The state of the data module is restored first of all.
     def state_dict(self) -> dict[str, int]:
         """Return how far the epoch of training has come, for the checkpoint."""
-        return {} if self._train_loader is None else self._train_loader.state_dict()
+        if self._train_loader is None:
+            return {}
+        state = self._train_loader.state_dict()
+        if self.trainer is not None:
+            # With limit_train_batches an epoch ends before the loader does.
+            state["position"] %= int(self.trainer.num_training_batches)
+        return state
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Let the next training begin where the checkpoint was written."""
