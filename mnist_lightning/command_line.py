@@ -23,6 +23,7 @@ options:
   --output_dir DIR            where the results are written (default: output)
   --ckpt_path last|FILE       resume: the newest checkpoint of this model, or this one
   --seed_everything N         seed of weights, order and distortions (default: 0)
+  --seeds N N ...             train once with each of these seeds, see <output_dir>/seeds
   --data.data_dir DIR         where MNIST lies or is downloaded to (default: data)
   --data.source NAME          auto, mnist (the whole set or an error), mnist5k (installed)
   --data.batch_size N         images in a batch (default: 128)
@@ -87,6 +88,32 @@ def expand(args: list[str]) -> list[str]:
     return [word for file in [*presets, *files] for word in ("--config", file)] + rest
 
 
+def take_seeds(args: list[str]) -> tuple[list[int], list[str]]:
+    """Split the numbers after ``--seeds`` from the rest of the command line.
+
+    Returns:
+        The seeds, empty where none are given, and the remaining words.
+
+    Raises:
+        UserError: They are not whole numbers, one is given twice, or options contradict them.
+    """
+    if "--seeds" not in args:
+        return [], args
+    start = args.index("--seeds")
+    stop = start + 1
+    while stop < len(args) and not args[stop].startswith("--"):
+        stop += 1
+    words, rest = args[start + 1 : stop], args[:start] + args[stop:]
+    if not words or not all(word.isdecimal() for word in words) or len({*words}) < len(words):
+        raise UserError(
+            f"--seeds needs different whole numbers, as in --seeds 0 1 2, not '{' '.join(words)}'"
+        )
+    for option in ("--seed_everything", "--ckpt_path"):
+        if any(word == option or word.startswith(f"{option}=") for word in rest):
+            raise UserError(f"--seeds and {option} exclude each other; leave {option} out")
+    return [int(word) for word in words], rest
+
+
 def preset_of(args: list[str]) -> str | None:
     """Return the NAME of ``--model NAME``, or None where there is none."""
     for word, following in zip(args, [*args[1:], ""], strict=True):
@@ -99,6 +126,8 @@ def preset_of(args: list[str]) -> str | None:
 
 def resume_command(args: list[str]) -> str:
     """Return the command line that continues an interrupted run."""
+    if "--seeds" in args:
+        return f"{_program()} {shlex.join(args)}"
     kept: list[str] = []
     words = iter(args)
     for word in words:

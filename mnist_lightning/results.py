@@ -40,15 +40,16 @@ NEXT_COMMAND = "tensorboard --logdir {runs}"
 
 
 def describe_run(cli: StudyCLI) -> str:
-    """Return two lines that say what is going to be trained, on what and how."""
+    """Say in two lines what is going to be trained, on what and how."""
     data, trainer = cli.datamodule, cli.trainer
     parameters = sum(p.numel() for p in cli.model.network.parameters())
     device = trainer.strategy.root_device
-    threads = f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""
+    threads = torch.get_num_threads()
+    cores = f", {threads} thread{'s'[: threads != 1]}" if device.type == "cpu" else ""
     return (
         f"{cli.model.title}, {parameters:,} parameters, on {data.dataset.name}: "
         f"{len(data.train):,} training, {len(data.val):,} validation, {len(data.test):,} test "
-        f"images\n{trainer.world_size} x {device.type}{threads}, {trainer.precision} "
+        f"images\n{trainer.world_size} x {device.type}{cores}, {trainer.precision} "
         f"({trainer.precision_reason}), channels_last"
     )
 

@@ -8,9 +8,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_lightning.command_line import VERSION, expand, help_text, resume_command, wants
+from mnist_lightning.command_line import (
+    VERSION,
+    expand,
+    help_text,
+    resume_command,
+    take_seeds,
+    wants,
+)
 from mnist_lightning.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,14 +58,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: list[str]) -> int:
     everything = wants(args, "--help_all")
-    config = ["--help"] if everything else expand(args)
+    seeds, words = take_seeds(args)
+    config = ["--help"] if everything else expand(words)
     from mnist_lightning.cli import StudyCLI
     from mnist_lightning.quiet import be_quiet
+    from mnist_lightning.seeds import train_seeds
     from mnist_lightning.training.interruption import Interrupted
 
     be_quiet()
     try:
-        train(StudyCLI(config, command=args))
+        if seeds:
+            train_seeds(words, seeds, train)
+        else:
+            train(StudyCLI(config, command=args))
     except Interrupted as stop:
         print(f"{stop}; resume with\n  {resume_command(args)}", file=sys.stderr)
         return 128 + stop.signum
@@ -73,6 +86,7 @@ def train(cli: StudyCLI) -> None:
     from mnist_lightning.evaluation.environment import describe_environment
     from mnist_lightning.results import describe_run, leave_results
     from mnist_lightning.storage import check_writable
+    from mnist_lightning.training.runs import read_checkpoint
 
     environment = describe_environment()
     trainer, model, data = cli.trainer, cli.model, cli.datamodule
@@ -87,6 +101,8 @@ def train(cli: StudyCLI) -> None:
     if cli.config.trainer.fast_dev_run:
         trainer.print("fast_dev_run: everything works; no file was written")
         return
-    (tested,) = trainer.test(model, data, ckpt_path=cli.best.best_model_path, verbose=False)
+    # Not test(ckpt_path=...): that would also set the history and the clock back to that epoch.
+    model.load_state_dict(read_checkpoint(Path(cli.best.best_model_path))["state_dict"])
+    (tested,) = trainer.test(model, data, verbose=False)
     if trainer.is_global_zero:
         print(leave_results(cli, tested, environment))

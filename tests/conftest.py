@@ -1,10 +1,16 @@
-"""What several test files share: one thread, quiet loggers, digits that are learned in a blink."""
+"""What several test files share: one thread, audible loggers, digits that are learned in a blink.
+
+Lightning is imported where it is needed: it takes seconds, and most files do without.
+"""
+
+from __future__ import annotations
 
 import logging
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,6 +19,11 @@ from numpy.typing import NDArray
 from torch import from_numpy
 
 from mnist_lightning.data.digits import Digits
+
+if TYPE_CHECKING:
+    from lightning import Trainer
+
+    from mnist_lightning.data import MNISTDataModule
 
 Pixels = NDArray[np.uint8]
 
@@ -73,6 +84,40 @@ def tiny_digits() -> Digits:
     """Fifty images like those of ``tiny_data_dir``, in memory."""
     images, labels = _draw(50, seed=3)
     return Digits(from_numpy(images).unsqueeze(1), from_numpy(labels).long())
+
+
+@pytest.fixture
+def tiny_data(tiny_data_dir: Path) -> MNISTDataModule:
+    """The tiny files as a data module: 350, 50 and 100 images, six steps an epoch."""
+    from mnist_lightning.data import MNISTDataModule
+
+    data = MNISTDataModule(str(tiny_data_dir), batch_size=64)
+    data.setup()
+    return data
+
+
+@pytest.fixture
+def make_trainer(tmp_path: Path) -> Callable[..., Trainer]:
+    """Make a Trainer that writes nothing but what a test asks for."""
+    from lightning import Trainer
+
+    def make(*callbacks: Any, **options: Any) -> Trainer:
+        return Trainer(
+            callbacks=list(callbacks),
+            default_root_dir=tmp_path,
+            **{
+                "accelerator": "cpu",
+                "max_epochs": 1,
+                "logger": False,
+                "enable_checkpointing": False,
+                "enable_progress_bar": False,
+                "enable_model_summary": False,
+                "num_sanity_val_steps": 0,
+                **options,
+            },
+        )
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -75,9 +75,15 @@ class MNISTDataModule(LightningDataModule):
         dataset = load_dataset(self.data_dir, self.source, download=download)
         labels = dataset.train.labels.numpy()
         val_size = min(self.val_size, len(labels) // 8)
-        train, val = train_test_split(
-            np.arange(len(labels)), test_size=val_size, stratify=labels, random_state=SPLIT_SEED
-        )
+        try:
+            train, val = train_test_split(
+                np.arange(len(labels)), test_size=val_size, stratify=labels, random_state=SPLIT_SEED
+            )
+        except ValueError as error:
+            raise DataError(
+                f"The {len(labels):,} training images of {dataset.name} cannot be split into "
+                "training and validation: at least 80 are needed, and two of each digit"
+            ) from error
         # Sorted, so that neighbouring images are read from neighbouring memory.
         self.train_indices: Tensor = from_numpy(np.sort(train))
         self.val_indices: Tensor = from_numpy(np.sort(val))

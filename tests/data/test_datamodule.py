@@ -1,0 +1,214 @@
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning import LightningModule, Trainer
+from torch import Tensor
+
+from mnist_lightning.data import Augmentation, DigitDataset, Digits, MNISTDataModule, datamodule
+from mnist_lightning.data.loader import Batch
+from mnist_lightning.data.sources import load_dataset
+from mnist_lightning.errors import DataError
+
+
+class Recorder(LightningModule):
+    """Learns nothing and remembers which images it is given, by stage and epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.seen: dict[str, list[Tensor]] = {}
+
+    def _remember(self, stage: str, batch: tuple[Tensor, Tensor]) -> None:
+        self.seen.setdefault(stage, []).append(batch[0].clone())
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        self._remember(f"train {self.current_epoch}", batch)
+        return self.weight.sum()
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._remember("val", batch)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._remember("test", batch)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    def images(self, stage: str) -> Tensor:
+        return torch.cat(self.seen[stage])
+
+
+def _set_up(**options: Any) -> MNISTDataModule:
+    data = MNISTDataModule(**options)
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+def _pictures(images: Tensor) -> list[bytes]:
+    return [image.tobytes() for image in images.numpy()]
+
+
+def _batches(batches: Iterable[Batch]) -> list[bytes]:
+    return [picture for batch in batches for picture in _pictures(batch.images)]
+
+
+def _shares(digits: Digits) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.bincount(digits.labels, minlength=10) / len(digits)
+
+
+def _check_split(data: MNISTDataModule, sizes: tuple[int, int, int]) -> None:
+    """Sizes, separation and stratification, on the batches that a Trainer would be given."""
+    train = _batches(data.train_dataloader())
+    val = _batches(data.val_dataloader())
+    test = _batches(data.test_dataloader())
+
+    assert (len(train), len(val), len(test)) == sizes
+    assert not set(train) & set(test)
+    assert not set(val) & set(test)
+    # Each image of the files is in exactly one of the two, and the test images are all there.
+    assert sorted(train + val) == sorted(_pictures(data.dataset.train.images))
+    assert test == _pictures(data.dataset.test.images)
+    both = torch.cat([data.train_indices, data.val_indices])
+    assert torch.equal(both.sort().values, torch.arange(len(data.dataset.train)))
+    # Each digit has its share of the validation images, to the image.
+    expected = _shares(data.dataset.train) * sizes[1]
+    assert np.abs(_shares(data.val) * sizes[1] - expected).max() < 1
+
+
+def test_no_test_image_is_trained_or_validated_on_with_the_embedded_digits() -> None:
+    data = _set_up(source="mnist5k", augmentation=Augmentation(elastic=0.6))
+
+    total = len(data.dataset.train)
+    _check_split(data, (total - total // 8, total // 8, len(data.dataset.test)))
+    assert total + len(data.dataset.test) == 5000
+
+
+@pytest.mark.mnist
+def test_no_test_image_is_trained_or_validated_on_with_the_whole_mnist(mnist_dir: Path) -> None:
+    data = _set_up(data_dir=str(mnist_dir), source="mnist", augmentation=Augmentation())
+
+    assert data.dataset.is_standard
+    _check_split(data, (55_000, 5_000, 10_000))
+
+
+def test_an_eighth_of_a_small_training_set_is_set_aside(tiny_data: MNISTDataModule) -> None:
+    _check_split(tiny_data, (350, 50, 100))
+
+
+def test_as_many_validation_images_are_set_aside_as_asked_for(tiny_data_dir: Path) -> None:
+    _check_split(_set_up(data_dir=str(tiny_data_dir), val_size=20), (380, 20, 100))
+
+
+def test_the_split_is_the_same_for_every_seed(tiny_data_dir: Path) -> None:
+    first, second = (_set_up(data_dir=str(tiny_data_dir), seed=seed) for seed in (0, 1))
+
+    assert torch.equal(first.val_indices, second.val_indices)
+    assert torch.equal(first.train_indices, second.train_indices)
+    assert torch.equal(first.val.images, second.val.images)
+    assert _batches(first.train_dataloader()) != _batches(second.train_dataloader())
+
+
+def test_indices_name_the_images_in_the_files(tiny_data: MNISTDataModule) -> None:
+    files = tiny_data.dataset.train
+
+    assert torch.equal(files.images[tiny_data.val_indices], tiny_data.val.images)
+    assert torch.equal(files.labels[tiny_data.val_indices], tiny_data.val.labels)
+    assert torch.equal(files.images[tiny_data.train_indices], tiny_data.train.images)
+
+
+def test_a_trainer_sees_each_image_once_an_epoch_and_distorts_those_of_training_only(
+    tiny_data: MNISTDataModule, make_trainer: Callable[..., Trainer]
+) -> None:
+    tiny_data.augmentation = Augmentation()
+    model, trainer = Recorder(), make_trainer(max_epochs=2)
+
+    trainer.fit(model, tiny_data)
+    trainer.test(model, tiny_data, verbose=False)
+
+    first, second = model.images("train 0"), model.images("train 1")
+    assert first.dtype == second.dtype == torch.uint8
+    assert len(first) == len(second) == 350
+    assert not set(_pictures(first)) & set(_pictures(second))
+    assert not set(_pictures(first)) & set(_pictures(tiny_data.train.images))
+    assert torch.equal(model.images("val"), tiny_data.val.images.repeat(2, 1, 1, 1))
+    assert torch.equal(model.images("test"), tiny_data.dataset.test.images)
+    assert len(model.images("test")) == 100
+
+
+def test_a_trainer_shuffles_anew_each_epoch_and_in_the_same_way_in_every_run(
+    tiny_data: MNISTDataModule, make_trainer: Callable[..., Trainer]
+) -> None:
+    runs = []
+    for _ in range(2):
+        model = Recorder()
+        make_trainer(max_epochs=2).fit(model, tiny_data)
+        runs.append(model)
+    first, second = (_pictures(runs[0].images(f"train {epoch}")) for epoch in (0, 1))
+
+    assert sorted(first) == sorted(second) == sorted(_pictures(tiny_data.train.images))
+    assert first != second
+    assert first == _pictures(runs[1].images("train 0"))
+    assert second == _pictures(runs[1].images("train 1"))
+
+
+@pytest.fixture
+def downloads(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each time that the dataset is loaded, whether it may be downloaded."""
+    calls: list[bool] = []
+
+    def load(*args: Any, download: bool, **options: Any) -> DigitDataset:
+        calls.append(download)
+        return load_dataset(*args, download=download, **options)
+
+    monkeypatch.setattr(datamodule, "load_dataset", load)
+    return calls
+
+
+def test_the_files_are_read_once(tiny_data_dir: Path, downloads: list[bool]) -> None:
+    _set_up(data_dir=str(tiny_data_dir)).setup("test")
+
+    assert downloads == [True]
+
+
+def test_only_the_process_that_prepares_the_data_may_download(
+    tiny_data_dir: Path, downloads: list[bool]
+) -> None:
+    MNISTDataModule(str(tiny_data_dir)).setup("fit")
+
+    assert downloads == [False]
+
+
+@pytest.mark.parametrize("batch_size", [0, -5])
+def test_a_batch_without_images_is_refused(batch_size: int) -> None:
+    with pytest.raises(DataError, match=f"--data.batch_size must be 1 or more, not {batch_size}"):
+        MNISTDataModule(batch_size=batch_size)
+
+
+def test_a_validation_set_that_cannot_hold_every_digit_is_refused() -> None:
+    with pytest.raises(DataError, match=r"--data.val_size must be 10 or more.* not 9"):
+        MNISTDataModule(val_size=9)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param([label % 10 for label in range(40)], id="too few images"),
+        pytest.param([0] * 399 + [1], id="a digit with a single image"),
+    ],
+)
+def test_images_that_cannot_be_split_are_refused_with_their_number(
+    labels: list[int], tiny_data: MNISTDataModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = tiny_data.dataset.train.images[: len(labels)]
+    dataset = DigitDataset(
+        "own digits", Digits(images, torch.tensor(labels)), tiny_data.test, "0" * 64, False
+    )
+    monkeypatch.setattr(datamodule, "load_dataset", lambda *args, **options: dataset)
+
+    with pytest.raises(DataError, match=f"The {len(labels)} training images of own digits cannot"):
+        MNISTDataModule().setup()
