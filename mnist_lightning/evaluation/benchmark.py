@@ -146,7 +146,7 @@ def _turn(model: nn.Module, queue: Iterator[Tensor], length: float) -> list[floa
 
 def _batches(images: Tensor, batch_size: int) -> list[Tensor]:
     positions = torch.arange(max(len(images) // batch_size, 1) * batch_size) % len(images)
-    return list(images[positions].split(batch_size))
+    return list(torch.split(images[positions], batch_size))
 
 
 def _point(threads: int, batch_size: int, seconds: list[float]) -> LatencyPoint:

@@ -26,7 +26,7 @@ def conclude(
     Returns:
         Sentences, each a paragraph of its own.
     """
-    titles = {model.name: model.title for model in models}
+    titles = {model.name: in_sentence(model.title) for model in models}
     baseline = models[0]
     return (
         *(
@@ -85,8 +85,8 @@ def compare_speed(baseline: ComparedModel, other: ComparedModel) -> str:
     slower, faster = (other, baseline) if ratio >= 1 else (baseline, other)
     ratio = max(ratio, 1 / ratio)
     return (
-        f"On this processor with one thread, {slower.title} takes {ratio:.2g} times as long for "
-        f"one image as {faster.title} (medians)."
+        f"On this processor with one thread, {in_sentence(slower.title)} takes {ratio:.2g} times "
+        f"as long for one image as {in_sentence(faster.title)} (medians)."
     )
 
 
@@ -100,7 +100,9 @@ def over_seeds(seeds: SeedStudy, titles: dict[str, str]) -> list[str]:
     for test in seeds.tests:
         first, second = titles[test.first], titles[test.second]
         if test.p is None:
-            sentences.append(f"Neither {first} nor {second} varies over seeds: no test is possible.")
+            sentences.append(
+                f"Neither {first} nor {second} varies over seeds: no test is possible."
+            )
             continue
         shown = "shows" if test.p < ALPHA else "does not show"
         sentences.append(
@@ -116,7 +118,7 @@ def limits(
     """Say what must not be read into the numbers."""
     sentences = []
     repeated = {found.model for found in seeds.summaries}
-    single = [model.title for model in models if model.name not in repeated]
+    single = [in_sentence(model.title) for model in models if model.name not in repeated]
     if single:
         sentences.append(
             f"{listed(single)} {'was' if len(single) == 1 else 'were'} trained once: the "
@@ -151,6 +153,12 @@ def p_text(p: float) -> str:
 def count(number: int, thing: str) -> str:
     """Format a number of things, e.g. ``1 image`` or ``1,000 images``."""
     return f"{number:,} {thing}{'s'[: number != 1]}"
+
+
+def in_sentence(title: str) -> str:
+    """Put what follows a comma in a title into brackets, e.g. ``ResNet50 (random ...)``."""
+    head, comma, tail = title.partition(", ")
+    return f"{head} ({tail})" if comma else title
 
 
 def listed(words: Sequence[str]) -> str:

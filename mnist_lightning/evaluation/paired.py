@@ -121,9 +121,7 @@ def difference_interval(
     return Interval(low, high, CONFIDENCE_LEVEL, "paired bootstrap percentile")
 
 
-def prediction_kappa(
-    first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
-) -> float | None:
+def prediction_kappa(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> float | None:
     """Compute how far two models' predictions agree beyond chance: Cohen's kappa.
 
     Args:

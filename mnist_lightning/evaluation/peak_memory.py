@@ -73,7 +73,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     images = torch.zeros(batch_size, 1, 28, 28, dtype=torch.uint8)
     before = own_peak_bytes()
-    model = torch.jit.load(path, map_location="cpu")
+    model = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
     with torch.inference_mode():
         for _ in range(3):
             model(images)

@@ -71,14 +71,13 @@ def seed_folder(output_dir: Path, model: str) -> Path:
     return output_dir / "seeds" / model
 
 
-def read_seeds(output_dir: Path, model: str, preset: str, fingerprint: str) -> list[Record]:
+def read_seeds(output_dir: Path, record: Record) -> list[Record]:
     """Read the records of a model's seeds.
 
     Args:
         output_dir: Folder of the artefacts.
-        model: Name of the model.
-        preset: What ``--model`` takes to train it, for messages.
-        fingerprint: The dataset's; records of another dataset are left out.
+        record: The model's own record. Records of another dataset, other hyperparameters or
+            another number of epochs are left out: they are not the same recipe.
 
     Returns:
         The records by seed; none where there are none.
@@ -86,13 +85,13 @@ def read_seeds(output_dir: Path, model: str, preset: str, fingerprint: str) -> l
     Raises:
         OutputError: A record is damaged or of another schema version.
     """
-    folder = seed_folder(output_dir, model)
+    folder = seed_folder(output_dir, record.model.name)
     if not folder.is_dir():
         return []
     paths = [path for path in folder.iterdir() if _FILE.fullmatch(path.name)]
-    records = [read_record(path, preset) for path in paths]
-    fitting = [record for record in records if record.dataset.fingerprint == fingerprint]
-    return sorted(fitting, key=lambda record: record.training.seed)
+    found = [read_record(path, record.model.preset) for path in paths]
+    same = [other for other in found if _recipe(other) == _recipe(record)]
+    return sorted(same, key=lambda other: other.training.seed)
 
 
 def study_seeds(records: Mapping[str, Sequence[Record]]) -> SeedStudy:
@@ -133,3 +132,9 @@ def compare_seeds(first: SeedSummary, second: SeedSummary) -> SeedTest:
         difference=second.mean - first.mean,
         p=None if p is None else float(p),
     )
+
+
+def _recipe(record: Record) -> tuple[object, ...]:
+    model = record.model
+    dataset = record.dataset.fingerprint
+    return dataset, model.class_path, model.hyperparameters, model.weights, record.training.epochs
