@@ -19,7 +19,7 @@ from mnist_lightning.evaluation.comparison import (
     Comparison,
 )
 from mnist_lightning.evaluation.conclusion import conclude
-from mnist_lightning.evaluation.cost import measure_cost
+from mnist_lightning.evaluation.cost import measure_cost, measure_memory
 from mnist_lightning.evaluation.disputed import find_disputed
 from mnist_lightning.evaluation.environment import describe_environment
 from mnist_lightning.evaluation.label_errors import known_label_errors, without_label_errors
@@ -32,6 +32,7 @@ from mnist_lightning.evaluation.paired import (
     mcnemar_p,
     prediction_kappa,
 )
+from mnist_lightning.evaluation.peak_memory import PeakMemory
 from mnist_lightning.evaluation.seeds import SeedStudy
 
 
@@ -53,9 +54,8 @@ def compare(
         The comparison.
     """
     latencies = benchmark([entry.model for entry in contestants], images, settings)
-    models = tuple(
-        _describe(entry, latency) for entry, latency in zip(contestants, latencies, strict=True)
-    )
+    memories = measure_memory([entry.path for entry in contestants])
+    models = tuple(map(_describe, contestants, latencies, memories))
     pairs = compare_pairs(contestants)
     described = contestants[0].record.dataset
     dataset = ComparedDataset(
@@ -109,7 +109,9 @@ def compare_pairs(contestants: Sequence[Contestant]) -> tuple[ComparedPair, ...]
     )
 
 
-def _describe(entry: Contestant, latency: tuple[LatencyPoint, ...]) -> ComparedModel:
+def _describe(
+    entry: Contestant, latency: tuple[LatencyPoint, ...], memory: PeakMemory | None
+) -> ComparedModel:
     record, test, validation = entry.record, entry.predictions.test, entry.predictions.validation
     on_gpu = record.training.accelerator != "cpu"
     cleaned = None
@@ -131,7 +133,7 @@ def _describe(entry: Contestant, latency: tuple[LatencyPoint, ...]) -> ComparedM
         calibration=calibrate(
             test.probabilities, test.labels, validation.probabilities, validation.labels
         ),
-        cost=measure_cost(entry.model, entry.path, record.model.parameters),
+        cost=measure_cost(entry.model, entry.path, record.model.parameters, memory),
         latency=latency,
     )
 

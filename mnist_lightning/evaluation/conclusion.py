@@ -86,7 +86,7 @@ def compare_speed(baseline: ComparedModel, other: ComparedModel) -> str:
     ratio = max(ratio, 1 / ratio)
     return (
         f"On this processor with one thread, {in_sentence(slower.title)} takes {ratio:.2g} times "
-        f"as long for one image as {in_sentence(faster.title)} (medians)."
+        f"as long for one image as {in_sentence(faster.title)}, by the medians."
     )
 
 

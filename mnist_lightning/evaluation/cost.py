@@ -1,5 +1,7 @@
 """What a model costs besides time: arithmetic, memory, file size."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,23 +33,40 @@ class Cost:
     memory: PeakMemory | None
 
 
-def measure_cost(model: nn.Module, path: Path, parameters: Parameters) -> Cost:
+def measure_cost(
+    model: nn.Module, path: Path, parameters: Parameters, memory: PeakMemory | None
+) -> Cost:
     """Measure the cost of an exported model.
 
     Args:
         model: The file, loaded: uint8 ``(N, 1, 28, 28)`` to ``(N, 10)``, on the CPU.
         path: The file.
         parameters: What the record says about the network.
+        memory: As from ``measure_memory``.
 
     Returns:
-        The cost. Memory is measured in a process of its own, which takes a few seconds.
+        The cost.
     """
     return Cost(
         parameters=parameters,
         multiply_accumulates=count_multiply_accumulates(model),
         file_bytes=path.stat().st_size,
-        memory=measure_peak_memory(path, MEMORY_BATCH),
+        memory=memory,
     )
+
+
+def measure_memory(paths: Sequence[Path]) -> list[PeakMemory | None]:
+    """Measure the peak memory of exported models, each in a process of its own.
+
+    Args:
+        paths: TorchScript files.
+
+    Returns:
+        Their peaks, in order. The processes run at once: they mostly wait for PyTorch to load,
+        and memory, unlike time, does not suffer from a neighbour.
+    """
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda path: measure_peak_memory(path, MEMORY_BATCH), paths))
 
 
 def count_multiply_accumulates(model: nn.Module) -> int:

@@ -24,6 +24,7 @@ from mnist_lightning.reporting.comparison_text import PAIR_HEADER, heading, pair
 
 PANEL_DPI = 110
 WHOLE_DPI = 110
+IN_ALL_TIMINGS = ("p95_ms", "p99_ms", "images_per_second")
 LATENCY_HEADER = ["Model", "Threads", "Batch", "Calls", "p50", "p95", "p99", "Images/s"]
 
 
@@ -77,7 +78,8 @@ def comparison_html(comparison: Comparison, images: npt.NDArray[np.uint8], whole
         keep_trailing_newline=True,
     )
     models = comparison.models
-    rows = comparison_rows(comparison)
+    # Percentiles and throughput stand in the table of all timings.
+    rows = [row for row in comparison_rows(comparison) if not row.key.startswith(IN_ALL_TIMINGS)]
     legend = legend_text(models)
     return environment.get_template("comparison.html").render(
         comparison=comparison,

@@ -80,7 +80,7 @@ def draw_accuracy(axes: Axes, comparison: Comparison) -> None:
         if cleaned:
             axes.plot(
                 100 * cleaned.accuracy,
-                place,
+                place + 0.16,
                 marker=style.marker,
                 markersize=9,
                 markerfacecolor="white",
@@ -94,7 +94,7 @@ def draw_accuracy(axes: Axes, comparison: Comparison) -> None:
             transform=axes.get_yaxis_transform(),
             fontsize=SMALL_SIZE,
             va="bottom",
-            color=style.colour,
+            color=DARK_GREY,
         )
     if comparison.dataset.is_standard:
         axes.set_xlabel("accuracy (%); hollow: without known label errors")
@@ -104,9 +104,6 @@ def draw_accuracy(axes: Axes, comparison: Comparison) -> None:
     ]
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.6)
-    # Room for the text at the left of the lowest interval.
-    low, high = axes.get_xlim()
-    axes.set_xlim(low - 0.45 * (high - low), min(high, 100.05) if high < 105 else high)
     axes.grid(axis="x", alpha=0.3)
 
 
@@ -114,7 +111,7 @@ def draw_tradeoff(axes: Axes, comparison: Comparison) -> None:
     """Draw accuracy against the latency of one image on one thread."""
     label_axes(
         axes,
-        "Accuracy against latency (median to 95th percentile)",
+        "Accuracy against latency, median to p95",
         "ms for one image, one CPU thread",
         "accuracy (%)",
     )
@@ -131,17 +128,9 @@ def draw_tradeoff(axes: Axes, comparison: Comparison) -> None:
             marker=style.marker,
             markersize=9,
             linewidth=1.5,
+            label=style.letter,
         )
-        axes.annotate(
-            style.letter,
-            (point.p50_ms, accuracy),
-            xytext=(-9, 7),
-            textcoords="offset points",
-            ha="right",
-            fontsize=TICK_SIZE,
-            fontweight="bold",
-            color=style.colour,
-        )
+    axes.legend(fontsize=TICK_SIZE)
     axes.margins(x=0.25, y=0.1)
     _plain_log(axes, "x")
     axes.grid(alpha=0.3)
@@ -190,7 +179,7 @@ def draw_agreement(axes: Axes, comparison: Comparison) -> None:
 
 
 def draw_reliability(axes: Axes, comparison: Comparison) -> None:
-    """Draw accuracy against confidence: raw lines, and hollow after temperature scaling."""
+    """Draw the share of right answers against confidence, as the models give it."""
     label_axes(axes, "Reliability", "mean confidence of a bin", "share of it that is right")
     axes.plot([0, 1], [0, 1], color=DARK_GREY, linewidth=1)
     for place, model in enumerate(comparison.models):
@@ -202,14 +191,14 @@ def draw_reliability(axes: Axes, comparison: Comparison) -> None:
             color=style.colour,
             linestyle=style.line,
             marker=style.marker,
-            label=f"{style.letter} ECE {model.calibration.raw.ece:.4f} "
-            f"(scaled {model.calibration.scaled.ece:.4f})",
+            label=f"{style.letter} {model.calibration.raw.ece:.4f} → "
+            f"{model.calibration.scaled.ece:.4f}",
         )
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
     axes.legend(
         fontsize=SMALL_SIZE,
         loc="lower right",
-        title=f"bins of {FEWEST_IN_BIN} images or more",
+        title="ECE, raw → scaled",
         title_fontsize=SMALL_SIZE,
     )
     axes.grid(alpha=0.3)
@@ -302,7 +291,7 @@ def _draw_matrix(axes: Axes, comparison: Comparison) -> None:
         row, column = names.index(pair.first), names.index(pair.second)
         cells[row][column] = pair.agreement.only_first
         cells[column][row] = pair.agreement.only_second
-    label_axes(axes, "Right where the other is wrong (images)", "wrong", "right")
+    label_axes(axes, "Row right, column wrong", "wrong", "right")
     everywhere = [(i, j) for i in range(len(names)) for j in range(len(names)) if i != j]
     _draw_cells(axes, cells, coloured=everywhere)
     letters = [look(place).letter for place in range(len(names))]

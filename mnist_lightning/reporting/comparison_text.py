@@ -187,7 +187,7 @@ def _is_detail(row: Row) -> bool:
 def _table(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
     models = comparison.models
     width = min(26, (WIDTH - LABEL_WIDTH) // len(models))
-    titles = [textwrap.wrap(model.title, width - 3) for model in models]
+    titles = [textwrap.wrap(model.title, width - 2) for model in models]
     height = max(map(len, titles))
     lines = []
     for level in range(height):
