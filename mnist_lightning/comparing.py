@@ -10,14 +10,13 @@ from torch import Tensor
 from mnist_lightning.contestants import Contestant
 from mnist_lightning.evaluation.benchmark import BenchmarkSettings, LatencyPoint, benchmark
 from mnist_lightning.evaluation.calibration import calibrate
-from mnist_lightning.evaluation.comparison import (
-    COMPARISON_VERSION,
+from mnist_lightning.evaluation.compared import (
     Bootstrap,
     ComparedDataset,
     ComparedModel,
     ComparedPair,
-    Comparison,
 )
+from mnist_lightning.evaluation.comparison import COMPARISON_VERSION, Comparison
 from mnist_lightning.evaluation.conclusion import conclude
 from mnist_lightning.evaluation.cost import measure_cost, measure_memory
 from mnist_lightning.evaluation.disputed import find_disputed

@@ -11,7 +11,7 @@ from torch import Tensor
 from mnist_lightning.data.digits import DigitDataset
 from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.errors import DataError, OutputError
-from mnist_lightning.evaluation.comparison import Verification
+from mnist_lightning.evaluation.compared import Verification
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.predictions import Predictions, SplitPredictions, read_predictions
 from mnist_lightning.evaluation.record import Record, describe_file, read_record

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mnist_lightning.evaluation.comparison import ComparedDataset, ComparedModel, ComparedPair
+from mnist_lightning.evaluation.compared import ComparedDataset, ComparedModel, ComparedPair
 from mnist_lightning.evaluation.seeds import SeedStudy
 
 ALPHA = 0.05

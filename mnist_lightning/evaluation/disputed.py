@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mnist_lightning.evaluation.comparison import Answer, DisputedImage
+from mnist_lightning.evaluation.compared import Answer, DisputedImage
 
 MAX_DISPUTED = 60
 

@@ -7,20 +7,18 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from mnist_lightning.evaluation.comparison import Comparison, DisputedImage
+from mnist_lightning.evaluation.compared import DisputedImage
+from mnist_lightning.evaluation.comparison import Comparison
+from mnist_lightning.reporting.agreement_panel import draw_agreement
+from mnist_lightning.reporting.comparison_look import SMALL_SIZE, legend_text, look
 from mnist_lightning.reporting.comparison_panels import (
-    SMALL_SIZE,
     draw_accuracy,
-    draw_agreement,
     draw_class_f1,
-    draw_coverage,
-    draw_reliability,
     draw_size,
     draw_throughput,
     draw_tradeoff,
-    legend_text,
-    look,
 )
+from mnist_lightning.reporting.confidence_panels import draw_coverage, draw_reliability
 from mnist_lightning.reporting.style import LABEL_SIZE, new_figure
 
 Draw = Callable[[Axes, Comparison], None]

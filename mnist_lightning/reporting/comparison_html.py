@@ -11,14 +11,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mnist_lightning.evaluation.comparison import ComparedModel, Comparison
+from mnist_lightning.evaluation.compared import ComparedModel
+from mnist_lightning.evaluation.comparison import Comparison
 from mnist_lightning.evaluation.label_errors import known_label_errors
 from mnist_lightning.reporting.comparison_figure import (
     PANELS,
     plot_disputed,
     plot_panel,
 )
-from mnist_lightning.reporting.comparison_panels import legend_text, look
+from mnist_lightning.reporting.comparison_look import legend_text, look
 from mnist_lightning.reporting.comparison_rows import comparison_rows, three
 from mnist_lightning.reporting.comparison_text import PAIR_HEADER, heading, pair_cells
 
@@ -81,11 +82,13 @@ def comparison_html(comparison: Comparison, images: npt.NDArray[np.uint8], whole
     # Percentiles and throughput stand in the table of all timings.
     rows = [row for row in comparison_rows(comparison) if not row.key.startswith(IN_ALL_TIMINGS)]
     legend = legend_text(models)
+    letters = [look(place).letter for place in range(len(models))]
     return environment.get_template("comparison.html").render(
         comparison=comparison,
         environment=comparison.environment,
         heading=heading(comparison),
-        letters=[look(place).letter for place in range(len(models))],
+        letters=letters,
+        legend=legend,
         groups=[(name, list(found)) for name, found in groupby(rows, key=lambda row: row.group)],
         pair_header=PAIR_HEADER,
         pairs=[[_cell(text) for text in pair_cells(comparison, p)] for p in comparison.pairs],
@@ -100,31 +103,36 @@ def comparison_html(comparison: Comparison, images: npt.NDArray[np.uint8], whole
             f"models get right and others wrong, with their predictions. {legend}.",
         ),
         whole=_picture(whole, WHOLE_DPI, f"All panels in one figure. {legend}."),
-        f1_header=["Digit", *(model.title for model in models)],
+        f1_header=["Digit", *letters],
         f1_rows=[
             [_cell(str(digit)), *(_number(m.test.per_class[digit].f1, ".4f") for m in models)]
             for digit in range(10)
         ],
-        confusions=[row for model in models for row in _confusions(model)],
+        confusions=[row for place, model in enumerate(models) for row in _confusions(place, model)],
         label_errors=known_label_errors() if comparison.dataset.is_standard else None,
-        label_error_rows=[row for model in models for row in _label_errors(model)],
+        label_error_rows=[
+            row for place, model in enumerate(models) for row in _label_errors(place, model)
+        ],
         latency_header=LATENCY_HEADER,
-        latencies=[row for model in models for row in _latencies(model)],
+        latencies=[row for place, model in enumerate(models) for row in _latencies(place, model)],
     )
 
 
-def _confusions(model: ComparedModel) -> list[list[Cell]]:
+def _confusions(place: int, model: ComparedModel) -> list[list[Cell]]:
     return [
-        [_cell(model.title), *(_cell(str(v)) for v in (found.true, found.predicted, found.count))]
+        [
+            _cell(look(place).letter),
+            *(_cell(str(v)) for v in (found.true, found.predicted, found.count)),
+        ]
         for found in model.test.most_confused
     ]
 
 
-def _label_errors(model: ComparedModel) -> list[list[Cell]]:
+def _label_errors(place: int, model: ComparedModel) -> list[list[Cell]]:
     cleaned = model.without_label_errors
     return [
         [
-            _cell(model.title),
+            _cell(look(place).letter),
             *(_cell(str(value)) for value in (found.index, found.given, found.predicted)),
             _cell("yes" if found.agrees_with_people else "no"),
         ]
@@ -132,10 +140,10 @@ def _label_errors(model: ComparedModel) -> list[list[Cell]]:
     ]
 
 
-def _latencies(model: ComparedModel) -> list[list[Cell]]:
+def _latencies(place: int, model: ComparedModel) -> list[list[Cell]]:
     return [
         [
-            _cell(model.title),
+            _cell(look(place).letter),
             *(_cell(str(value)) for value in (point.threads, point.batch_size)),
             _number(point.calls, ",.0f"),
             *(Cell(three(ms), repr(ms)) for ms in (point.p50_ms, point.p95_ms, point.p99_ms)),

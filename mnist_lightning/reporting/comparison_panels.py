@@ -4,60 +4,20 @@ Models are told apart by letter, colour, marker and line, so that no panel relie
 """
 
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from mnist_lightning.evaluation.comparison import ComparedModel, Comparison
+from mnist_lightning.evaluation.comparison import Comparison
+from mnist_lightning.reporting.comparison_look import SMALL_SIZE, look
 from mnist_lightning.reporting.comparison_rows import MIB
 from mnist_lightning.reporting.style import (
-    BLUE,
     DARK_GREY,
-    LIGHT_GREY,
     TICK_SIZE,
-    VERMILLION,
     label_axes,
 )
 
-SMALL_SIZE = 10.5
-# A point that stands for fewer images than this says next to nothing about them.
-FEWEST_IN_BIN = 10
 NAME_WIDTH = 17
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a model is drawn.
-
-    Attributes:
-        letter: Short name in every panel.
-        colour: Of Okabe and Ito's palette; the first four differ in lightness as well.
-        marker: Matplotlib's marker.
-        line: Matplotlib's line style.
-    """
-
-    letter: str
-    colour: str
-    marker: str
-    line: str
-
-
-_COLOURS = (BLUE, VERMILLION, "#000000", "#56B4E9", "#CC79A7", "#009E73")
-_MARKERS = "osD^vP"
-_LINES = ("-", "--", ":", "-.")
-
-
-def look(place: int) -> Look:
-    """Return how the model at a place, from 0, is drawn."""
-    return Look(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[place % 26],
-        _COLOURS[place % len(_COLOURS)],
-        _MARKERS[place % len(_MARKERS)],
-        _LINES[place % len(_LINES)],
-    )
 
 
 def draw_accuracy(axes: Axes, comparison: Comparison) -> None:
@@ -130,8 +90,11 @@ def draw_tradeoff(axes: Axes, comparison: Comparison) -> None:
             linewidth=1.5,
             label=style.letter,
         )
-    axes.legend(fontsize=TICK_SIZE)
-    axes.margins(x=0.25, y=0.1)
+    axes.legend(fontsize=TICK_SIZE, loc="center right")
+    axes.margins(x=0.15, y=0.1)
+    low, high = axes.get_xlim()
+    # Room for the legend.
+    axes.set_xlim(low, high * (high / low) ** 0.3)
     _plain_log(axes, "x")
     axes.grid(alpha=0.3)
 
@@ -168,59 +131,6 @@ def draw_size(axes: Axes, comparison: Comparison) -> None:
     axes.set_yticks(range(len(kinds)), [name for name, _, _ in kinds])
     axes.invert_yaxis()
     _plain_log(axes, "x")
-
-
-def draw_agreement(axes: Axes, comparison: Comparison) -> None:
-    """Draw the 2x2 table of two models, or for more how many images each gets right alone."""
-    if len(comparison.models) == 2:
-        _draw_table(axes, comparison)
-    else:
-        _draw_matrix(axes, comparison)
-
-
-def draw_reliability(axes: Axes, comparison: Comparison) -> None:
-    """Draw the share of right answers against confidence, as the models give it."""
-    label_axes(axes, "Reliability", "mean confidence of a bin", "share of it that is right")
-    axes.plot([0, 1], [0, 1], color=DARK_GREY, linewidth=1)
-    for place, model in enumerate(comparison.models):
-        style = look(place)
-        bins = [found for found in model.calibration.raw.bins if found.count >= FEWEST_IN_BIN]
-        axes.plot(
-            [found.confidence for found in bins],
-            [found.accuracy for found in bins],
-            color=style.colour,
-            linestyle=style.line,
-            marker=style.marker,
-            label=f"{style.letter} {model.calibration.raw.ece:.4f} → "
-            f"{model.calibration.scaled.ece:.4f}",
-        )
-    axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
-    axes.legend(
-        fontsize=SMALL_SIZE,
-        loc="lower right",
-        title="ECE, raw → scaled",
-        title_fontsize=SMALL_SIZE,
-    )
-    axes.grid(alpha=0.3)
-
-
-def draw_coverage(axes: Axes, comparison: Comparison) -> None:
-    """Draw the errors left when the least confident images are refused."""
-    label_axes(axes, "Refusing the unsure", "images answered (%)", "errors among them (%)")
-    for place, model in enumerate(comparison.models):
-        style, points = look(place), model.calibration.coverage
-        axes.plot(
-            [100 * point.coverage for point in points],
-            [100 * point.errors / point.n for point in points],
-            color=style.colour,
-            linestyle=style.line,
-            marker=style.marker,
-            markersize=5,
-            label=style.letter,
-        )
-    axes.legend(fontsize=TICK_SIZE, loc="upper left")
-    axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.3)
 
 
 def draw_throughput(axes: Axes, comparison: Comparison) -> None:
@@ -266,57 +176,6 @@ def draw_class_f1(axes: Axes, comparison: Comparison) -> None:
     axes.set_xticks(range(10))
     axes.legend(fontsize=TICK_SIZE)
     axes.grid(axis="y", alpha=0.3)
-
-
-def legend_text(models: Sequence[ComparedModel]) -> str:
-    """Name the models behind the letters, in one line."""
-    return ";  ".join(f"{look(place).letter}: {model.title}" for place, model in enumerate(models))
-
-
-def _draw_table(axes: Axes, comparison: Comparison) -> None:
-    (pair,) = comparison.pairs
-    table = pair.agreement
-    first, second = look(0).letter, look(1).letter
-    cells = [[table.both_right, table.only_first], [table.only_second, table.both_wrong]]
-    label_axes(axes, "Agreement (images)", f"{second} is", f"{first} is")
-    _draw_cells(axes, cells, coloured=[(0, 1), (1, 0)])
-    axes.set_xticks([0, 1], ["right", "wrong"])
-    axes.set_yticks([0, 1], ["right", "wrong"])
-
-
-def _draw_matrix(axes: Axes, comparison: Comparison) -> None:
-    names = [model.name for model in comparison.models]
-    cells: list[list[int | None]] = [[None] * len(names) for _ in names]
-    for pair in comparison.pairs:
-        row, column = names.index(pair.first), names.index(pair.second)
-        cells[row][column] = pair.agreement.only_first
-        cells[column][row] = pair.agreement.only_second
-    label_axes(axes, "Row right, column wrong", "wrong", "right")
-    everywhere = [(i, j) for i in range(len(names)) for j in range(len(names)) if i != j]
-    _draw_cells(axes, cells, coloured=everywhere)
-    letters = [look(place).letter for place in range(len(names))]
-    axes.set_xticks(range(len(names)), letters)
-    axes.set_yticks(range(len(names)), letters)
-
-
-def _draw_cells(
-    axes: Axes,
-    cells: Sequence[Sequence[int | None]],
-    coloured: Sequence[tuple[int, int]],
-) -> None:
-    shown = np.zeros((len(cells), len(cells)))
-    for row, column in coloured:
-        shown[row, column] = cells[row][column] or 0
-    # Twice the largest, so that black text is readable on the darkest cell too.
-    axes.imshow(shown, cmap="Oranges", vmin=0, vmax=max(2 * shown.max(), 1))
-    for row, values in enumerate(cells):
-        for column, value in enumerate(values):
-            if value is not None:
-                axes.text(column, row, f"{value:,}", ha="center", va="center", fontsize=14)
-    axes.tick_params(length=0)
-    for edge in range(1, len(cells)):
-        axes.axhline(edge - 0.5, color=LIGHT_GREY)
-        axes.axvline(edge - 0.5, color=LIGHT_GREY)
 
 
 def _plain_log(axes: Axes, which: str) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mnist_lightning.evaluation.benchmark import TABLE_BATCH_SIZES
-from mnist_lightning.evaluation.comparison import ComparedModel, Comparison
+from mnist_lightning.evaluation.compared import ComparedModel
+from mnist_lightning.evaluation.comparison import Comparison
 
 MIB = 2**20
 UNKNOWN = "n/a"

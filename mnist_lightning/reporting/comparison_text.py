@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from mnist_lightning.evaluation.comparison import ComparedPair, Comparison
+from mnist_lightning.evaluation.compared import ComparedPair
+from mnist_lightning.evaluation.comparison import Comparison
 from mnist_lightning.evaluation.conclusion import p_text, signed
 from mnist_lightning.reporting.comparison_rows import Row, comparison_rows
 
@@ -118,8 +119,8 @@ def pair_cells(comparison: Comparison, pair: ComparedPair) -> list[str]:
         The two titles, difference, interval, the four cells of the 2x2 table, p, adjusted p and
         kappa.
     """
-    table = pair.agreement
-    counts = (table.both_right, table.only_first, table.only_second, table.both_wrong)
+    found = pair.agreement
+    counts = (found.both_right, found.only_first, found.only_second, found.both_wrong)
     return [
         f"{comparison.title(pair.second)} − {comparison.title(pair.first)}",
         signed(100 * pair.difference),
@@ -136,6 +137,11 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list
     alignment = ["---", *["---:"] * (len(header) - 1)]
     cells = [header, alignment, *rows]
     return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in cells]
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Format a Markdown table as one text without a newline at its end."""
+    return "\n".join(markdown_table(header, rows))
 
 
 def csv_text(comparison: Comparison) -> str:
