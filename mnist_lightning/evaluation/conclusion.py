@@ -147,6 +147,9 @@ def p_text(p: float) -> str:
     """Format a p value as is usual, e.g. ``p = 0.023`` or ``p < 0.001``."""
     if p < 0.001:
         return "p < 0.001"
+    # Rounded, it would read as if it were not below.
+    if 0.0495 <= p < ALPHA:
+        return "p < 0.05"
     return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
