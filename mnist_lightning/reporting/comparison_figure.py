@@ -49,7 +49,7 @@ def plot_comparison(comparison: Comparison, images: Pixels) -> Figure:
         A figure of 16 inches width.
     """
     tiles = comparison.disputed[:COLUMNS]
-    heights = [4.2, 4.4, _tile_height(comparison) + 0.5]
+    heights = [4.2, 4.4, _tile_height(comparison) + 0.7]
     figure = new_figure(16, sum(heights) + 0.9, _title(comparison))
     grid = figure.add_gridspec(3, 1, height_ratios=heights)
     parts = [figure.add_subfigure(grid[row]) for row in range(3)]
@@ -92,7 +92,7 @@ def plot_disputed(comparison: Comparison, images: Pixels) -> Figure:
         A figure of 16 inches width.
     """
     rows = max(1, -(-len(comparison.disputed) // COLUMNS))
-    figure = new_figure(16, rows * _tile_height(comparison) + 0.9, "")
+    figure = new_figure(16, rows * _tile_height(comparison) + 0.7, "")
     figure.suptitle("")
     _draw_tiles(
         figure.add_subfigure(figure.add_gridspec(1, 1)[0]), comparison, images, comparison.disputed
@@ -130,7 +130,7 @@ def _caption(tile: DisputedImage) -> str:
 
 
 def _tile_height(comparison: Comparison) -> float:
-    return 1.35 + 0.19 * (1 + len(comparison.models))
+    return 1.35 + 0.2 * (1 + len(comparison.models))
 
 
 def _title(comparison: Comparison) -> str:

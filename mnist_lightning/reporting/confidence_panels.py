@@ -26,7 +26,7 @@ def draw_reliability(axes: Axes, comparison: Comparison) -> None:
             label=f"{style.letter} {model.calibration.raw.ece:.4f} → "
             f"{model.calibration.scaled.ece:.4f}",
         )
-    axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
     axes.legend(
         fontsize=SMALL_SIZE,
         loc="lower right",
