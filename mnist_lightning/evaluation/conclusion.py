@@ -6,6 +6,8 @@ from mnist_lightning.evaluation.compared import ComparedDataset, ComparedModel, 
 from mnist_lightning.evaluation.seeds import SeedStudy
 
 ALPHA = 0.05
+# Below it a ratio of times is within what repeating the measurement changes.
+ALIKE = 1.1
 RANDOM = "random initialisation"
 
 
@@ -84,6 +86,11 @@ def compare_speed(baseline: ComparedModel, other: ComparedModel) -> str:
     ratio = other.point(1, 1).p50_ms / baseline.point(1, 1).p50_ms
     slower, faster = (other, baseline) if ratio >= 1 else (baseline, other)
     ratio = max(ratio, 1 / ratio)
+    if ratio < ALIKE:
+        return (
+            f"On this processor with one thread, {in_sentence(other.title)} and "
+            f"{in_sentence(baseline.title)} take about the same time for one image."
+        )
     return (
         f"On this processor with one thread, {in_sentence(slower.title)} takes {ratio:.2g} times "
         f"as long for one image as {in_sentence(faster.title)}, by the medians."

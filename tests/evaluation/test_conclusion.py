@@ -71,6 +71,15 @@ def test_speed_is_a_ratio_of_medians_with_the_slower_model_first() -> None:
     assert "ResNet50 (random initialisation) takes 3 times as long for one image as Custom" in text
 
 
+def test_times_that_hardly_differ_are_not_told_apart() -> None:
+    first, second = GOLDEN.models
+    alike = replace(
+        second, latency=tuple(replace(p, p50_ms=1.05 * p.p50_ms) for p in first.latency)
+    )
+    text = conclude_on(replace(GOLDEN, models=(first, alike)))
+    assert "take about the same time for one image" in text
+
+
 def test_single_trainings_and_random_weights_limit_the_conclusion() -> None:
     text = conclude_on()
     assert "were trained once" in text
