@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, set_parsing_settings
 from lightning import Callback, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from mnist_lightning.command_line import preset_of
@@ -19,6 +19,7 @@ from mnist_lightning.training.averaging import WeightAverage
 from mnist_lightning.training.history import History
 from mnist_lightning.training.interruption import GracefulStop
 from mnist_lightning.training.progress import TrainingProgress
+from mnist_lightning.training.run_checkpoint import RunCheckpoint
 from mnist_lightning.training.runs import (
     BEST,
     LAST,
@@ -29,6 +30,10 @@ from mnist_lightning.training.runs import (
 )
 from mnist_lightning.training.seeding import StepSeed
 from mnist_lightning.training.trainer import StudyTrainer
+
+# A configuration from a stranger cannot name a class that runs commands: what jsonargparse only
+# warns of before its version 5 is refused.
+set_parsing_settings(import_path_denylist=[])
 
 
 class StudyParser(LightningArgumentParser):
@@ -81,7 +86,7 @@ class StudyCLI(LightningCLI):
         self.resume_from: Path | None = None
         self.history = History()
         self.timer = Timer()
-        self.best = ModelCheckpoint(monitor="val/accuracy", mode="max", **_checkpoint_options(BEST))
+        self.best = RunCheckpoint(BEST, monitor="val/accuracy", mode="max")
         super().__init__(
             DigitClassifier,
             MNISTDataModule,
@@ -191,7 +196,6 @@ class StudyCLI(LightningCLI):
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         # The order of the last ones matters: the history is complete before checkpoints are
         # written, the newest checkpoint knows the best one, and only then a run may stop.
-        last = ModelCheckpoint(monitor=None, **_checkpoint_options(LAST))
         callbacks = [
             *callbacks,
             self.timer,
@@ -199,17 +203,7 @@ class StudyCLI(LightningCLI):
             TrainingProgress(),
             self.history,
             self.best,
-            last,
+            RunCheckpoint(LAST),
             GracefulStop(),
         ]
         return super()._instantiate_trainer(config, callbacks)
-
-
-def _checkpoint_options(file_name: str) -> dict[str, Any]:
-    # At the end of the epoch, when everything of it has been logged; one file, overwritten.
-    return {
-        "filename": file_name.removesuffix(".ckpt"),
-        "save_on_train_epoch_end": True,
-        "enable_version_counter": False,
-        "auto_insert_metric_name": False,
-    }

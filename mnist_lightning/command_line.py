@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from mnist_lightning import __version__
@@ -116,7 +117,7 @@ def take_seeds(args: list[str]) -> tuple[list[int], list[str]]:
 
 def preset_of(args: list[str]) -> str | None:
     """Return the NAME of ``--model NAME``, or None where there is none."""
-    for word, following in zip(args, [*args[1:], ""], strict=True):
+    for word, following in pairwise([*args, ""]):
         if word == "--model":
             return following
         if word.startswith("--model="):

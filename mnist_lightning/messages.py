@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 _LIMIT = 400
 _KEY = re.compile(r'Parser key "([\w.]+)":?')
-_REFUSED_OPTION = re.compile(r"Option '([\w.]+)' is not accepted|does not accept option '([\w.]+)'")
+_REFUSED_OPTION = re.compile(r"Option '([\w.]+)' is not accepted")
+_REFUSED_KEY = re.compile(r"Group '([\w.]+)' does not accept option '([\w.]+)'")
 _UNRECOGNIZED = re.compile(r"unrecognized arguments: (\S+)")
 _EXPECTED = re.compile(r"Expected an? (?P<what>.+?)\. Got value: (?P<value>.+)")
 _GIVEN = re.compile(r"^\s*Given value: (?P<value>.+)", re.MULTILINE)
@@ -28,9 +29,10 @@ def shorten(message: str, options: Iterable[str] = ()) -> str:
     if unrecognized := _UNRECOGNIZED.search(message):
         word = unrecognized[1]
         return _unknown(f"--{keys}.{word.lstrip('-')}" if keys else word, options)
+    if refused := _REFUSED_KEY.search(message):
+        return _unknown(f"--{refused[1]}.{refused[2]}", options)
     if refused := _REFUSED_OPTION.search(message):
-        name = refused[1] or refused[2]
-        return _unknown("--" + ".".join(filter(None, [keys, name])), options)
+        return _unknown("--" + ".".join(filter(None, [keys, refused[1]])), options)
     problems = _problems(message)
     text = "; ".join(problems) if problems else " ".join(message.split())
     if keys and not text.startswith("--"):

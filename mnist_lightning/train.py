@@ -72,7 +72,10 @@ def _run(args: list[str]) -> int:
         else:
             train(StudyCLI(config, command=args))
     except Interrupted as stop:
-        print(f"{stop}; resume with\n  {resume_command(args)}", file=sys.stderr)
+        print(
+            f"stopped by {stop} with a checkpoint; resume with\n  {resume_command(args)}",
+            file=sys.stderr,
+        )
         return 128 + stop.signum
     return 0
 

@@ -100,6 +100,8 @@ def tiny_data(tiny_data_dir: Path) -> MNISTDataModule:
 def make_trainer(tmp_path: Path) -> Callable[..., Trainer]:
     """Make a Trainer that writes nothing but what a test asks for."""
     from lightning import Trainer
+    from lightning.pytorch.callbacks import Checkpoint
+    from lightning.pytorch.loggers.logger import DummyLogger
 
     def make(*callbacks: Any, **options: Any) -> Trainer:
         return Trainer(
@@ -108,8 +110,10 @@ def make_trainer(tmp_path: Path) -> Callable[..., Trainer]:
             **{
                 "accelerator": "cpu",
                 "max_epochs": 1,
-                "logger": False,
-                "enable_checkpointing": False,
+                "logger": DummyLogger(),
+                "log_every_n_steps": 1,
+                # Without one, Lightning would add one of its own.
+                "enable_checkpointing": any(isinstance(one, Checkpoint) for one in callbacks),
                 "enable_progress_bar": False,
                 "enable_model_summary": False,
                 "num_sanity_val_steps": 0,

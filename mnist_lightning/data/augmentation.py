@@ -95,19 +95,27 @@ def apply_warp(images: Tensor, warp: Warp) -> Tensor:
     Returns:
         uint8 ``(N, 1, 28, 28)``, bilinearly resampled, background where the grid leaves the image.
     """
-    grid = F.affine_grid(warp.affine, list(images.shape), align_corners=False)
-    if warp.elastic is not None:
-        basis = _spline_basis(images.device)
-        field = basis @ warp.elastic @ basis.T
-        grid = grid + field.permute(0, 2, 3, 1)
+    # A grid is linear in what it is made from, so one matrix product makes those of a whole batch.
+    # F.affine_grid, which multiplies image by image, takes twenty times as long on a CPU.
+    parts = [warp.affine] if warp.elastic is None else [warp.affine, warp.elastic.flatten(2)]
+    parameters = torch.cat(parts, dim=2)  # (N, 2, 3) or (N, 2, 3 + CONTROL_POINTS ** 2)
+    n, axes, width = parameters.shape
+    grid = parameters.reshape(n * axes, width) @ _grid_basis(images.device)[:width]
+    grid = grid.view(n, axes, SIZE, SIZE).permute(0, 2, 3, 1)
     warped = F.grid_sample(images.float(), grid, "bilinear", "zeros", align_corners=False)
     return warped.round_().to(torch.uint8)
 
 
 @lru_cache(maxsize=4)
-def _spline_basis(device: torch.device) -> Tensor:
-    """Weights ``(28, CONTROL_POINTS)`` that spread control points over pixels, smoothly (cubic)."""
-    identity = torch.eye(CONTROL_POINTS).unsqueeze(1)  # (control points, 1, control points)
-    wide = identity.unsqueeze(2)  # bicubic interpolation is offered for images only
-    spread = F.interpolate(wide, size=(1, SIZE), mode="bicubic", align_corners=True)
-    return spread[:, 0, 0].T.contiguous().to(device)
+def _grid_basis(device: torch.device) -> Tensor:
+    """What one unit of each parameter adds to the grid, ``(3 + CONTROL_POINTS ** 2, 784)``.
+
+    The first rows are x, y and 1 at the centre of each pixel, which an affine map weighs; each of
+    the others spreads a control point over the pixels around it.
+    """
+    centres = (2 * torch.arange(SIZE) + 1) / SIZE - 1
+    y, x = torch.meshgrid(centres, centres, indexing="ij")
+    points = torch.eye(CONTROL_POINTS**2).view(-1, 1, CONTROL_POINTS, CONTROL_POINTS)
+    spread = F.interpolate(points, size=(SIZE, SIZE), mode="bicubic", align_corners=True)
+    affine = torch.stack([x, y, torch.ones(SIZE, SIZE)])
+    return torch.cat([affine.flatten(1), spread.flatten(1)]).to(device)

@@ -131,6 +131,17 @@ class DigitClassifier(LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def on_train_start(self) -> None:
+        """Refuse to resume with a schedule that the checkpoint's cannot be stretched to."""
+        schedule = self.lr_schedulers()
+        steps = int(self.trainer.estimated_stepping_batches)
+        if isinstance(schedule, OneCycleLR) and schedule.total_steps != steps:
+            raise UserError(
+                f"the checkpoint's learning rate is planned for {schedule.total_steps} steps and "
+                f"this run would have {steps}; resume with the settings of the checkpoint or leave "
+                "--ckpt_path out"
+            )
+
     def _parameter_groups(self) -> list[dict[str, Any]]:
         # Scales, shifts and biases are left out of weight decay, as is usual: to shrink them
         # changes what a layer can say, not how smooth it is.

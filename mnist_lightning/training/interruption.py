@@ -1,5 +1,6 @@
 """Stopping on request without losing a step."""
 
+import os
 import signal
 from pathlib import Path
 from types import FrameType
@@ -7,7 +8,6 @@ from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
-from lightning.pytorch.utilities import rank_zero_info
 
 from mnist_lightning.training.runs import CHECKPOINTS, LAST
 
@@ -50,7 +50,8 @@ class GracefulStop(Checkpoint):
     def _remember(self, signum: int, frame: FrameType | None) -> None:
         self._signum = signum
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        rank_zero_info("\nStopping after this step, to save a checkpoint. Ctrl-C stops at once.")
+        # Not print(): the signal may have come in the middle of another one.
+        os.write(2, b"\nstopping after this step; Ctrl-C stops at once\n")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -1,0 +1,53 @@
+"""Checkpoints that survive the move of their folder."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from mnist_lightning.storage import atomic_path
+
+
+class RunCheckpoint(ModelCheckpoint):
+    """Keeps one file, ``<run>/checkpoints/<file name>``, written at the end of an epoch.
+
+    Lightning remembers the best checkpoint by its absolute path, and forgets the best score when
+    that has changed. A run that was moved or copied goes on here as if it had always been where it
+    is now.
+
+    Args:
+        file_name: Name of the file, ending with ``.ckpt``.
+        monitor: Metric that decides whether the file is replaced; None replaces it always.
+        mode: Whether the metric shall be large (``max``) or small (``min``).
+    """
+
+    def __init__(self, file_name: str, monitor: str | None = None, mode: str = "min") -> None:
+        super().__init__(
+            filename=file_name.removesuffix(self.FILE_EXTENSION),
+            monitor=monitor,
+            mode=mode,
+            # When everything of the epoch has been logged and trained.
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+            auto_insert_metric_name=False,
+        )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue with the paths of the checkpoint moved to this run's folder."""
+        assert self.dirpath is not None
+        moved = Path(self.dirpath, Path(state_dict["best_model_path"]).name)
+        before = Path(state_dict["best_model_path"])
+        if before.is_file() and not moved.is_file():
+            with atomic_path(moved) as temporary:
+                shutil.copyfile(before, temporary)
+        state = dict(state_dict)
+        for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
+            state[key] = self._moved(state[key])
+        state["best_k_models"] = {
+            self._moved(path): score for path, score in state["best_k_models"].items()
+        }
+        super().load_state_dict({**state, "dirpath": self.dirpath})
+
+    def _moved(self, path: str) -> str:
+        return str(Path(self.dirpath or "", Path(path).name)) if path else path

@@ -1,0 +1,265 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from sklearn.metrics import f1_score
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import OneCycleLR
+
+from mnist_lightning.data import Augmentation, Digits, MNISTDataModule
+from mnist_lightning.errors import UserError
+from mnist_lightning.models import CNN, CNNClassifier, DigitClassifier
+from mnist_lightning.models.classifier import NonFiniteLossError
+
+MakeTrainer = Callable[..., Trainer]
+Weights = dict[str, Tensor]
+
+
+def _classifier(**options: Any) -> CNNClassifier:
+    torch.manual_seed(0)
+    return CNNClassifier(**{"widths": [4, 8], "convs_per_stage": 1, **options})
+
+
+def _weights(module: nn.Module) -> Weights:
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def _equal(first: Weights, second: Weights) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def _logits(model: DigitClassifier, digits: Digits) -> Tensor:
+    with torch.no_grad():
+        logits: Tensor = model.eval()(digits.images)
+    return logits
+
+
+class Spy(Callback):
+    """Remembers the weights and the learning rate with which each step begins."""
+
+    def __init__(self) -> None:
+        self.weights: list[Weights] = []
+        self.rates: list[list[float]] = []
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self.weights.append(_weights(pl_module.network))  # type: ignore[arg-type]
+        self.rates.append([group["lr"] for group in trainer.optimizers[0].param_groups])
+
+
+class Poison(Callback):
+    """Makes the loss of one step, counted from 1, something that is not a number."""
+
+    def __init__(self, step: int, value: float) -> None:
+        self.step, self.value = step, value
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step + 1 == self.step:
+            head = pl_module.get_submodule("network.head")
+            head.register_forward_hook(lambda module, args, output: output * self.value)
+
+
+def test_training_learns_the_tiny_digits(
+    tiny_data: MNISTDataModule, make_trainer: MakeTrainer
+) -> None:
+    model, trainer = _classifier(learning_rate=0.05), make_trainer(max_epochs=10)
+
+    trainer.fit(model, tiny_data)
+    (tested,) = trainer.test(model, tiny_data, verbose=False)
+
+    assert tested["test/accuracy"] > 0.9
+    # Far below ln 10 = 2.3, the loss of guessing.
+    assert tested["test/loss"] < 1.5
+
+
+def test_hyperparameters_are_plain_and_complete() -> None:
+    model = _classifier(dropout=0.25, learning_rate=0.02, weight_decay=0.1, label_smoothing=0.05)
+
+    assert json.loads(json.dumps(dict(model.hparams))) == {
+        "widths": [4, 8],
+        "convs_per_stage": 1,
+        "dropout": 0.25,
+        "learning_rate": 0.02,
+        "weight_decay": 0.1,
+        "label_smoothing": 0.05,
+    }
+
+
+def test_a_checkpoint_alone_is_enough_to_build_the_model_again(
+    tiny_data: MNISTDataModule, make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    saver = ModelCheckpoint(tmp_path / "checkpoints", filename="one")
+    model = _classifier(dropout=0.25, learning_rate=0.02)
+    make_trainer(saver).fit(model, tiny_data)
+    path = Path(saver.best_model_path)
+
+    loaded = CNNClassifier.load_from_checkpoint(path)
+
+    assert torch.equal(_logits(loaded, tiny_data.test), _logits(model, tiny_data.test))
+    assert loaded.learning_rate == 0.02
+    assert loaded.get_submodule("network.dropout").p == 0.25
+    content = torch.load(path, weights_only=True)
+    assert _equal(content["state_dict"], _weights(model))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_the_training_before_it_does_harm(
+    value: float, tiny_data: MNISTDataModule, make_trainer: MakeTrainer
+) -> None:
+    model, spy = _classifier(learning_rate=0.02), Spy()
+    trainer = make_trainer(spy, Poison(step=9, value=value), max_epochs=3)
+
+    with pytest.raises(NonFiniteLossError, match=r"at step 9 \(epoch 2\).*than 0.02") as caught:
+        trainer.fit(model, tiny_data)
+
+    assert isinstance(caught.value, UserError)
+    assert "\n" not in str(caught.value)
+    assert len(spy.weights) == 9
+    before, after = spy.weights[-1], _weights(model.network)
+    # The forward pass has counted the batch; what is learned must be as it was.
+    learned = {name for name, _ in model.network.named_parameters()}
+    assert all(torch.equal(before[name], after[name]) for name in learned)
+    assert all(torch.isfinite(tensor).all() for tensor in after.values())
+
+
+def test_weight_decay_spares_scales_shifts_and_biases(
+    tiny_data: MNISTDataModule, make_trainer: MakeTrainer
+) -> None:
+    model, trainer = _classifier(weight_decay=0.3), make_trainer(fast_dev_run=True)
+    frozen = model.get_parameter("network.features.0.weight").requires_grad_(False)
+
+    trainer.fit(model, tiny_data)
+
+    (optimizer,) = trainer.optimizers
+    assert isinstance(optimizer, torch.optim.AdamW)
+    names = {id(parameter): name for name, parameter in model.network.named_parameters()}
+    decay = {
+        names[id(parameter)]: group["weight_decay"]
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(decay)
+    assert decay.keys() == set(names.values()) - {names[id(frozen)]}
+    spared = {name for name, value in decay.items() if value == 0}
+    assert spared == {
+        name for name in decay if name.endswith("bias") or ".1." in name or ".5." in name
+    }
+    assert {value for name, value in decay.items() if name not in spared} == {0.3}
+
+
+def test_the_learning_rate_makes_one_cycle_over_all_steps(
+    tiny_data: MNISTDataModule, make_trainer: MakeTrainer
+) -> None:
+    spy = Spy()
+    make_trainer(spy, max_epochs=3).fit(_classifier(learning_rate=0.5), tiny_data)
+
+    optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))])
+    schedule = OneCycleLR(optimizer, 0.5, total_steps=18)
+    expected = []
+    for _ in range(18):
+        expected.append([optimizer.param_groups[0]["lr"]] * 2)
+        optimizer.step()
+        schedule.step()
+    assert spy.rates == expected
+    assert max(rate for rates in expected for rate in rates) == pytest.approx(0.5, rel=0.01)
+
+
+def test_validation_counts_every_image_once_and_without_smoothing(
+    tiny_data: MNISTDataModule, make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Batches of unequal size: a mean of means would be wrong.
+    monkeypatch.setattr("mnist_lightning.data.datamodule.EVALUATION_BATCH_SIZE", 17)
+    model, val = _classifier(label_smoothing=0.3), tiny_data.val
+
+    trainer = make_trainer()
+    trainer.validate(model, tiny_data, verbose=False)
+
+    found = {name: value.item() for name, value in trainer.callback_metrics.items()}
+    logits = _logits(model, val)
+    assert found["val/loss"] == pytest.approx(F.cross_entropy(logits, val.labels).item(), rel=1e-5)
+    right = (logits.argmax(1) == val.labels).sum().item()
+    assert found["val/accuracy"] == pytest.approx(right / 50)
+
+
+def test_the_test_reports_accuracy_loss_and_macro_f1(
+    tiny_data: MNISTDataModule, make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mnist_lightning.data.datamodule.EVALUATION_BATCH_SIZE", 33)
+    model, test = _classifier(), tiny_data.test
+
+    (found,) = make_trainer().test(model, tiny_data, verbose=False)
+
+    logits = _logits(model, test)
+    guesses = logits.argmax(1)
+    assert found == {
+        "test/loss": pytest.approx(F.cross_entropy(logits, test.labels).item(), rel=1e-5),
+        "test/accuracy": pytest.approx((guesses == test.labels).float().mean().item()),
+        "test/macro_f1": pytest.approx(
+            f1_score(test.labels, guesses, average="macro", zero_division=0), abs=1e-6
+        ),
+    }
+
+
+def test_training_reports_the_smoothed_loss_over_all_images_of_the_epoch(
+    tiny_data: MNISTDataModule, make_trainer: MakeTrainer
+) -> None:
+    losses: list[tuple[float, int]] = []
+
+    class Losses(Callback):
+        def on_train_batch_end(
+            self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, index: int
+        ) -> None:
+            losses.append((outputs["loss"].item(), len(batch[1])))
+
+    trainer = make_trainer(Losses())
+    trainer.fit(_classifier(label_smoothing=0.1), tiny_data)
+
+    assert sum(n for _, n in losses) == 350
+    mean = sum(loss * n for loss, n in losses) / 350
+    assert trainer.callback_metrics["train/loss"].item() == pytest.approx(mean, rel=1e-5)
+
+
+def test_label_smoothing_moves_the_training_loss(tiny_digits: Digits) -> None:
+    batch = (tiny_digits.images, tiny_digits.labels)
+    model = _classifier(label_smoothing=0.2).eval()
+
+    loss = model.training_step(batch, 0)
+
+    logits = _logits(model, tiny_digits)
+    uniform = -F.log_softmax(logits, dim=1).mean()
+    expected = 0.8 * F.cross_entropy(logits, tiny_digits.labels) + 0.2 * uniform
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_convolutions_are_laid_out_channels_last() -> None:
+    weight = _classifier(widths=[4, 8]).get_parameter("network.features.4.weight")
+
+    assert weight.shape == (8, 4, 3, 3)
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0])
+def test_a_learning_rate_of_zero_or_below_is_refused(rate: float) -> None:
+    with pytest.raises(UserError, match=f"--model.learning_rate must be above 0, not {rate}"):
+        _classifier(learning_rate=rate)
+
+
+def test_any_network_from_pixels_to_logits_can_be_trained(
+    tiny_data: MNISTDataModule, make_trainer: MakeTrainer
+) -> None:
+    tiny_data.augmentation = Augmentation(elastic=0.6)
+    model = DigitClassifier(CNN((4,), convs_per_stage=1))
+    before = _weights(model.network)
+
+    make_trainer(fast_dev_run=True).fit(model, tiny_data)
+
+    assert not _equal(before, _weights(model.network))

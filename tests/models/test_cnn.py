@@ -1,0 +1,143 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from torch import Tensor, nn
+
+from mnist_lightning.models.cnn import CNN
+from mnist_lightning.presets import preset_file
+
+
+def _digits(n: int) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(0, 256, (n, 1, 28, 28), generator=generator).to(torch.uint8)
+
+
+def _trained(**options: Any) -> CNN:
+    """A small network in evaluation mode whose batch statistics are not those of the beginning."""
+    torch.manual_seed(0)
+    network = CNN(**{"widths": (4, 8, 8), **options})
+    with torch.no_grad():
+        network(_digits(64))
+    return network.eval()
+
+
+def _parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_the_default_network_has_fewer_than_100_000_parameters() -> None:
+    assert _parameters(CNN()) < 100_000
+
+
+def test_the_shipped_preset_has_fewer_than_100_000_parameters() -> None:
+    settings = yaml.safe_load(preset_file("cnn").read_text(encoding="utf-8"))["model"]["init_args"]
+    names = {"widths", "convs_per_stage", "dropout"}
+
+    network = CNN(**{name: value for name, value in settings.items() if name in names})
+
+    assert _parameters(network) < 100_000
+
+
+@pytest.mark.parametrize("widths", [(4,), (4, 8), (2, 2, 2, 2, 2)])
+@pytest.mark.parametrize("n", [1, 37])
+def test_bytes_become_ten_logits_an_image(n: int, widths: tuple[int, ...]) -> None:
+    logits = CNN(widths, convs_per_stage=1).eval()(_digits(n))
+
+    assert logits.shape == (n, 10)
+    assert logits.dtype == torch.float32
+
+
+def test_logits_are_float32_in_bfloat16_arithmetic_too() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = _trained()(_digits(3))
+
+    assert logits.dtype == torch.float32
+
+
+def test_pixels_are_normalised_by_the_statistics_of_mnist() -> None:
+    network = CNN((1,), convs_per_stage=1).eval()
+    seen: list[Tensor] = []
+    network.features.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+
+    network(torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 1, 28, 28))
+
+    for image, pixel in zip(seen[0], (0, 1), strict=True):
+        assert torch.allclose(image, torch.tensor((pixel - 0.1307) / 0.3081))
+
+
+def test_widths_and_depth_are_those_asked_for() -> None:
+    network = CNN((3, 5), convs_per_stage=3)
+
+    convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    assert [layer.out_channels for layer in convolutions] == [3, 3, 3, 5, 5, 5]
+
+
+def test_dropout_acts_in_training_only() -> None:
+    # Batch statistics stay out of it: only dropout may differ between two calls.
+    network, images = _trained(dropout=0.5), _digits(8)
+    assert torch.equal(network(images), network(images))
+
+    network.dropout.train()
+
+    assert not torch.equal(network(images), network(images))
+
+
+def test_an_image_is_judged_alone() -> None:
+    network, images = _trained(), _digits(16)
+
+    alone = torch.cat([network(image.unsqueeze(0)) for image in images])
+
+    assert torch.allclose(network(images), alone, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({"widths": ()}, "widths"),
+        ({"widths": (1, 1, 1, 1, 1, 1)}, "widths"),
+        ({"widths": (8, 0)}, "widths"),
+        ({"convs_per_stage": 0}, "convs_per_stage"),
+        ({"dropout": -0.1}, "dropout"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"dropout": float("nan")}, "dropout"),
+    ],
+)
+def test_an_impossible_network_is_refused_by_name(arguments: dict[str, Any], name: str) -> None:
+    with pytest.raises(ValueError, match=rf"model\.{name} must be"):
+        CNN(**arguments)
+
+
+@pytest.mark.parametrize(
+    "optimise",
+    [
+        pytest.param(lambda scripted: scripted, id="script"),
+        pytest.param(torch.jit.freeze, id="freeze"),
+        pytest.param(lambda scripted: torch.jit.optimize_for_inference(scripted), id="optimize"),
+    ],
+)
+@pytest.mark.parametrize("n", [1, 37])
+def test_torchscript_can_be_called_and_agrees(
+    optimise: Callable[[torch.jit.ScriptModule], torch.jit.ScriptModule], n: int
+) -> None:
+    network, images = _trained(dropout=0.1), _digits(n)
+
+    # Converting alone proves nothing: some layers are converted into what cannot be called.
+    exported = optimise(torch.jit.script(network))
+
+    with torch.no_grad():
+        assert torch.allclose(exported(images), network(images), atol=1e-5)
+
+
+def test_torch_export_takes_any_number_of_images() -> None:
+    network = _trained()
+
+    program = torch.export.export(
+        network, (_digits(2),), dynamic_shapes=({0: torch.export.Dim("batch")},)
+    )
+
+    with torch.no_grad():
+        for n in (1, 37):
+            assert torch.allclose(program.module()(_digits(n)), network(_digits(n)), atol=1e-5)

@@ -1,0 +1,254 @@
+"""The command line: presets, precedence, help, and one clear line for each mistake."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mnist_lightning import __version__
+from mnist_lightning.cli import StudyCLI
+from mnist_lightning.command_line import expand, resume_command, take_seeds
+from mnist_lightning.errors import UserError
+from mnist_lightning.messages import shorten
+from mnist_lightning.presets import config_folder, preset_names
+from mnist_lightning.train import main
+
+CNN = ["--model", "cnn"]
+
+# What is typed, and what the one line must say.
+MISTAKES = {
+    "no model": ([], "--model NAME is missing; choose from cnn"),
+    "unknown model": (["--model", "nope"], "there is no 'nope'; choose from cnn"),
+    "model without a name": (["--model"], "--model needs a NAME"),
+    "two models": ([*CNN, *CNN], "--model is given 2 times"),
+    "abbreviated option": (
+        [*CNN, "--trainer.max_epoch", "3"],
+        "no option --trainer.max_epoch; did you mean --trainer.max_epochs?",
+    ),
+    "misspelt option": (
+        [*CNN, "--data.batch_siez", "3"],
+        "no option --data.batch_siez; did you mean --data.batch_size?",
+    ),
+    "unknown model setting": ([*CNN, "--model.lr", "1"], "no option --model.lr; choose from"),
+    "misspelt augmentation": (
+        [*CNN, "--data.augmentation.rotatio", "3"],
+        "did you mean --data.augmentation.rotation?",
+    ),
+    "option without dashes": ([*CNN, "extra"], "'extra' is not understood"),
+    "word for a number": ([*CNN, "--trainer.max_epochs", "three"], "expected int, not three"),
+    "fraction of an epoch": ([*CNN, "--trainer.max_epochs", "1.5"], "expected int, not 1.5"),
+    "no epochs": ([*CNN, "--trainer.max_epochs", "0"], "--trainer.max_epochs must be 1 or more"),
+    "negative epochs": ([*CNN, "--trainer.max_epochs=-2"], "--trainer.max_epochs must be 1 or"),
+    "empty batches": ([*CNN, "--data.batch_size", "0"], "--data.batch_size must be 1 or more"),
+    "batch size in words": ([*CNN, "--data.batch_size", "big"], "expected int, not big"),
+    "no validation": ([*CNN, "--data.val_size", "0"], "--data.val_size must be 10 or more"),
+    "unknown source": (
+        [*CNN, "--data.source", "cifar"],
+        "--data.source: expected one of auto, mnist, mnist5k, not cifar",
+    ),
+    "seed in words": ([*CNN, "--seed_everything", "x"], "--seed_everything: expected int, not x"),
+    "seed of the data": ([*CNN, "--data.seed", "1"], "--data.seed follows --seed_everything"),
+    "widths in words": ([*CNN, "--model.widths", "[a]"], "--model.widths: expected int, not a"),
+    "no channels": ([*CNN, "--model.widths", "[0]"], "--model.widths must be 1 to 5 positive"),
+    "negative rate": ([*CNN, "--model.learning_rate=-1"], "--model.learning_rate must be above 0"),
+    "too much dropout": ([*CNN, "--model.dropout", "1"], "--model.dropout must be at least 0"),
+    "decay above one": ([*CNN, "--ema.decay", "2"], "--ema.decay must be at least 0"),
+    "negative rotation": (
+        [*CNN, "--data.augmentation.rotation=-5"],
+        "--data.augmentation.rotation must be zero or more",
+    ),
+    "unknown precision": ([*CNN, "--trainer.precision", "7"], "expected one of auto, 32-true"),
+    "unknown accelerator": ([*CNN, "--trainer.accelerator", "abacus"], "abacus"),
+    "unknown strategy": ([*CNN, "--trainer.strategy", "magic"], "magic"),
+    "no logger": ([*CNN, "--trainer.logger", "false"], "--trainer.fast_dev_run true"),
+    "name with a folder": ([*CNN, "--name", "../x"], "--name must be letters"),
+    "missing configuration": ([*CNN, "--config", "no.yaml"], "there is no file 'no.yaml'"),
+    "resume without a run": ([*CNN, "--ckpt_path", "last"], "no sound checkpoint in"),
+    "missing checkpoint": ([*CNN, "--ckpt_path", "no.ckpt"], "there is no file no.ckpt"),
+    "whole set not there": (
+        [*CNN, "--data.source", "mnist", "--data.data_dir", "empty"],
+        "The whole MNIST is not in empty",
+    ),
+    "seeds in words": ([*CNN, "--seeds", "a"], "--seeds needs different whole numbers"),
+    "a seed twice": ([*CNN, "--seeds", "1", "1"], "--seeds needs different whole numbers"),
+    "seeds and a seed": ([*CNN, "--seeds", "1", "--seed_everything", "2"], "exclude each other"),
+    "seeds and a checkpoint": ([*CNN, "--seeds", "1", "--ckpt_path=last"], "exclude each other"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mnist_lightning.data.mirrors.MIRRORS", ("http://127.0.0.1:9/",))
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake_ends_in_one_line_with_exit_2_and_leaves_no_file(
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words, expected = MISTAKES[name]
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("error: ")
+    assert expected in lines[0]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("model:\n  init_args:\n    lrr: 3\n", "no option --model.lrr; choose from"),
+        ("data:\n  batch: 3\n", "--data.batch"),
+        ("trainer: [1\n", "Problems parsing config"),
+        ("model:\n  class_path: os.system\n  init_args:\n    command: ls\n", "os.system"),
+    ],
+    ids=["unknown key", "unknown data key", "broken YAML", "foreign class"],
+)
+def test_bad_configuration_file_is_refused_in_one_line(
+    text: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    assert main([*CNN, "--config", str(file), "--output_dir", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert expected in error
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_builds_and_states_only_known_settings(name: str, tmp_path: Path) -> None:
+    words = ["--output_dir", str(tmp_path)]
+    if name.startswith("resnet50"):
+        # The pretrained weights are looked for when a training begins, not here.
+        words += ["--model.image_size", "32"]
+    cli = StudyCLI(expand(["--model", name, *words]), command=[])
+    assert cli.name == yaml.safe_load((config_folder() / f"{name}.yaml").read_text())["name"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_command_line_overrides_configuration_and_that_overrides_preset(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("trainer:\n  max_epochs: 7\ndata:\n  batch_size: 99\n")
+    preset = StudyCLI(expand(CNN), command=[]).config
+    # The configuration is given last, and yields to the command line all the same.
+    words = ["--data.batch_size", "11", "--config", str(file)]
+    config = StudyCLI(expand([*CNN, *words]), command=[]).config
+    assert (config.trainer.max_epochs, config.data.batch_size) == (7, 11)
+    assert preset.trainer.max_epochs not in (7, None)
+    assert config.model.init_args == preset.model.init_args
+
+
+def test_model_equals_name_is_the_same_as_model_name() -> None:
+    assert expand(["--model=cnn"]) == expand(CNN)
+
+
+def test_presets_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Path(expand(CNN)[1]).is_file()
+
+
+def test_presets_of_a_wheel_are_found_inside_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "base.yaml").touch()
+    (tmp_path / "other.yaml").touch()
+    monkeypatch.setattr("mnist_lightning.presets._FOLDERS", (tmp_path, config_folder()))
+    assert preset_names() == ["other"]
+
+
+@pytest.mark.parametrize("option", ["--help", "-h", "--version"])
+def test_help_and_version_answer_without_importing_torch(option: str) -> None:
+    code = (
+        "import sys\nfrom mnist_lightning.train import main\n"
+        f"status = main([{option!r}])\nprint(status, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *text, last = done.stdout.splitlines()
+    assert last == "0 False"
+    assert __version__ in text[0] if option == "--version" else "--model NAME" in text[0]
+
+
+def test_help_lists_every_preset_with_its_description(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for name in preset_names():
+        first_line = (config_folder() / f"{name}.yaml").read_text().splitlines()[0]
+        assert first_line.startswith("# ")
+        assert f"{name} " in text
+        assert first_line.removeprefix("# ") in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_printed_configuration_can_be_used_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([*CNN, "--data.batch_size", "77", "--print_config"])
+    assert stop.value.code == 0
+    file = tmp_path / "printed.yaml"
+    file.write_text(capsys.readouterr().out)
+    cli = StudyCLI(expand(["--config", str(file)]), command=[])
+    assert cli.config.data.batch_size == 77
+    assert cli.name == "custom_cnn"
+
+
+def test_script_is_the_command(tmp_path: Path) -> None:
+    script = Path(__file__).parents[1] / "scripts" / "train.py"
+    command = [sys.executable, str(script), "--model", "nope"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: --model: there is no 'nope'; choose from {', '.join(preset_names())}\n"
+    )
+
+
+def test_resume_command_keeps_the_options_and_replaces_the_checkpoint() -> None:
+    words = [*CNN, "--ckpt_path", "a b.ckpt", "--output_dir", "my results"]
+    assert resume_command(words).endswith("--model cnn --output_dir 'my results' --ckpt_path last")
+    assert resume_command([*CNN, "--seeds", "0", "1"]).endswith("--model cnn --seeds 0 1")
+
+
+def test_seeds_are_taken_out_of_the_command_line() -> None:
+    assert take_seeds([*CNN, "--seeds", "0", "5", "--name", "x"]) == (
+        [0, 5],
+        [*CNN, "--name", "x"],
+    )
+    assert take_seeds(CNN) == ([], CNN)
+    with pytest.raises(UserError, match="whole numbers"):
+        take_seeds([*CNN, "--seeds"])
+
+
+def _readme_commands() -> list[str]:
+    lines = (Path(__file__).parents[1] / "README.md").read_text().splitlines()
+    commands = (re.match(r"(?:.*&& )?python scripts/train.py ([^#>]+)", line) for line in lines)
+    return [command[1] for command in commands if command and "--model" in command[1]]
+
+
+@pytest.mark.parametrize("command", _readme_commands())
+def test_command_of_the_readme_is_accepted(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("trainer:\n  max_epochs: 1\n")
+    _, words = take_seeds(shlex.split(command))
+    words = [word for word in words if word != "--print_config"]
+    if "--ckpt_path" in words:
+        # There is no run to resume here, which is found out after everything else was accepted.
+        with pytest.raises(UserError, match="no sound checkpoint"):
+            StudyCLI(expand(words), command=words)
+    else:
+        assert StudyCLI(expand(words), command=words).name
+
+
+def test_a_message_without_known_shape_stays_whole_but_on_one_line() -> None:
+    assert shorten("something\n  new happened") == "something new happened"
+    assert len(shorten("word " * 1000)) <= 400

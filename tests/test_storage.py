@@ -1,0 +1,195 @@
+import os
+import shutil
+from collections import namedtuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from mnist_lightning.errors import OutputError
+from mnist_lightning.storage import atomic_path, check_writable
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_finished_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("old")
+
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+
+    assert path.read_text() == "new"
+    assert _names(tmp_path) == ["record.json"]
+
+
+def test_a_new_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "record.json"
+
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+        assert not path.exists()
+        assert temporary.parent == path.parent
+
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, OSError, KeyboardInterrupt, SystemExit])
+def test_a_failure_while_writing_leaves_the_old_file_and_nothing_else(
+    failure: type[BaseException], tmp_path: Path
+) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("old")
+
+    def write() -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise failure
+
+    with pytest.raises(failure):
+        write()
+
+    assert path.read_text() == "old"
+    assert _names(tmp_path) == ["record.json"]
+
+
+@pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
+def test_a_failure_to_finish_leaves_the_old_file_and_nothing_else(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> NoReturn:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "record.json"
+    path.write_text("old")
+    monkeypatch.setattr(step, fail)
+
+    with pytest.raises(OSError, match="No space left"), atomic_path(path) as temporary:
+        temporary.write_text("new")
+
+    assert path.read_text() == "old"
+    assert _names(tmp_path) == ["record.json"]
+
+
+def test_the_content_is_on_the_disk_before_the_old_file_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("old")
+    synced: list[tuple[int, str]] = []
+    # The same file as the temporary one, and the old one is still in its place.
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: synced.append((os.fstat(handle).st_ino, path.read_text()))
+    )
+
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+        number = temporary.stat().st_ino
+
+    assert synced == [(number, "old")]
+
+
+@pytest.mark.parametrize(("mask", "expected"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_permissions_are_those_of_any_new_file(mask: int, expected: int, tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+
+    with _umask(mask):
+        with atomic_path(path) as temporary:
+            temporary.write_text("new")
+        still = os.umask(mask)
+
+    assert path.stat().st_mode & 0o777 == expected
+    assert still == mask
+
+
+@pytest.mark.parametrize("name", ["figure.png", "arrays.npz", "model.pt", "metrics.csv"])
+def test_the_temporary_file_has_the_suffix_that_decides_on_the_format(
+    name: str, tmp_path: Path
+) -> None:
+    with atomic_path(tmp_path / name) as temporary:
+        assert temporary.suffix == Path(name).suffix
+        assert temporary.name.startswith(".")
+
+
+def test_two_writers_at_once_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+
+    with atomic_path(path) as first, atomic_path(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+
+    assert path.read_text() == "first"
+    assert _names(tmp_path) == ["record.json"]
+
+
+def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "output"
+
+    check_writable(folder, bytes_needed=1)
+
+    assert _names(folder) == []
+
+
+def test_a_folder_without_permission_is_refused_with_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Patched, because the superuser may write anywhere.
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+
+    with pytest.raises(
+        OutputError, match=r"--output_dir: .*\(Permission denied\); choose"
+    ) as caught:
+        check_writable(tmp_path, bytes_needed=1)
+
+    assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may write anywhere"
+)
+def test_a_folder_that_is_really_read_only_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+
+    with pytest.raises(OutputError, match="Permission denied"):
+        check_writable(tmp_path, bytes_needed=1)
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_a_file_in_the_place_of_the_folder_is_refused(below: bool, tmp_path: Path) -> None:
+    file = tmp_path / "output"
+    file.write_text("mine")
+
+    with pytest.raises(OutputError, match="--output_dir: nothing can be written to"):
+        check_writable(file / "runs" if below else file, bytes_needed=1)
+
+    assert file.read_text() == "mine"
+
+
+def test_a_disk_with_too_little_space_is_refused_with_both_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(10**9, 10**9, 5_000_000))
+
+    with pytest.raises(OutputError, match=r"has 5 MB left and this run needs about 80 MB"):
+        check_writable(tmp_path, bytes_needed=80_000_000)
+
+    check_writable(tmp_path, bytes_needed=5_000_000)

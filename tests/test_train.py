@@ -1,0 +1,338 @@
+"""One small training from the command line, and everything that it leaves."""
+
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from matplotlib.image import imread
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from mnist_lightning.data import MNISTDataModule
+from mnist_lightning.data.embedded import load_embedded
+from mnist_lightning.evaluation.inference import predict_logits
+from mnist_lightning.evaluation.predictions import read_predictions
+from mnist_lightning.evaluation.record import Record, read_record
+from mnist_lightning.export import load_torchscript
+from mnist_lightning.models import CNNClassifier
+from mnist_lightning.train import main
+
+# Narrow and short, but with everything switched on that the shipped preset has.
+SMALL = [
+    *("--model", "cnn", "--model.widths", "[8, 16]", "--data.source", "mnist5k"),
+    *("--trainer.max_epochs", "2", "--trainer.accelerator", "cpu"),
+]
+ARTEFACTS = {
+    "custom_cnn_model.pt",
+    "custom_cnn_metrics.json",
+    "custom_cnn_predictions.npz",
+    "custom_cnn_training_curves.png",
+    "custom_cnn_confusion_matrix.png",
+    "custom_cnn_examples.png",
+}
+RUN_FILES = {"metrics.csv", "config.yaml", "checkpoints/best.ckpt", "checkpoints/last.ckpt"}
+
+
+class Run(NamedTuple):
+    output_dir: Path
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def folder(self) -> Path:
+        return self.output_dir / "runs" / "custom_cnn" / "version_0"
+
+    @property
+    def record(self) -> Record:
+        return read_record(self.output_dir / "custom_cnn_metrics.json")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_measurements() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mnist_lightning.results.measure_latency.__defaults__", (0.2,))
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    output_dir = tmp_path_factory.mktemp("out")
+    with pytest.MonkeyPatch.context() as patch:
+        capture = _Capture(patch)
+        status = main([*SMALL, "--output_dir", str(output_dir)])
+        return Run(output_dir, status, capture.out, capture.err)
+
+
+class _Capture:
+    """What is printed while a module's fixture runs; ``capsys`` belongs to a single test."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._out, self._err = io.StringIO(), io.StringIO()
+        patch.setattr("sys.stdout", self._out)
+        patch.setattr("sys.stderr", self._err)
+
+    @property
+    def out(self) -> str:
+        return self._out.getvalue()
+
+    @property
+    def err(self) -> str:
+        return self._err.getvalue()
+
+
+def _files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_exactly_the_promised_files_are_left(run: Run) -> None:
+    assert run.status == 0
+    events = {name for name in _files(run.folder) if name.startswith("events.out.tfevents.")}
+    assert len(events) == 1
+    assert _files(run.folder) == RUN_FILES | events
+    prefix = run.folder.relative_to(run.output_dir)
+    assert _files(run.output_dir) == ARTEFACTS | {str(prefix / name) for name in RUN_FILES | events}
+
+
+def test_nothing_is_written_to_stderr_and_one_line_per_epoch_to_stdout(run: Run) -> None:
+    assert run.stderr == ""
+    lines = run.stdout.splitlines()
+    epochs = [line for line in lines if line.startswith("epoch ")]
+    assert len(epochs) == 2
+    assert all("left 0:00:" in line for line in epochs)
+    assert "MNIST-5k" in lines[0]
+    assert "3,500 training, 500 validation, 1,000 test" in lines[0]
+
+
+def test_summary_names_accuracy_interval_files_and_the_next_command(run: Run) -> None:
+    low, high = run.record.test.interval.low, run.record.test.interval.high
+    assert f"{run.record.test.accuracy:.2%}".replace("%", " %") in run.stdout
+    assert f"95 % interval {100 * low:.2f} to {100 * high:.2f} %" in run.stdout
+    assert all(name in run.stdout for name in ARTEFACTS)
+    assert f"tensorboard --logdir {run.output_dir / 'runs'}" in run.stdout
+
+
+def test_record_describes_the_run(run: Run) -> None:
+    record, dataset = run.record, load_embedded()
+    assert record.dataset.fingerprint == dataset.fingerprint
+    assert (record.dataset.train, record.dataset.validation, record.dataset.test) == (
+        3500,
+        500,
+        1000,
+    )
+    assert record.test.n == len(dataset.test) == 1000
+    assert record.model.preset == "cnn"
+    assert record.model.hyperparameters["widths"] == [8, 16]
+    assert record.model.parameters.total == record.model.parameters.trainable
+    assert (record.training.epochs, record.training.steps) == (2, 56)
+    assert record.training.command[:2] == ("--model", "cnn")
+    assert not record.training.resumed
+    # A tenth would be guessing; how good a full training is stands in the README.
+    assert record.test.accuracy > 0.25
+
+
+def test_record_agrees_with_the_trainer_on_the_same_images(run: Run) -> None:
+    said = run.record.trainer_test
+    # Training may run in bfloat16, the exported file never does: single images may differ.
+    assert said["accuracy"] == pytest.approx(run.record.test.accuracy, abs=0.01)
+    assert said["macro_f1"] == pytest.approx(run.record.test.macro_f1, abs=0.01)
+    assert said["loss"] == pytest.approx(run.record.test.loss, abs=0.05)
+
+
+def test_exported_file_gives_the_recorded_predictions(run: Run) -> None:
+    model = load_torchscript(run.output_dir / "custom_cnn_model.pt")
+    images = load_embedded().test.images
+    predictions = read_predictions(run.output_dir / "custom_cnn_predictions.npz")
+    probabilities = predict_logits(model, images).softmax(1).numpy()
+    np.testing.assert_allclose(probabilities, predictions.test.probabilities, atol=1e-5)
+    assert predictions.test.indices.tolist() == list(range(1000))
+    assert len(predictions.validation.labels) == 500
+    assert run.record.export.argmax_agreement == 1
+    assert run.record.export.max_abs_difference < 1e-3
+    assert run.record.export.n == 1000
+    logits = model(images[:1])
+    assert (logits.dtype, logits.shape) == (torch.float32, (1, 10))
+
+
+def test_validation_images_of_the_predictions_are_not_training_images(run: Run) -> None:
+    data = MNISTDataModule(source="mnist5k")
+    data.setup()
+    predictions = read_predictions(run.output_dir / "custom_cnn_predictions.npz")
+    assert not {*predictions.validation.indices.tolist()} & {*data.train_indices.tolist()}
+
+
+def test_exported_file_is_the_best_checkpoint(run: Run) -> None:
+    checkpoint = run.folder / "checkpoints" / "best.ckpt"
+    state = torch.load(checkpoint, weights_only=True)
+    assert state["epoch"] + 1 == run.record.training.best_epoch
+    module = CNNClassifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
+    images = load_embedded().test.images[:200]
+    exported = predict_logits(load_torchscript(run.output_dir / "custom_cnn_model.pt"), images)
+    torch.testing.assert_close(exported, predict_logits(module, images), atol=1e-4, rtol=1e-4)
+
+
+def test_history_has_one_row_an_epoch_with_the_metrics_of_both_stages(run: Run) -> None:
+    table = pd.read_csv(run.folder / "metrics.csv")
+    assert table["epoch"].tolist() == [1, 2]
+    assert table["step"].tolist() == [28, 56]
+    for stage in ("train", "val"):
+        assert table[f"{stage}/accuracy"].between(0, 1).all()
+        assert (table[f"{stage}/loss"] > 0).all()
+    assert (table["lr"] > 0).all()
+
+
+def test_tensorboard_holds_curves_charts_hyperparameters_and_figures(run: Run) -> None:
+    events = EventAccumulator(str(run.folder))
+    events.Reload()
+    tags = events.Tags()
+    table = pd.read_csv(run.folder / "metrics.csv")
+    for name in ("lr", "train/loss", "train/accuracy", "val/loss", "val/accuracy"):
+        scalars = events.Scalars(name)
+        assert [scalar.step for scalar in scalars] == table["step"].tolist()
+        assert [scalar.value for scalar in scalars] == pytest.approx(table[name].tolist())
+    (final,) = events.Scalars("hp/test_accuracy")
+    assert final.value == pytest.approx(run.record.test.accuracy)
+    assert {"confusion_matrix", "examples"} <= set(tags["images"])
+    assert "custom_scalars__config__" in tags["tensors"]
+    assert events.SummaryMetadata("_hparams_/session_start_info").plugin_data.plugin_name == (
+        "hparams"
+    )
+
+
+def test_resolved_configuration_trains_the_same_model_again(run: Run) -> None:
+    config = yaml.safe_load((run.folder / "config.yaml").read_text())
+    assert config["model"]["init_args"]["widths"] == [8, 16]
+    assert config["trainer"]["max_epochs"] == 2
+    assert config["seed_everything"] == 0
+
+
+@pytest.mark.parametrize("kind", ["training_curves", "confusion_matrix", "examples"])
+def test_figures_are_pictures_of_a_readable_size(run: Run, kind: str) -> None:
+    height, width, _ = imread(run.output_dir / f"custom_cnn_{kind}.png").shape
+    assert width >= 1200
+    assert height >= 600
+
+
+def test_record_names_no_folder_of_the_machine(run: Run) -> None:
+    document = json.loads((run.output_dir / "custom_cnn_metrics.json").read_text())
+    document["training"].pop("command")  # what was typed is repeated as it is
+    assert str(Path.home()) not in json.dumps(document)
+    assert str(run.output_dir) not in json.dumps(document)
+
+
+def test_resuming_a_finished_run_trains_no_step_and_writes_the_results_again(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output_dir = tmp_path / "moved"
+    shutil.copytree(run.output_dir / "runs", output_dir / "runs")
+    main([*SMALL, "--output_dir", str(output_dir), "--ckpt_path", "last"])
+    assert "epoch " not in capsys.readouterr().out.replace("epochs", "").replace("best epoch", "")
+    again = read_record(output_dir / "custom_cnn_metrics.json")
+    assert again.test == run.record.test
+    assert again.training.resumed
+
+
+def test_second_run_takes_a_folder_of_its_own(run: Run, tmp_path: Path) -> None:
+    for _ in range(2):
+        words = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"]
+        assert main([*SMALL, *words, "--output_dir", str(tmp_path)]) == 0
+    folders = sorted(path.name for path in (tmp_path / "runs" / "custom_cnn").iterdir())
+    assert folders == ["version_0", "version_1"]
+
+
+def test_fast_dev_run_writes_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--trainer.fast_dev_run", "true", "--output_dir", str(tmp_path)]
+    assert main([*SMALL, *words]) == 0
+    assert "no file was written" in capsys.readouterr().out
+    assert _files(tmp_path) == set()
+
+
+def test_diverging_loss_stops_at_its_step_and_keeps_the_last_good_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = CNNClassifier.forward
+
+    def breaks_at_step_40(self: CNNClassifier, images: torch.Tensor) -> torch.Tensor:
+        logits = real(self, images)
+        return logits * float("nan") if self.training and self.global_step == 39 else logits
+
+    monkeypatch.setattr(CNNClassifier, "forward", breaks_at_step_40)
+    assert main([*SMALL, "--output_dir", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "the loss became nan at step 40 (epoch 2)" in error
+    assert error.count("\n") == 1
+    last = tmp_path / "runs" / "custom_cnn" / "version_0" / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(last, weights_only=True)
+    assert checkpoint["global_step"] == 28
+    weights = [tensor for tensor in checkpoint["state_dict"].values() if tensor.is_floating_point()]
+    assert all(tensor.isfinite().all() for tensor in weights)
+
+
+def test_full_disk_is_found_out_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
+    assert main([*SMALL, "--output_dir", str(tmp_path / "out")]) == 2
+    assert "has 1 MB left" in capsys.readouterr().err
+    assert _files(tmp_path) == set()
+
+
+def test_output_folder_that_is_a_file_is_refused_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "out"
+    file.write_text("precious")
+    assert main([*SMALL, "--output_dir", str(file)]) == 2
+    assert f"nothing can be written to '{file}'" in capsys.readouterr().err
+    assert file.read_text() == "precious"
+
+
+def test_checkpoint_of_another_model_is_refused(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = run.folder / "checkpoints" / "last.ckpt"
+    words = ["--model.widths", "[5, 16]", "--ckpt_path", str(checkpoint)]
+    assert main([*SMALL, *words, "--output_dir", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "is of another model: 'network.features.0.weight' is (8, 1, 3, 3)" in error
+    assert _files(tmp_path) == set()
+
+
+def test_longer_schedule_than_that_of_the_checkpoint_is_refused(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(run.output_dir / "runs", tmp_path / "runs")
+    words = ["--trainer.max_epochs", "5", "--ckpt_path", "last", "--output_dir", str(tmp_path)]
+    assert main([*SMALL, *words]) == 2
+    error = capsys.readouterr().err
+    assert "56 steps" in error
+    assert "140" in error
+
+
+@pytest.mark.slow
+def test_seeds_keep_a_record_each_and_the_results_of_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*SMALL, "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3"]
+    words += ["--output_dir", str(tmp_path), "--seeds", "7", "8"]
+    assert main(words) == 0
+    seeds = tmp_path / "seeds" / "custom_cnn"
+    records = [read_record(seeds / f"seed_{seed}_metrics.json") for seed in (7, 8)]
+    assert [record.training.seed for record in records] == [7, 8]
+    assert records[0].test != records[1].test
+    assert read_record(tmp_path / "custom_cnn_metrics.json") == records[0]
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == ARTEFACTS
+    capsys.readouterr()
+    # Both are done: nothing is trained again, and other settings are not mixed in.
+    assert main(words) == 0
+    assert "epoch" not in capsys.readouterr().out
+    assert main([*words, "--data.batch_size", "64"]) == 2
+    assert "is of another command" in capsys.readouterr().err

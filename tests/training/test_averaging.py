@@ -1,0 +1,195 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
+
+from mnist_lightning.data import Digits, MNISTDataModule
+from mnist_lightning.models import CNNClassifier
+from mnist_lightning.training.averaging import WeightAverage
+
+MakeTrainer = Callable[..., Trainer]
+Weights = dict[str, Tensor]
+
+
+@pytest.fixture
+def model() -> CNNClassifier:
+    torch.manual_seed(0)
+    return CNNClassifier(widths=[4], convs_per_stage=1, learning_rate=0.1)
+
+
+@pytest.fixture
+def saver(tmp_path: Path) -> ModelCheckpoint:
+    return ModelCheckpoint(tmp_path / "saved", save_last=True, save_on_exception=True)
+
+
+def _weights(module: LightningModule) -> Weights:
+    """Weights and batch statistics."""
+    return {
+        name: value.clone()
+        for name, value in module.state_dict().items()
+        if name.startswith("network.")
+    }
+
+
+def _part(checkpoint: dict[str, Any], key: str) -> Weights:
+    return {name: value for name, value in checkpoint[key].items() if name.startswith("network.")}
+
+
+def _close(first: Weights, second: Weights) -> bool:
+    assert first.keys() == second.keys()
+    return all(torch.allclose(first[name], second[name], atol=1e-6) for name in first)
+
+
+def _load(saver: ModelCheckpoint) -> dict[str, Any]:
+    checkpoint: dict[str, Any] = torch.load(saver.last_model_path, weights_only=True)
+    return checkpoint
+
+
+def _average_by_hand(steps: list[Weights], decay: float) -> Weights:
+    averaged = dict(steps[0])
+    for step, current in enumerate(steps[1:], start=1):
+        keep = min(decay, (1 + step) / (10 + step))
+        for name, value in current.items():
+            if value.is_floating_point():
+                averaged[name] = keep * averaged[name] + (1 - keep) * value
+            else:
+                averaged[name] = value
+    return averaged
+
+
+class Spy(Callback):
+    """Remembers the weights after each step."""
+
+    def __init__(self) -> None:
+        self.steps: list[Weights] = []
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.steps.append(_weights(pl_module))
+
+
+class FailingValidation(Callback):
+    """Breaks off the validation of the second epoch, between its batches."""
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        if trainer.current_epoch == 1:
+            raise RuntimeError("validation failed")
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5, 0.99])
+def test_the_average_follows_its_formula_with_the_warm_up_of_the_first_steps(
+    decay: float,
+    model: CNNClassifier,
+    saver: ModelCheckpoint,
+    tiny_data: MNISTDataModule,
+    make_trainer: MakeTrainer,
+) -> None:
+    spy = Spy()
+    trainer = make_trainer(spy, WeightAverage(decay), saver, max_epochs=2)
+
+    trainer.fit(model, tiny_data)
+
+    assert len(spy.steps) == 12
+    checkpoint = _load(saver)
+    expected = _average_by_hand(spy.steps, decay)
+    assert _close(_part(checkpoint, "state_dict"), expected)
+    assert _close(_part(checkpoint, "current_model_state"), spy.steps[-1])
+    assert _close(_weights(model), expected)
+    assert _close(expected, spy.steps[-1]) == (decay == 0)
+
+
+def test_validation_is_done_with_the_averaged_weights_and_training_goes_on_with_its_own(
+    model: CNNClassifier, tiny_data: MNISTDataModule, make_trainer: MakeTrainer
+) -> None:
+    validated: list[Weights] = []
+    resumed: list[Weights] = []
+
+    class Observer(Callback):
+        def on_validation_batch_end(
+            self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
+        ) -> None:
+            validated.append(_weights(pl_module))
+
+        def on_train_batch_start(
+            self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+        ) -> None:
+            resumed.append(_weights(pl_module))
+
+    spy = Spy()
+    make_trainer(spy, WeightAverage(0.9), Observer(), max_epochs=2).fit(model, tiny_data)
+
+    assert len(validated) == 2
+    assert _close(validated[0], _average_by_hand(spy.steps[:6], 0.9))
+    assert _close(validated[1], _average_by_hand(spy.steps, 0.9))
+    # Step n begins with what step n - 1 has left, across the validation as well.
+    assert all(map(_close, resumed[1:], spy.steps[:-1]))
+
+
+def test_a_checkpoint_that_is_tested_after_training_is_tested_with_its_averaged_weights(
+    model: CNNClassifier,
+    saver: ModelCheckpoint,
+    tiny_data: MNISTDataModule,
+    make_trainer: MakeTrainer,
+) -> None:
+    trainer = make_trainer(WeightAverage(0.9), saver, max_epochs=2)
+    trainer.fit(model, tiny_data)
+    checkpoint = _load(saver)
+    averaged, current = (_part(checkpoint, key) for key in ("state_dict", "current_model_state"))
+    assert not _close(averaged, current)
+
+    (tested,) = trainer.test(
+        model, tiny_data, ckpt_path=saver.last_model_path, verbose=False, weights_only=True
+    )
+
+    assert _close(_weights(model), averaged)
+    by_hand = CNNClassifier.load_from_checkpoint(saver.last_model_path).eval()
+    assert _close(_weights(by_hand), averaged)
+    assert tested["test/accuracy"] == pytest.approx(_accuracy(by_hand, tiny_data.test))
+
+
+def _accuracy(model: CNNClassifier, digits: Digits) -> float:
+    with torch.no_grad():
+        right = model(digits.images).argmax(1) == digits.labels
+    return int(right.sum()) / len(digits)
+
+
+def test_an_exception_during_validation_leaves_both_sets_of_weights_in_their_places(
+    model: CNNClassifier,
+    saver: ModelCheckpoint,
+    tiny_data: MNISTDataModule,
+    make_trainer: MakeTrainer,
+) -> None:
+    spy = Spy()
+    trainer = make_trainer(
+        spy,
+        WeightAverage(0.9),
+        FailingValidation(),
+        saver,
+        max_epochs=3,
+    )
+
+    with pytest.raises(RuntimeError, match="validation failed"):
+        trainer.fit(model, tiny_data)
+
+    assert len(spy.steps) == 12
+    assert _close(_weights(model), spy.steps[-1])
+    checkpoint = _load(saver)
+    assert checkpoint["global_step"] == 12
+    assert _close(_part(checkpoint, "current_model_state"), spy.steps[-1])
+    assert _close(_part(checkpoint, "state_dict"), _average_by_hand(spy.steps, 0.9))
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0, float("nan")])
+def test_an_impossible_decay_is_refused(decay: float) -> None:
+    with pytest.raises(
+        ValueError, match=rf"ema\.decay must be at least 0 and below 1, not {decay}"
+    ):
+        WeightAverage(decay)

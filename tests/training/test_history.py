@@ -1,0 +1,111 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from lightning import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
+
+from mnist_lightning.data import MNISTDataModule
+from mnist_lightning.models import CNNClassifier
+from mnist_lightning.training.history import History
+from mnist_lightning.training.runs import RunLogger, read_checkpoint
+
+MakeTrainer = Callable[..., Trainer]
+METRICS = ["train/loss", "train/accuracy", "val/loss", "val/accuracy"]
+
+
+@pytest.fixture
+def model() -> CNNClassifier:
+    return CNNClassifier(widths=[4], convs_per_stage=1)
+
+
+@pytest.fixture
+def logger(tmp_path: Path) -> RunLogger:
+    return RunLogger(tmp_path, "cnn")
+
+
+def _events(logger: RunLogger) -> EventAccumulator:
+    accumulator = EventAccumulator(logger.log_dir)
+    accumulator.Reload()
+    return accumulator
+
+
+def test_each_epoch_leaves_one_row_in_the_table_the_file_and_tensorboard(
+    model: CNNClassifier, logger: RunLogger, tiny_data: MNISTDataModule, make_trainer: MakeTrainer
+) -> None:
+    history = History()
+    trainer = make_trainer(history, logger=logger, max_epochs=3)
+
+    trainer.fit(model, tiny_data)
+
+    table = history.table
+    assert sorted(table.columns) == sorted(["epoch", "step", "lr", *METRICS])
+    assert table["epoch"].tolist() == [1, 2, 3]
+    assert table["step"].tolist() == [6, 12, 18]
+    assert table["lr"].is_monotonic_decreasing
+    pd.testing.assert_frame_equal(pd.read_csv(Path(logger.log_dir, "metrics.csv")), table)
+    events = _events(logger)
+    for name in ["lr", *METRICS]:
+        scalars = events.Scalars(name)
+        assert [scalar.step for scalar in scalars] == [6, 12, 18]
+        assert [scalar.value for scalar in scalars] == pytest.approx(table[name].tolist())
+    for name in METRICS:
+        assert table[name].iloc[-1] == pytest.approx(trainer.callback_metrics[name].item())
+
+
+def test_training_and_validation_share_a_chart_in_tensorboard(
+    model: CNNClassifier, logger: RunLogger, tiny_data: MNISTDataModule, make_trainer: MakeTrainer
+) -> None:
+    make_trainer(History(), logger=logger).fit(model, tiny_data)
+
+    events = _events(logger)
+    (event,) = events.Tensors("custom_scalars__config__")
+    layout = layout_pb2.Layout.FromString(event.tensor_proto.string_val[0])
+    charts = {
+        chart.title: list(chart.multiline.tag)
+        for category in layout.category
+        for chart in category.chart
+    }
+    assert charts == {
+        "loss": ["train/loss", "val/loss"],
+        "accuracy": ["train/accuracy", "val/accuracy"],
+    }
+    # A chart of names that nobody writes would stay empty.
+    written = events.Tags()["scalars"]
+    assert all(name in written for names in charts.values() for name in names)
+
+
+def test_the_row_of_an_epoch_is_in_its_checkpoint_and_can_be_continued(
+    model: CNNClassifier,
+    logger: RunLogger,
+    tiny_data: MNISTDataModule,
+    make_trainer: MakeTrainer,
+    tmp_path: Path,
+) -> None:
+    saver = ModelCheckpoint(tmp_path / "saved", save_on_train_epoch_end=True)
+    history = History()
+    make_trainer(history, saver, logger=logger, max_epochs=2).fit(model, tiny_data)
+
+    states: dict[str, Any] = read_checkpoint(Path(saver.best_model_path))["callbacks"]
+    (state,) = (state for name, state in states.items() if "History" in name)
+    continued = History()
+    continued.load_state_dict(state)
+
+    assert continued.rows == history.rows
+    continued.rows.append({"epoch": 3})
+    assert len(state["rows"]) == 2
+
+
+def test_without_a_folder_only_the_table_is_kept(
+    model: CNNClassifier, tiny_data: MNISTDataModule, make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    history = History()
+
+    make_trainer(history, logger=False).fit(model, tiny_data)
+
+    assert len(history.table) == 1
+    assert list(tmp_path.rglob("*.csv")) == []

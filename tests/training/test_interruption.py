@@ -1,0 +1,136 @@
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from mnist_lightning.data import MNISTDataModule
+from mnist_lightning.models import CNNClassifier
+from mnist_lightning.training.interruption import GracefulStop, Interrupted
+from mnist_lightning.training.runs import RunLogger, read_checkpoint
+
+MakeTrainer = Callable[..., Trainer]
+BOTH = pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+
+
+class Send(Callback):
+    """Sends signals to this process while it takes a step, counted from 1."""
+
+    def __init__(self, step: int, *signums: int) -> None:
+        self.step, self.signums = step, signums
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Any
+    ) -> None:
+        if trainer.global_step + 1 == self.step:
+            for signum in self.signums:
+                os.kill(os.getpid(), signum)
+
+
+@pytest.fixture
+def fit(
+    make_trainer: MakeTrainer, tiny_data: MNISTDataModule, tmp_path: Path
+) -> Callable[[Callback], Path]:
+    """Train two epochs of six steps each with GracefulStop; return the newest checkpoint's path."""
+
+    def run(callback: Callback) -> Path:
+        logger = RunLogger(tmp_path, "cnn")
+        path = Path(logger.log_dir, "checkpoints", "last.ckpt")
+        saver = ModelCheckpoint(
+            path.parent, filename="last", save_on_train_epoch_end=True, enable_version_counter=False
+        )
+        trainer = make_trainer(
+            callback,
+            saver,
+            GracefulStop(),
+            logger=logger,
+            max_epochs=2,
+        )
+        trainer.fit(CNNClassifier(widths=[4], convs_per_stage=1), tiny_data)
+        return path
+
+    return run
+
+
+@BOTH
+def test_a_signal_in_the_middle_of_an_epoch_saves_the_step_and_stops(
+    signum: signal.Signals, fit: Callable[[Callback], Path]
+) -> None:
+    with pytest.raises(Interrupted) as caught:
+        fit(Send(8, signum))
+
+    assert caught.value.signum == signum
+    assert str(caught.value) == signum.name
+    checkpoint = read_checkpoint(caught.value.checkpoint)
+    assert checkpoint["global_step"] == 8
+    assert checkpoint["epoch"] == 1
+
+
+@BOTH
+@pytest.mark.parametrize("step", [6, 12])
+def test_a_signal_in_the_last_step_of_an_epoch_stops_after_its_validation_and_checkpoint(
+    step: int, signum: signal.Signals, fit: Callable[[Callback], Path]
+) -> None:
+    validated: list[int] = []
+
+    class Watched(Send):
+        def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            validated.append(trainer.global_step)
+
+    with pytest.raises(Interrupted) as caught:
+        fit(Watched(step, signum))
+
+    assert validated[-1] == step
+    assert read_checkpoint(caught.value.checkpoint)["global_step"] == step
+
+
+def test_two_signals_of_termination_stop_as_gracefully_as_one(
+    fit: Callable[[Callback], Path],
+) -> None:
+    with pytest.raises(Interrupted) as caught:
+        fit(Send(3, signal.SIGTERM, signal.SIGTERM))
+
+    assert read_checkpoint(caught.value.checkpoint)["global_step"] == 3
+
+
+def test_a_second_ctrl_c_stops_at_once_without_touching_the_last_checkpoint(
+    fit: Callable[[Callback], Path], tmp_path: Path
+) -> None:
+    # Lightning turns a KeyboardInterrupt into an exit of its own.
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        fit(Send(8, signal.SIGINT, signal.SIGINT))
+
+    (path,) = tmp_path.rglob("*.ckpt")
+    assert read_checkpoint(path)["global_step"] == 6
+
+
+@pytest.mark.parametrize("outcome", ["finished", "interrupted", "failed"])
+def test_the_handlers_from_before_are_back_afterwards(
+    outcome: str, fit: Callable[[Callback], Path]
+) -> None:
+    class Fail(Callback):
+        def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
+            raise RuntimeError("failed")
+
+    before = {signum: signal.getsignal(signum) for signum in GracefulStop.SIGNALS}
+
+    if outcome == "finished":
+        fit(Callback())
+    elif outcome == "interrupted":
+        with pytest.raises(Interrupted):
+            fit(Send(2, signal.SIGTERM))
+    else:
+        with pytest.raises(RuntimeError, match="failed"):
+            fit(Fail())
+
+    assert {signum: signal.getsignal(signum) for signum in GracefulStop.SIGNALS} == before
+
+
+def test_nobody_is_interrupted_without_a_signal(fit: Callable[[Callback], Path]) -> None:
+    path = fit(Callback())
+
+    assert read_checkpoint(path)["global_step"] == 12
