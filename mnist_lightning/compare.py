@@ -5,13 +5,12 @@ Nothing heavy is imported before the command line and the folder have been looke
 
 from __future__ import annotations
 
+import re
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
-
-import yaml
 
 from mnist_lightning.command_line import VERSION
 from mnist_lightning.errors import OutputError, UserError
@@ -171,8 +170,9 @@ def presets_by_model_name() -> dict[str, str]:
     """Return the preset that trains each model, by the prefix of the files it leaves."""
     found = {}
     for preset in preset_names():
-        content = yaml.safe_load(preset_file(preset).read_text(encoding="utf-8"))
-        found[str(content.get("name", preset))] = preset
+        text = preset_file(preset).read_text(encoding="utf-8")
+        name = re.search(r"^name: *([\w-]+)", text, flags=re.MULTILINE)
+        found[name[1] if name else preset] = preset
     return found
 
 
