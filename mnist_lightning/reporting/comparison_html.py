@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mnist_lightning.evaluation.compared import ComparedModel
+from mnist_lightning.evaluation.compared import ComparedModel, ComparedPair
 from mnist_lightning.evaluation.comparison import Comparison
 from mnist_lightning.evaluation.label_errors import known_label_errors
 from mnist_lightning.reporting.comparison_figure import (
@@ -91,7 +91,7 @@ def comparison_html(comparison: Comparison, images: npt.NDArray[np.uint8], whole
         legend=legend,
         groups=[(name, list(found)) for name, found in groupby(rows, key=lambda row: row.group)],
         pair_header=PAIR_HEADER,
-        pairs=[[_cell(text) for text in pair_cells(comparison, p)] for p in comparison.pairs],
+        pairs=[_pair(comparison, pair) for pair in comparison.pairs],
         panels=[
             _picture(plot_panel(comparison, key), PANEL_DPI, f"{alt}. {legend}.")
             for key, (alt, _) in PANELS.items()
@@ -116,6 +116,13 @@ def comparison_html(comparison: Comparison, images: npt.NDArray[np.uint8], whole
         latency_header=LATENCY_HEADER,
         latencies=[row for place, model in enumerate(models) for row in _latencies(place, model)],
     )
+
+
+def _pair(comparison: Comparison, pair: ComparedPair) -> list[Cell]:
+    # Letters, because two titles in one cell leave a phone no room for the numbers.
+    letters = {model.name: look(place).letter for place, model in enumerate(comparison.models)}
+    _, *cells = pair_cells(comparison, pair)
+    return [_cell(text) for text in (f"{letters[pair.second]} − {letters[pair.first]}", *cells)]
 
 
 def _confusions(place: int, model: ComparedModel) -> list[list[Cell]]:
