@@ -60,6 +60,8 @@ class MNISTDataModule(LightningDataModule):
         self.seed = seed
         self.augmentation = augmentation
         self._dataset: DigitDataset | None = None
+        self._train_loader: BatchLoader | None = None
+        self._resume_from: dict[str, int] | None = None
 
     def prepare_data(self) -> None:
         """Download what is missing; Lightning calls this in one process only."""
@@ -116,7 +118,12 @@ class MNISTDataModule(LightningDataModule):
 
     def train_dataloader(self) -> BatchLoader:
         """Shuffled, distorted batches of the training images."""
-        return self._loader(self.train, self.batch_size, self.seed, self.augmentation)
+        loader = self._loader(self.train, self.batch_size, self.seed, self.augmentation)
+        if self._resume_from is not None:
+            loader.load_state_dict(self._resume_from)
+            self._resume_from = None
+        self._train_loader = loader
+        return loader
 
     def val_dataloader(self) -> BatchLoader:
         """Batches of the validation images, in order."""
@@ -125,6 +132,17 @@ class MNISTDataModule(LightningDataModule):
     def test_dataloader(self) -> BatchLoader:
         """Batches of the test images, in the official order."""
         return self._loader(self.test, EVALUATION_BATCH_SIZE)
+
+    # Lightning keeps the state of a loader too, but restores it only if the loader is made after
+    # that; a schedule of the learning rate asks for the number of steps, hence for the loader,
+    # before. The state of the data module is restored first of all.
+    def state_dict(self) -> dict[str, int]:
+        """Return how far the epoch of training has come, for the checkpoint."""
+        return {} if self._train_loader is None else self._train_loader.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Let the next training begin where the checkpoint was written."""
+        self._resume_from = state_dict
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Tensor, Tensor]:
         """Distort the training images where they are going to be used."""

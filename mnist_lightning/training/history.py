@@ -47,6 +47,8 @@ class History(Checkpoint):
         self.rows.append(row | metrics)
         for logger in trainer.loggers:
             logger.log_metrics({"lr": rate, **metrics}, step=trainer.global_step)
+            # Before the checkpoint is: a killed run that is resumed does not log the epoch again.
+            logger.save()
         if trainer.is_global_zero and trainer.log_dir is not None and trainer.loggers:
             with atomic_path(Path(trainer.log_dir) / FILE_NAME) as path:
                 self.table.to_csv(path, index=False)

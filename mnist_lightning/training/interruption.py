@@ -2,9 +2,10 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
@@ -68,6 +69,18 @@ class GracefulStop(Checkpoint):
             self._stop()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Give the signals back."""
+        self._restore_handlers()
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let SIGTERM end a test, which a resumed run repeats; Lightning would overlook it."""
+        self._handlers[signal.SIGTERM] = signal.signal(signal.SIGTERM, self._leave)
+
+    @staticmethod
+    def _leave(signum: int, frame: FrameType | None) -> NoReturn:
+        sys.exit(128 + signum)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Give the signals back."""
         self._restore_handlers()
 

@@ -156,6 +156,26 @@ def test_a_trainer_shuffles_anew_each_epoch_and_in_the_same_way_in_every_run(
     assert second == _pictures(runs[1].images("train 1"))
 
 
+def test_the_state_lets_the_next_training_go_on_in_the_middle_of_an_epoch(
+    tiny_data: MNISTDataModule, tiny_data_dir: Path
+) -> None:
+    whole = [batch.labels for batch in tiny_data.train_dataloader()]
+    assert MNISTDataModule().state_dict() == {}
+    for step, _ in enumerate(tiny_data.train_dataloader(), start=1):
+        if step == 4:
+            break
+    state = tiny_data.state_dict()
+
+    resumed = _set_up(data_dir=str(tiny_data_dir), batch_size=64)
+    resumed.load_state_dict(state)
+    tail = [batch.labels for batch in resumed.train_dataloader()]
+    again = [batch.labels for batch in resumed.train_dataloader()]
+
+    assert state == {"position": 4}
+    assert [labels.tolist() for labels in tail] == [labels.tolist() for labels in whole[4:]]
+    assert len(again) == len(whole) == 6
+
+
 @pytest.fixture
 def downloads(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """For each time that the dataset is loaded, whether it may be downloaded."""

@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from lightning import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 
@@ -55,6 +55,22 @@ def test_each_epoch_leaves_one_row_in_the_table_the_file_and_tensorboard(
         assert [scalar.value for scalar in scalars] == pytest.approx(table[name].tolist())
     for name in METRICS:
         assert table[name].iloc[-1] == pytest.approx(trainer.callback_metrics[name].item())
+
+
+def test_an_epoch_is_on_the_disk_before_its_checkpoint_is(
+    model: CNNClassifier, logger: RunLogger, tiny_data: MNISTDataModule, make_trainer: MakeTrainer
+) -> None:
+    found: list[list[int]] = []
+
+    class Reader(Checkpoint):
+        """Stands where the checkpoints are written."""
+
+        def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            found.append([scalar.step for scalar in _events(logger).Scalars("val/loss")])
+
+    make_trainer(History(), Reader(), logger=logger, max_epochs=2).fit(model, tiny_data)
+
+    assert found == [[6], [6, 12]]
 
 
 def test_training_and_validation_share_a_chart_in_tensorboard(
