@@ -35,6 +35,9 @@ def write_comparison(
     stem = output_dir / FILE_NAME.removesuffix(".json")
     with atomic_path(stem.with_suffix(".png")) as path:
         figure.savefig(path, dpi=DPI)
+    # Everything has found its place; to lay it out again for the page and for TensorBoard would
+    # take a second each.
+    figure.set_layout_engine("none")
     texts = {
         ".csv": csv_text(comparison),
         ".md": markdown(comparison),
