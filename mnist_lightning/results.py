@@ -29,6 +29,7 @@ from mnist_lightning.export import export_torchscript
 from mnist_lightning.reporting.confusion import plot_confusion
 from mnist_lightning.reporting.curves import plot_curves
 from mnist_lightning.reporting.examples import plot_examples
+from mnist_lightning.reporting.style import DPI, headline
 from mnist_lightning.reporting.summary import summary
 from mnist_lightning.storage import atomic_path
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from mnist_lightning.cli import StudyCLI
     from mnist_lightning.models import DigitClassifier
 
-FIGURE_DPI = 150
 NEXT_COMMAND = "tensorboard --logdir {runs}"
 
 
@@ -99,7 +99,7 @@ def leave_results(cli: StudyCLI, tested: Mapping[str, float], environment: Envir
     figures = _figures(cli, record, predictions.test)
     for kind, figure in figures.items():
         with atomic_path(folder / f"{name}_{kind}.png") as path:
-            figure.savefig(path, dpi=FIGURE_DPI)
+            figure.savefig(path, dpi=DPI)
     # Last, so that a record always has everything it speaks of beside it.
     record_path = folder / f"{name}_metrics.json"
     record.write(record_path)
@@ -156,7 +156,8 @@ def _describe_training(cli: StudyCLI) -> Training:
         accelerator=trainer.strategy.root_device.type,
         devices=trainer.world_size,
         precision=str(trainer.precision),
-        resumed=cli.resume_from is not None,
+        resumed=cli.history.resumed,
+        commit=cli.history.commit,
         command=tuple(cli.command),
     )
 
@@ -170,12 +171,11 @@ def _best_row(cli: StudyCLI) -> dict[str, float]:
 def _figures(cli: StudyCLI, record: Record, test: SplitPredictions) -> dict[str, Figure]:
     """The figures of a run by the last part of their file names."""
     dataset = record.dataset
-    title = f"{record.model.title} on {dataset.name}"
-    tested = f"{title}, {dataset.test:,} test images"
+    tested = headline(record.model.title, dataset.label, dataset.test)
     return {
         "training_curves": plot_curves(
             cli.history.table,
-            title=f"{title}, {dataset.train:,} training images",
+            title=headline(record.model.title, dataset.label, dataset.train, "training"),
             best_epoch=record.training.best_epoch,
             note=_how_measured(cli),
         ),

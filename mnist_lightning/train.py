@@ -96,6 +96,7 @@ def train(cli: StudyCLI) -> None:
 
     environment = describe_environment()
     trainer, model, data = cli.trainer, cli.model, cli.datamodule
+    cli.history.running_commit = environment.commit
     if cli.resume_from is None:
         # Before all else, because it is what fails most easily.
         model.load_pretrained()

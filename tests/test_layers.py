@@ -33,7 +33,10 @@ ALLOWED: dict[str, set[str]] = {
     "command_line": {"presets"},
 }
 #: These put the parts together and may import everything; nobody below may import them.
-ON_TOP = {"cli", "train", "results", "seeds"}
+ON_TOP = {
+    *("cli", "train", "results", "seeds"),
+    *("compare", "comparing", "comparison_files", "contestants", "report"),
+}
 
 NETWORKS = [
     "models/cnn.py",
@@ -45,7 +48,7 @@ NETWORKS = [
 #: The files that may know Lightning.
 LIGHTNING = ["data/datamodule.py", "models/*classifier*.py", "training/*.py", "cli.py"]
 #: The files that may draw.
-MATPLOTLIB = ["reporting/*.py", "results.py"]
+MATPLOTLIB = ["reporting/*.py", "results.py", "comparison_files.py"]
 
 
 @lru_cache

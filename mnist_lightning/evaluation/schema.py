@@ -84,13 +84,18 @@ class DatasetDescription:
     validation: int
     test: int
 
+    @property
+    def label(self) -> str:
+        """Its name with the beginning of its fingerprint, for titles: ``MNIST (06b0d1f1)``."""
+        return f"{self.name} ({self.fingerprint[:8]})"
+
 
 @dataclass(frozen=True)
 class Training:
     """How it was trained.
 
     Attributes:
-        seed: Seed of initialisation, split, order and augmentation.
+        seed: Seed of initialisation, order and augmentation.
         epochs: Number of epochs trained.
         best_epoch: The epoch whose weights were exported, counted from 1.
         best_train_loss: Training loss of that epoch in nats, on augmented images while the
@@ -103,6 +108,8 @@ class Training:
         devices: Number of devices, over all nodes.
         precision: Lightning's name of the numerical precision, e.g. ``bf16-mixed``.
         resumed: Whether it was continued from a checkpoint at least once.
+        commit: Git commit of the source that trained, 40 hexadecimal digits; null outside a
+            checkout. The record may have been made later, see ``environment``.
         command: The command line, word by word.
     """
 
@@ -117,6 +124,7 @@ class Training:
     devices: int
     precision: str
     resumed: bool
+    commit: str | None
     command: tuple[str, ...]
 
 

@@ -23,19 +23,19 @@ LABEL_SIZE = 12.5
 TICK_SIZE = 11.5
 
 
-def headline(model_title: str, dataset_name: str, images: int, split: str = "test") -> str:
+def headline(model_title: str, dataset: str, images: int, split: str = "test") -> str:
     """Say what a figure shows, for its title.
 
     Args:
         model_title: The model's name for people, e.g. ``Custom CNN``.
-        dataset_name: e.g. ``MNIST``.
+        dataset: e.g. ``MNIST (06b0d1f1)``.
         images: How many images the figure is about.
         split: Which images: ``test``, ``validation`` or ``training``.
 
     Returns:
-        e.g. ``Custom CNN on MNIST, 10,000 test images``.
+        e.g. ``Custom CNN on MNIST (06b0d1f1), 10,000 test images``.
     """
-    return f"{model_title} on {dataset_name}, {images:,} {split} image{'s'[: images != 1]}"
+    return f"{model_title} on {dataset}, {images:,} {split} image{'s'[: images != 1]}"
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:

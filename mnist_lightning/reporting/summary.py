@@ -22,7 +22,7 @@ def summary(record: Record, files: Sequence[Path], next_command: str) -> str:
         Lines of at most 100 columns, unless a single path or the command is longer: these are
         kept whole, to be copied. No newline at the end.
     """
-    title = f"{record.model.title} on {record.dataset.name}"
+    title = f"{record.model.title} on {record.dataset.label}"
     rows = [
         *((name, _wrapped(text)) for name, text in _results(record)),
         *_files(files),

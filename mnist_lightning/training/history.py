@@ -28,9 +28,17 @@ class History(Checkpoint):
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
+        #: Git commit of the running program, for the checkpoints it writes.
+        self.running_commit: str | None = None
+        #: Git commit of the program that trained last.
+        self.commit: str | None = None
+        #: Whether the training was continued from a checkpoint at least once.
+        self.resumed = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tell TensorBoard to draw training and validation on one chart each."""
+        self.commit = self.running_commit
+        self.resumed = self.resumed or trainer.global_step > 0
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_custom_scalars(CHARTS)
@@ -59,9 +67,10 @@ class History(Checkpoint):
         return pd.DataFrame(self.rows)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the rows so far."""
-        return {"rows": self.rows}
+        """Return the rows so far, and what trained them."""
+        return {"rows": self.rows, "commit": self.commit, "resumed": self.resumed}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue the rows of a checkpoint."""
         self.rows = list(state_dict["rows"])
+        self.commit, self.resumed = state_dict["commit"], state_dict["resumed"]

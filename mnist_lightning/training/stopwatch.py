@@ -31,9 +31,10 @@ class Stopwatch(Callback):
         if stage == "fit":
             self._start, self._end = time.monotonic(), None
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop."""
-        self._end = time.monotonic()
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Stop, also where a finished training had nothing left to do."""
+        if stage == "fit":
+            self._end = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the seconds so far."""

@@ -27,7 +27,7 @@ def record() -> Record:
 
 def test_summary_reads_as_expected(record: Record) -> None:
     assert summary(record, FILES, NEXT).splitlines() == [
-        "Custom CNN on MNIST",
+        f"Custom CNN on MNIST ({record.dataset.fingerprint[:8]})",
         "  Test accuracy     99.60 %, 95 % interval 99.46 to 99.71 % (Wilson)",
         "  Errors            40 of 10,000 test images",
         "  Macro F1          0.9960",

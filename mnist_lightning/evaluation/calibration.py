@@ -1,0 +1,248 @@
+"""Whether a model's confidence means what it says, before and after temperature scaling."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+from mnist_lightning.evaluation.inference import CLASSES
+
+BINS = 15
+# Wide enough for every sane network. Where all validation images are right with room to spare,
+# ever lower temperatures fit ever better, and the lower bound is where the search ends.
+TEMPERATURE_RANGE = (0.05, 20.0)
+COVERAGES = tuple(percent / 100 for percent in (50, 60, 70, 80, 85, *range(90, 101)))
+# The smallest normal float32: a softmax in float32 gives 0 below it, which has no logarithm.
+SMALLEST = float(np.finfo(np.float32).tiny)
+
+Probabilities = npt.NDArray[np.floating]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """The images whose confidence lies within one of 15 equally wide bins.
+
+    Attributes:
+        low: Lower edge of the bin, 0 to 1, exclusive.
+        high: Upper edge, inclusive.
+        count: Number of images, at least 1: empty bins are left out.
+        confidence: Their mean confidence (largest probability), 0 to 1.
+        accuracy: Share of them that is right, 0 to 1.
+    """
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class CalibrationMetrics:
+    """How well probabilities fit what happens; of all three, less is better.
+
+    Attributes:
+        ece: Expected calibration error, 15 equally wide bins of the confidence, 0 to 1 (Guo et
+            al.: On Calibration of Modern Neural Networks, ICML 2017).
+        brier: Brier score: squared distance to the one-hot label, summed over digits, mean over
+            images, 0 to 2.
+        nll: Mean negative log-likelihood of the label in nats. Probabilities below 1.2e-38, where
+            float32 ends, count as that.
+        bins: The reliability diagram; bins without images are left out.
+    """
+
+    ece: float
+    brier: float
+    nll: float
+    bins: tuple[ReliabilityBin, ...]
+
+
+@dataclass(frozen=True)
+class CoveragePoint:
+    """Accuracy when the model may refuse the images it is least sure of.
+
+    Attributes:
+        coverage: Share of the images that it answers, 0 to 1.
+        n: Number of images that it answers.
+        errors: Number of these that it gets wrong.
+        accuracy: Share of these that it gets right, 0 to 1.
+        threshold: Smallest confidence among these, 0 to 1.
+    """
+
+    coverage: float
+    n: int
+    errors: int
+    accuracy: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration on the test images.
+
+    Attributes:
+        raw: Of the probabilities as the model gives them.
+        temperature: By what the logits are divided, fitted on the validation images alone, 0.05
+            to 20; above 1 the model was too sure of itself.
+        scaled: Of the probabilities after that; no prediction changes by it.
+        coverage: Accuracy at falling shares of refused images, by the raw confidence.
+    """
+
+    raw: CalibrationMetrics
+    temperature: float
+    scaled: CalibrationMetrics
+    coverage: tuple[CoveragePoint, ...]
+
+
+def calibrate(
+    test: Probabilities, labels: Labels, validation: Probabilities, validation_labels: Labels
+) -> Calibration:
+    """Measure calibration on test images, and fit a temperature on validation images.
+
+    Args:
+        test: Floats, ``(N, 10)``, rows sum to 1. ``N`` is at least 1.
+        labels: int64, ``(N,)``, each 0 to 9.
+        validation: Floats, ``(M, 10)``, rows sum to 1.
+        validation_labels: int64, ``(M,)``, each 0 to 9.
+
+    Returns:
+        The calibration before and after.
+    """
+    temperature = fit_temperature(validation, validation_labels)
+    return Calibration(
+        raw=measure_calibration(test, labels),
+        temperature=temperature,
+        scaled=measure_calibration(scale(test, temperature), labels),
+        coverage=coverage_curve(test, labels),
+    )
+
+
+def measure_calibration(probabilities: Probabilities, labels: Labels) -> CalibrationMetrics:
+    """Compute the calibration of probabilities.
+
+    Args:
+        probabilities: Floats, ``(N, 10)``, rows sum to 1. ``N`` is at least 1.
+        labels: int64, ``(N,)``, each 0 to 9.
+
+    Returns:
+        The metrics.
+    """
+    ece = multiclass_calibration_error(
+        torch.from_numpy(probabilities),
+        torch.from_numpy(labels),
+        num_classes=CLASSES,
+        n_bins=BINS,
+        norm="l1",
+        validate_args=False,
+    )
+    wide = probabilities.astype(np.float64)
+    return CalibrationMetrics(
+        ece=float(ece),
+        brier=float(((wide - np.eye(CLASSES)[labels]) ** 2).sum(axis=1).mean()),
+        nll=_nll(_log(wide), labels),
+        bins=reliability_bins(probabilities, labels),
+    )
+
+
+def reliability_bins(probabilities: Probabilities, labels: Labels) -> tuple[ReliabilityBin, ...]:
+    """Sort images into bins of their confidence.
+
+    Args:
+        probabilities: Floats, ``(N, 10)``, rows sum to 1.
+        labels: int64, ``(N,)``, each 0 to 9.
+
+    Returns:
+        The bins that hold images, from the least confident on.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    # In the dtype of the confidence: an edge of a bin must not move by the width of a rounding.
+    edges = np.linspace(0, 1, BINS + 1).astype(confidence.dtype)
+    places = np.clip(np.digitize(confidence, edges, right=True) - 1, 0, BINS - 1)
+    return tuple(
+        ReliabilityBin(
+            low=place / BINS,
+            high=(place + 1) / BINS,
+            count=int((places == place).sum()),
+            confidence=float(confidence[places == place].mean(dtype=np.float64)),
+            accuracy=float(right[places == place].mean()),
+        )
+        for place in np.unique(places).tolist()
+    )
+
+
+def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
+    """Find the temperature that makes labels most likely.
+
+    Args:
+        probabilities: Floats, ``(N, 10)``, rows sum to 1, of images that were not trained on.
+        labels: int64, ``(N,)``, each 0 to 9.
+
+    Returns:
+        The temperature, 0.05 to 20.
+    """
+    # Log-probabilities are the logits up to a constant in each row, which softmax ignores.
+    logits = _log(probabilities.astype(np.float64))
+    low, high = np.log(TEMPERATURE_RANGE)
+    found = minimize_scalar(
+        lambda log_t: _nll(log_softmax(logits / np.exp(log_t), axis=1), labels),
+        bounds=(low, high),
+        method="bounded",
+    )
+    return float(np.exp(found.x))
+
+
+def scale(probabilities: Probabilities, temperature: float) -> npt.NDArray[np.float64]:
+    """Divide the logits behind probabilities by a temperature.
+
+    Args:
+        probabilities: Floats, ``(N, 10)``, rows sum to 1.
+        temperature: Above 0.
+
+    Returns:
+        float64, ``(N, 10)``, rows sum to 1.
+    """
+    scaled: npt.NDArray[np.float64] = np.exp(
+        log_softmax(_log(probabilities.astype(np.float64)) / temperature, axis=1)
+    )
+    return scaled
+
+
+def coverage_curve(probabilities: Probabilities, labels: Labels) -> tuple[CoveragePoint, ...]:
+    """Compute accuracy when the least confident images are refused.
+
+    Args:
+        probabilities: Floats, ``(N, 10)``, rows sum to 1. ``N`` is at least 1.
+        labels: int64, ``(N,)``, each 0 to 9.
+
+    Returns:
+        A point for each of ``COVERAGES``, the smallest first; at least one image is answered.
+    """
+    confidence = probabilities.max(axis=1)
+    order = np.argsort(-confidence, kind="stable")
+    errors = np.cumsum((probabilities.argmax(axis=1) != labels)[order])
+    counts = [max(1, round(share * len(labels))) for share in COVERAGES]
+    return tuple(
+        CoveragePoint(
+            coverage=share,
+            n=n,
+            errors=int(errors[n - 1]),
+            accuracy=1 - int(errors[n - 1]) / n,
+            threshold=float(confidence[order[n - 1]]),
+        )
+        for share, n in zip(COVERAGES, counts, strict=True)
+    )
+
+
+def _log(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    logs: npt.NDArray[np.float64] = np.log(np.maximum(probabilities, SMALLEST))
+    return logs
+
+
+def _nll(log_probabilities: npt.NDArray[np.float64], labels: Labels) -> float:
+    return float(-log_probabilities[np.arange(len(labels)), labels].mean())

@@ -1,0 +1,144 @@
+"""``python scripts/report.py``: bring the numbers in the documents up to date with the records."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from mnist_lightning.command_line import VERSION
+from mnist_lightning.compare import BASELINE, SECOND
+from mnist_lightning.errors import OutputError, UserError
+
+if TYPE_CHECKING:
+    from mnist_lightning.reporting.report_blocks import Evidence
+
+DOCUMENTS = ("technical_report.md", "README.tr.md")
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see --help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: The command line without the program's name; None takes that of the process.
+
+    Returns:
+        The exit status: 0; 1 when ``--check`` finds a stale part; 2 when the user has something
+        to mend.
+    """
+    try:
+        return _run(_parser().parse_args(argv))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+
+
+def _run(arguments: Namespace) -> int:
+    from mnist_lightning.reporting.document import fill
+    from mnist_lightning.reporting.report_blocks import report_blocks
+    from mnist_lightning.storage import atomic_path
+
+    blocks = report_blocks(read_evidence(arguments.output_dir))
+    stale = False
+    for document in arguments.documents:
+        text = document.read_text(encoding="utf-8")
+        filled, changed = fill(text, blocks, str(document))
+        stale |= bool(changed)
+        if not changed:
+            print(f"{document}: up to date")
+        elif arguments.check:
+            print(f"{document}: stale: {', '.join(changed)}")
+        else:
+            with atomic_path(document) as path:
+                path.write_text(filled, encoding="utf-8")
+            print(f"{document}: updated {', '.join(changed)}")
+    if stale and arguments.check:
+        print("bring them up to date with `python scripts/report.py`", file=sys.stderr)
+        return 1
+    return 0
+
+
+def read_evidence(output_dir: Path) -> Evidence:
+    """Read all records that a report may speak of.
+
+    Args:
+        output_dir: Folder of the artefacts.
+
+    Returns:
+        The records, the comparison and the seeds; where there are none, an empty report.
+
+    Raises:
+        OutputError: A record is damaged, or the comparison is of other records than these.
+    """
+    from mnist_lightning.evaluation.comparison import FILE_NAME, read_comparison
+    from mnist_lightning.evaluation.record import read_record
+    from mnist_lightning.evaluation.seeds import read_seeds, study_seeds
+    from mnist_lightning.reporting.report_blocks import Evidence
+
+    paths = output_dir.glob("*_metrics.json")
+    records = sorted(
+        map(read_record, paths),
+        key=lambda record: (
+            record.model.name != BASELINE,
+            record.model.name != SECOND,
+            record.model.name,
+        ),
+    )
+    path = output_dir / FILE_NAME
+    comparison = read_comparison(path) if path.is_file() else None
+    if comparison:
+        _check_current(output_dir, [(m.name, m.record.sha256) for m in comparison.models])
+    seeds = study_seeds({record.model.name: read_seeds(output_dir, record) for record in records})
+    return Evidence(tuple(records), comparison, seeds)
+
+
+def _check_current(output_dir: Path, compared: Sequence[tuple[str, str]]) -> None:
+    from mnist_lightning.evaluation.record import describe_file
+
+    for name, sha256 in compared:
+        path = output_dir / f"{name}_metrics.json"
+        if not path.is_file() or describe_file(path).sha256 != sha256:
+            raise OutputError(
+                f"The comparison in {output_dir} was made with another {path.name}: make it again "
+                "with `python scripts/compare.py`."
+            )
+
+
+def _parser() -> ArgumentParser:
+    parser = _Parser(
+        prog="report.py",
+        description="Fill the parts of documents between <!-- generated:NAME --> and "
+        "<!-- end --> with what the records say.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "documents",
+        type=Path,
+        nargs="*",
+        default=[Path(name) for name in DOCUMENTS],
+        metavar="FILE",
+        help=f"documents to fill (default: {' '.join(DOCUMENTS)})",
+    )
+    parser.add_argument(
+        "--output_dir",
+        type=Path,
+        default=Path("output"),
+        metavar="DIR",
+        help="where the records lie (default: output)",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if a part is stale"
+    )
+    parser.add_argument("--version", action="version", version=VERSION)
+    return parser

@@ -1,0 +1,140 @@
+"""A comparison as one figure that stands alone, and its panels as figures of their own."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from mnist_lightning.evaluation.compared import DisputedImage
+from mnist_lightning.evaluation.comparison import Comparison
+from mnist_lightning.reporting.agreement_panel import draw_agreement
+from mnist_lightning.reporting.comparison_look import SMALL_SIZE, legend_text, look
+from mnist_lightning.reporting.comparison_panels import (
+    draw_accuracy,
+    draw_class_f1,
+    draw_size,
+    draw_throughput,
+    draw_tradeoff,
+)
+from mnist_lightning.reporting.confidence_panels import draw_coverage, draw_reliability
+from mnist_lightning.reporting.style import LABEL_SIZE, new_figure
+
+Draw = Callable[[Axes, Comparison], None]
+Pixels = npt.NDArray[np.uint8]
+
+COLUMNS = 10
+#: Panels by key: what the HTML calls them, and how they are drawn.
+PANELS: dict[str, tuple[str, Draw]] = {
+    "accuracy": ("Test accuracy of each model with its 95 % interval", draw_accuracy),
+    "tradeoff": ("Accuracy against the time for one image", draw_tradeoff),
+    "size": ("Parameters, multiply-accumulates and file size", draw_size),
+    "agreement": ("How often the models are right on the same images", draw_agreement),
+    "reliability": ("Share of right answers against confidence", draw_reliability),
+    "coverage": ("Errors left when unsure images are refused", draw_coverage),
+    "throughput": ("Images per second against batch size", draw_throughput),
+    "class_f1": ("F1 of each digit", draw_class_f1),
+}
+
+
+def plot_comparison(comparison: Comparison, images: Pixels) -> Figure:
+    """Plot everything that a report needs on one page.
+
+    Args:
+        comparison: The comparison.
+        images: uint8, ``(N, 28, 28)``, the test images in their order.
+
+    Returns:
+        A figure of 16 inches width.
+    """
+    tiles = comparison.disputed[:COLUMNS]
+    heights = [4.2, 4.4, _tile_height(comparison) + 0.7]
+    figure = new_figure(16, sum(heights) + 0.9, _title(comparison))
+    grid = figure.add_gridspec(3, 1, height_ratios=heights)
+    parts = [figure.add_subfigure(grid[row]) for row in range(3)]
+    upper = parts[0].subplots(1, 3)
+    lower = parts[1].subplots(1, 4, width_ratios=[0.8, 1, 1, 1])
+    for axes, key in zip(upper, ("accuracy", "tradeoff", "size"), strict=True):
+        PANELS[key][1](axes, comparison)
+    names = ("agreement", "reliability", "coverage", "throughput")
+    for axes, key in zip(lower, names, strict=True):
+        PANELS[key][1](axes, comparison)
+    _draw_tiles(parts[2], comparison, images, tiles)
+    figure.supxlabel(legend_text(comparison.models), fontsize=LABEL_SIZE)
+    return figure
+
+
+def plot_panel(comparison: Comparison, key: str) -> Figure:
+    """Plot one panel as a figure of its own, for narrow screens.
+
+    Args:
+        comparison: The comparison.
+        key: One of ``PANELS``.
+
+    Returns:
+        A figure of 6.4 inches width.
+    """
+    figure = new_figure(6.4, 4.6, "")
+    figure.suptitle("")
+    PANELS[key][1](figure.subplots(), comparison)
+    return figure
+
+
+def plot_disputed(comparison: Comparison, images: Pixels) -> Figure:
+    """Plot all recorded images that some models get right and others wrong.
+
+    Args:
+        comparison: The comparison.
+        images: uint8, ``(N, 28, 28)``, the test images in their order.
+
+    Returns:
+        A figure of 16 inches width.
+    """
+    rows = max(1, -(-len(comparison.disputed) // COLUMNS))
+    figure = new_figure(16, rows * _tile_height(comparison) + 0.7, "")
+    figure.suptitle("")
+    _draw_tiles(
+        figure.add_subfigure(figure.add_gridspec(1, 1)[0]), comparison, images, comparison.disputed
+    )
+    return figure
+
+
+def _draw_tiles(
+    part: SubFigure, comparison: Comparison, images: Pixels, tiles: tuple[DisputedImage, ...]
+) -> None:
+    total = comparison.disputed_total
+    shown = f", {len(tiles)} of them" if len(tiles) < total else ""
+    part.suptitle(
+        f"Right by some, wrong by others: {total:,} test images{shown} "
+        "(letter: prediction, confidence; × wrong)",
+        fontsize=LABEL_SIZE,
+        x=0.01,
+        ha="left",
+    )
+    rows = -(-len(tiles) // COLUMNS)
+    for place, tile in enumerate(tiles, start=1):
+        axes = part.add_subplot(rows, COLUMNS, place)
+        axes.imshow(images[tile.index], cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_title(_caption(tile), fontsize=SMALL_SIZE, loc="left", family="monospace")
+        axes.set(xticks=[], yticks=[])
+
+
+def _caption(tile: DisputedImage) -> str:
+    lines = [f"true {tile.label}"]
+    for place, answer in enumerate(tile.answers):
+        mark = " " if answer.predicted == tile.label else "×"
+        confidence = f"{100 * answer.confidence:.0f}".rjust(3)
+        lines.append(f"{look(place).letter}{mark}{answer.predicted} {confidence} %")
+    return "\n".join(lines)
+
+
+def _tile_height(comparison: Comparison) -> float:
+    return 1.35 + 0.2 * (1 + len(comparison.models))
+
+
+def _title(comparison: Comparison) -> str:
+    dataset = comparison.dataset
+    return (
+        f"{len(comparison.models)} models on the same {dataset.test:,} {dataset.name} test images"
+    )

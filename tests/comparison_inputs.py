@@ -1,0 +1,110 @@
+"""What a training leaves, made in a blink: for the tests of everything that compares."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mnist_lightning.data.sources import load_dataset
+from mnist_lightning.evaluation.comparison import Comparison, read_comparison
+from mnist_lightning.evaluation.inference import predict_logits
+from mnist_lightning.evaluation.metrics import measure, measure_in_detail
+from mnist_lightning.evaluation.predictions import (
+    Predictions,
+    SplitPredictions,
+    write_predictions,
+)
+from mnist_lightning.evaluation.record import Record, describe_file, read_record
+from mnist_lightning.export import export_torchscript
+
+EVALUATION = Path(__file__).parent / "evaluation"
+GOLDEN_COMPARISON = EVALUATION / "comparison_v1.json"
+TITLES = {
+    "custom_cnn": "Custom CNN",
+    "resnet50": "ResNet50, random initialisation",
+    "resnet50_finetune": "ResNet50, fine-tuned",
+    "resnet50_scratch": "ResNet50 at 64 px, random initialisation",
+}
+VALIDATION = 50
+
+
+class Templates(nn.Module):
+    """Each digit's mean image, blurred by noise: 7,840 multiply-accumulates."""
+
+    def __init__(self, means: Tensor, noise: float, seed: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(28 * 28, 10)
+        generator = torch.Generator().manual_seed(seed)
+        weights = means + noise * torch.randn(means.shape, generator=generator)
+        with torch.no_grad():
+            self.head.weight.copy_(weights / 28)
+            self.head.bias.copy_(-weights.square().sum(1) / 56)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(images.flatten(1).float() / 255)
+        return logits
+
+
+def leave_model(folder: Path, data_dir: Path, name: str, noise: float, seed: int = 0) -> Record:
+    """Leave the three files of one trained model, as `train.py` does, and return its record."""
+    dataset = load_dataset(data_dir, "mnist", download=False)
+    train, test = dataset.train, dataset.test
+    pixels = train.images.flatten(1).float() / 255
+    means = torch.stack([pixels[train.labels == digit].mean(0) for digit in range(10)])
+    model_path, predictions_path = folder / f"{name}_model.pt", folder / f"{name}_predictions.npz"
+    exported = export_torchscript(Templates(means, noise, seed), model_path, test.images)
+    kept = torch.arange(VALIDATION)
+    validation = predict_logits(exported.model, train.images[kept])
+    write_predictions(
+        predictions_path,
+        Predictions(
+            SplitPredictions.from_logits(exported.logits, test.labels, torch.arange(len(test))),
+            SplitPredictions.from_logits(validation, train.labels[kept], kept),
+        ),
+    )
+    golden = read_record(EVALUATION / "record_v1.json")
+    record = replace(
+        golden,
+        model=replace(
+            golden.model,
+            name=name,
+            preset=name.replace("custom_", ""),
+            title=TITLES.get(name, name),
+            file=describe_file(model_path),
+        ),
+        dataset=replace(
+            golden.dataset,
+            name=dataset.name,
+            fingerprint=dataset.fingerprint,
+            is_standard=dataset.is_standard,
+            test=len(test),
+        ),
+        training=replace(
+            golden.training, seed=seed, command=("--model", name, "--data.data_dir", str(data_dir))
+        ),
+        validation=measure(validation, train.labels[kept]),
+        test=measure_in_detail(exported.logits, test.labels),
+        predictions=describe_file(predictions_path),
+    )
+    record.write(folder / f"{name}_metrics.json")
+    return record
+
+
+def golden_comparison(models: int = 2) -> Comparison:
+    """The golden comparison, with its two models repeated under other names up to four."""
+    golden = read_comparison(GOLDEN_COMPARISON)
+    names = list(TITLES)[:models]
+    described = tuple(
+        replace(golden.models[place % 2], name=name, title=TITLES[name])
+        for place, name in enumerate(names)
+    )
+    pairs = tuple(
+        replace(golden.pairs[0], first=first, second=second)
+        for place, first in enumerate(names)
+        for second in names[place + 1 :]
+    )
+    disputed = tuple(
+        replace(image, answers=(image.answers * 2)[:models]) for image in golden.disputed
+    )
+    return replace(golden, models=described, pairs=pairs, disputed=disputed)
