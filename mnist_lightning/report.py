@@ -15,7 +15,7 @@ from mnist_lightning.errors import OutputError, UserError
 if TYPE_CHECKING:
     from mnist_lightning.reporting.report_blocks import Evidence
 
-DOCUMENTS = ("technical_report.md", "README.tr.md")
+DOCUMENTS = ("README.md", "technical_report.md", "README.tr.md")
 
 
 class _Parser(ArgumentParser):

@@ -49,9 +49,10 @@ def describe_run(cli: StudyCLI) -> str:
     device = trainer.strategy.root_device
     threads = torch.get_num_threads()
     cores = f", {threads} thread{'s'[: threads != 1]}" if device.type == "cpu" else ""
+    start = "" if cli.model.weights in cli.model.title else f", from {cli.model.weights}"
     return (
-        f"{cli.model.title}, {parameters.total:,} parameters{learning}, from {cli.model.weights}, "
-        f"on {data.dataset.name}: {len(data.train):,} training, {len(data.val):,} validation, "
+        f"{cli.model.title}, {parameters.total:,} parameters{learning}{start}, on "
+        f"{data.dataset.name}: {len(data.train):,} training, {len(data.val):,} validation, "
         f"{len(data.test):,} test images\n{trainer.world_size} x {device.type}{cores}, "
         f"{trainer.precision} ({trainer.precision_reason}), channels_last"
     )

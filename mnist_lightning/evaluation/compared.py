@@ -8,7 +8,7 @@ from mnist_lightning.evaluation.cost import Cost
 from mnist_lightning.evaluation.label_errors import WithoutLabelErrors
 from mnist_lightning.evaluation.metrics import DetailedMetrics, Interval
 from mnist_lightning.evaluation.paired import Agreement
-from mnist_lightning.evaluation.schema import FileDescription, Training
+from mnist_lightning.evaluation.schema import FileDescription, Training, dataset_label
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class ComparedDataset:
     fingerprint: str
     is_standard: bool
     test: int
+
+    @property
+    def label(self) -> str:
+        """What titles call it."""
+        return dataset_label(self.name, self.fingerprint)
 
 
 @dataclass(frozen=True)

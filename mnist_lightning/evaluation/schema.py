@@ -8,6 +8,11 @@ What the exported model does is described by :mod:`~mnist_lightning.evaluation.m
 from dataclasses import dataclass
 
 
+def dataset_label(name: str, fingerprint: str) -> str:
+    """Name a dataset with the beginning of its fingerprint: ``MNIST (06b0d1f1)``."""
+    return f"{name} ({fingerprint[:8]})"
+
+
 @dataclass(frozen=True)
 class FileDescription:
     """A file that belongs to the record and lies beside it.
@@ -86,8 +91,8 @@ class DatasetDescription:
 
     @property
     def label(self) -> str:
-        """Its name with the beginning of its fingerprint, for titles: ``MNIST (06b0d1f1)``."""
-        return f"{self.name} ({self.fingerprint[:8]})"
+        """What titles call it."""
+        return dataset_label(self.name, self.fingerprint)
 
 
 @dataclass(frozen=True)

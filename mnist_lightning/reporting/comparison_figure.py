@@ -136,5 +136,6 @@ def _tile_height(comparison: Comparison) -> float:
 def _title(comparison: Comparison) -> str:
     dataset = comparison.dataset
     return (
-        f"{len(comparison.models)} models on the same {dataset.test:,} {dataset.name} test images"
+        f"{len(comparison.models)} models on the same {dataset.test:,} test images of "
+        f"{dataset.label}"
     )

@@ -53,7 +53,7 @@ def heading(comparison: Comparison) -> str:
     dataset = comparison.dataset
     return (
         f"{len(comparison.models)} models on the same {dataset.test:,} test images of "
-        f"{dataset.name}"
+        f"{dataset.label}"
     )
 
 

@@ -33,7 +33,7 @@ def without_models_in_common(comparison: Comparison) -> Comparison:
 def test_text_of_the_whole_figure_is_whole_and_apart(drawn_texts: DrawnTexts, models: int) -> None:
     comparison = golden_comparison(models)
     texts = drawn_texts(plot_comparison(comparison, IMAGES))
-    assert f"{models} models on the same 10,000 MNIST test images" in texts
+    assert f"{models} models on the same 10,000 test images of {comparison.dataset.label}" in texts
     for place, model in enumerate(comparison.models):
         assert any(f"{look(place).letter}: {model.title}" in text for text in texts)
 
