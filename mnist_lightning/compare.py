@@ -10,8 +10,9 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from mnist_lightning.command import CommandParser, run_command
 from mnist_lightning.command_line import VERSION
 from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.presets import preset_file, preset_names
@@ -30,11 +31,6 @@ examples:
 """
 
 
-class _Parser(ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see --help")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -44,22 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 2 when the user has something to mend, 130 after Ctrl-C.
     """
-    try:
-        _run(_parser().parse_args(argv))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    return 0
+    return run_command(lambda: _run(_parser().parse_args(argv)))
 
 
-def _run(arguments: Namespace) -> None:
+def _run(arguments: Namespace) -> int:
     output_dir = arguments.output_dir
     presets = choose_models(output_dir, arguments.models)
 
@@ -90,10 +74,11 @@ def _run(arguments: Namespace) -> None:
     comparison = compare(contestants, images, settings, seeds)
     files = write_comparison(comparison, images[:, 0].numpy(), output_dir)
     print(terminal_summary(comparison, files))
+    return 0
 
 
 def _parser() -> ArgumentParser:
-    parser = _Parser(
+    parser = CommandParser(
         prog="compare.py",
         description="Compare trained models on the same test images. Nothing is trained.",
         epilog=EPILOG,

@@ -6,21 +6,17 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from mnist_lightning.command import CommandParser, run_command
 from mnist_lightning.command_line import VERSION
 from mnist_lightning.compare import BASELINE, SECOND
-from mnist_lightning.errors import OutputError, UserError
+from mnist_lightning.errors import OutputError
 
 if TYPE_CHECKING:
     from mnist_lightning.reporting.report_blocks import Evidence
 
 DOCUMENTS = ("README.md", "technical_report.md", "README.tr.md")
-
-
-class _Parser(ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see --help")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,15 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0; 1 when ``--check`` finds a stale part; 2 when the user has something
         to mend.
     """
-    try:
-        return _run(_parser().parse_args(argv))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
-        return 2
+    return run_command(lambda: _run(_parser().parse_args(argv)))
 
 
 def _run(arguments: Namespace) -> int:
@@ -116,7 +104,7 @@ def _check_current(output_dir: Path, compared: Sequence[tuple[str, str]]) -> Non
 
 
 def _parser() -> ArgumentParser:
-    parser = _Parser(
+    parser = CommandParser(
         prog="report.py",
         description="Fill the parts of documents between <!-- generated:NAME --> and "
         "<!-- end --> with what the records say.",

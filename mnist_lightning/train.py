@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mnist_lightning.command import run_command
 from mnist_lightning.command_line import (
     VERSION,
     expand,
@@ -19,7 +20,6 @@ from mnist_lightning.command_line import (
     take_seeds,
     wants,
 )
-from mnist_lightning.errors import UserError
 
 if TYPE_CHECKING:
     from mnist_lightning.cli import StudyCLI
@@ -42,21 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if wants(args, "--version"):
         print(VERSION)
         return 0
-    try:
-        return _run(args)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
-        return 2
-    except (KeyboardInterrupt, SystemExit) as stop:
-        # Lightning turns Ctrl-C into an exit of its own, with status 1.
-        if isinstance(stop, SystemExit) and not isinstance(stop.__context__, KeyboardInterrupt):
-            raise
-        print("interrupted", file=sys.stderr)
-        return 130
+    return run_command(lambda: _run(args))
 
 
 def _run(args: list[str]) -> int:

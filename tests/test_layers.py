@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "presets": set(),
     "messages": set(),
     "quiet": set(),
+    "command": set(),
     "command_line": {"presets"},
 }
 #: These put the parts together and may import everything; nobody below may import them.
@@ -142,10 +143,12 @@ def test_networks_are_plain_modules_of_torch() -> None:
     assert _importers("lightning", "torchmetrics", *classifiers, where=is_network) == set()
 
 
-@pytest.mark.parametrize("name", ["__init__.py", "command_line.py", "presets.py", "train.py"])
+@pytest.mark.parametrize(
+    "name", ["__init__.py", "command.py", "command_line.py", "presets.py", "train.py"]
+)
 def test_what_answers_at_once_imports_nothing_heavy_at_its_top(name: str) -> None:
     """``--help`` and mistakes in the command line must not wait for torch."""
-    light = {"command_line", "presets", "errors", "__init__"}
+    light = {"command", "command_line", "presets", "errors", "__init__"}
     tree = ast.parse((PACKAGE / name).read_text(encoding="utf-8"))
     # Imports inside of functions, and those for the type checker, are not executed on import.
     modules = set()
