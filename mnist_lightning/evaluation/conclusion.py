@@ -166,9 +166,9 @@ def count(number: int, thing: str) -> str:
 
 
 def in_sentence(title: str) -> str:
-    """Put what follows a comma in a title into brackets, e.g. ``ResNet50 (random ...)``."""
+    """Put what follows a comma in a title into brackets, unless the comma stands in some."""
     head, comma, tail = title.partition(", ")
-    return f"{head} ({tail})" if comma else title
+    return f"{head} ({tail})" if comma and "(" not in head else title
 
 
 def listed(words: Sequence[str]) -> str:

@@ -150,3 +150,4 @@ def test_words_are_put_together() -> None:
     ]
     assert in_sentence("Custom CNN") == "Custom CNN"
     assert in_sentence("ResNet50, random initialisation") == "ResNet50 (random initialisation)"
+    assert in_sentence("ResNet50 (frozen, random)") == "ResNet50 (frozen, random)"
