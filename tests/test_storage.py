@@ -163,14 +163,20 @@ def test_a_folder_without_permission_is_refused_with_its_name(
     assert str(tmp_path) in str(caught.value)
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may write anywhere"
-)
-def test_a_folder_that_is_really_read_only_is_refused(tmp_path: Path) -> None:
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A folder that this process cannot write to, even if it was started by the superuser."""
     tmp_path.chmod(0o555)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield tmp_path
+    os.seteuid(user)
 
+
+def test_a_folder_that_is_really_read_only_is_refused(read_only: Path) -> None:
     with pytest.raises(OutputError, match="Permission denied"):
-        check_writable(tmp_path, bytes_needed=1)
+        check_writable(read_only, bytes_needed=1)
 
 
 @pytest.mark.parametrize("below", [False, True])
