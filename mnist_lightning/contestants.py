@@ -16,7 +16,7 @@ from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.predictions import Predictions, SplitPredictions, read_predictions
 from mnist_lightning.evaluation.record import Record, describe_file, read_record
 from mnist_lightning.evaluation.schema import FileDescription
-from mnist_lightning.export import load_torchscript
+from mnist_lightning.formats.torchscript import load_torchscript
 
 # Enough to notice a file that is not the one the predictions came from, even if its hash was
 # edited into the record, and little enough for a large network on a slow processor.

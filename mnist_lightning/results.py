@@ -25,7 +25,7 @@ from mnist_lightning.evaluation.schema import (
     Parameters,
     Training,
 )
-from mnist_lightning.export import export_torchscript
+from mnist_lightning.formats.torchscript import export_torchscript
 from mnist_lightning.reporting.confusion import plot_confusion
 from mnist_lightning.reporting.curves import plot_curves
 from mnist_lightning.reporting.examples import plot_examples

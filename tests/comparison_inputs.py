@@ -16,7 +16,7 @@ from mnist_lightning.evaluation.predictions import (
     write_predictions,
 )
 from mnist_lightning.evaluation.record import Record, describe_file, read_record
-from mnist_lightning.export import export_torchscript
+from mnist_lightning.formats.torchscript import export_torchscript
 
 EVALUATION = Path(__file__).parent / "evaluation"
 GOLDEN_COMPARISON = EVALUATION / "comparison_v1.json"

@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"models"},
     "evaluation": set(),
     "reporting": {"evaluation"},
-    "export": {"evaluation"},
+    "formats": {"evaluation"},
     "presets": set(),
     "messages": set(),
     "quiet": set(),
@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
 ON_TOP = {
     *("cli", "train", "results", "seeds"),
     *("compare", "comparing", "comparison_files", "contestants", "report"),
+    *("loading", "trained"),
 }
 
 NETWORKS = [

@@ -19,7 +19,7 @@ from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.predictions import read_predictions
 from mnist_lightning.evaluation.record import read_record
-from mnist_lightning.export import load_torchscript
+from mnist_lightning.formats.torchscript import load_torchscript
 from mnist_lightning.models import feature_cache, weights
 from mnist_lightning.models.resnet50 import IMAGENET_MEAN, IMAGENET_STD
 from mnist_lightning.models.weights import Pretrained

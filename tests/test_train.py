@@ -21,7 +21,7 @@ from mnist_lightning.data.embedded import load_embedded
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.predictions import read_predictions
 from mnist_lightning.evaluation.record import Record, read_record
-from mnist_lightning.export import load_torchscript
+from mnist_lightning.formats.torchscript import load_torchscript
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.train import main
 

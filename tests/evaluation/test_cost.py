@@ -12,7 +12,7 @@ from mnist_lightning.evaluation.cost import (
 )
 from mnist_lightning.evaluation.peak_memory import measure_peak_memory, own_peak_bytes
 from mnist_lightning.evaluation.schema import Parameters
-from mnist_lightning.export import export_torchscript, load_torchscript
+from mnist_lightning.formats.torchscript import export_torchscript, load_torchscript
 
 MB = 1_000_000
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.errors import UserError
-from mnist_lightning.export import export_torchscript, load_torchscript
+from mnist_lightning.formats.torchscript import export_torchscript, load_torchscript
 from mnist_lightning.models.cnn import CNN
 
 
@@ -62,7 +62,9 @@ def test_a_file_that_differs_is_told_by_its_parity(
 ) -> None:
     torch.manual_seed(1)
     other = export_torchscript(CNN((4, 8)), tmp_path / "other.pt", tiny_digits.images)
-    monkeypatch.setattr("mnist_lightning.export.load_torchscript", lambda path: other.model)
+    monkeypatch.setattr(
+        "mnist_lightning.formats.torchscript.load_torchscript", lambda path: other.model
+    )
 
     parity = export_torchscript(network, tmp_path / "model.pt", tiny_digits.images).parity
 

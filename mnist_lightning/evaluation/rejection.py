@@ -1,0 +1,67 @@
+"""When a model had better say "I don't know": a confidence below which it gives no answer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mnist_lightning.evaluation.calibration import Labels, Probabilities, fit_temperature, scale
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A rule for giving no answer, fitted on validation images alone.
+
+    Attributes:
+        temperature: By what the logits are divided before the confidence is read, 0.05 to 20.
+        threshold: An image is answered if its calibrated confidence, the largest probability, is
+            at least this; 0 to 1.
+        error_rate: The largest share of errors among answered images that was asked for, 0 to 1.
+        coverage: Share of the validation images that are answered, 0 to 1.
+        errors: Number of errors among the answered validation images.
+        answered: Number of answered validation images.
+    """
+
+    temperature: float
+    threshold: float
+    error_rate: float
+    coverage: float
+    errors: int
+    answered: int
+
+
+def fit_rejection(probabilities: Probabilities, labels: Labels, error_rate: float) -> Rejection:
+    """Choose the temperature and the lowest threshold that keep to an error rate.
+
+    It is the rate that was *observed* on these images, which promises it for images like them, not
+    for photographs (selective classification, El-Yaniv and Wiener, JMLR 2010).
+
+    Args:
+        probabilities: Floats, ``(M, 10)``, rows sum to 1, of images that were not trained on;
+            ``M`` is at least 1.
+        labels: int64, ``(M,)``, each 0 to 9.
+        error_rate: Largest share of errors among the answered images, 0 to 1.
+
+    Returns:
+        The rule. Where even the most confident image is an error, it answers nothing.
+    """
+    temperature = fit_temperature(probabilities, labels)
+    scaled = scale(probabilities, temperature)
+    confidence = scaled.max(axis=1)
+    order = np.argsort(-confidence, kind="stable")
+    errors = np.cumsum((scaled.argmax(axis=1) != labels)[order])
+    counts = np.arange(1, len(labels) + 1)
+    # A threshold cannot part images of equal confidence: only the last of them may end the list.
+    falling = np.append(np.diff(confidence[order]) < 0, True)
+    allowed = np.flatnonzero(falling & (errors <= error_rate * counts))
+    if len(allowed) == 0:
+        above_all = float(np.nextafter(1.0, 2.0))
+        return Rejection(temperature, above_all, error_rate, 0.0, 0, 0)
+    last = int(allowed[-1])
+    return Rejection(
+        temperature=temperature,
+        threshold=float(confidence[order[last]]),
+        error_rate=error_rate,
+        coverage=(last + 1) / len(labels),
+        errors=int(errors[last]),
+        answered=last + 1,
+    )
