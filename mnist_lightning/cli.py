@@ -11,7 +11,8 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 from mnist_lightning import models
 from mnist_lightning.command_line import preset_of
-from mnist_lightning.data import Augmentation, MNISTDataModule
+from mnist_lightning.data.augmentation import Augmentation
+from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.errors import UserError
 from mnist_lightning.messages import shorten
 from mnist_lightning.models import DigitClassifier

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lightning import Callback, Trainer
 
-from mnist_lightning.data import MNISTDataModule
+from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.training import stopwatch
 from mnist_lightning.training.stopwatch import Stopwatch
