@@ -38,6 +38,7 @@ ON_TOP = {
     *("cli", "train", "results", "seeds"),
     *("compare", "comparing", "comparison_files", "contestants", "report"),
     *("loading", "trained"),
+    *("demo", "page"),
 }
 
 NETWORKS = [
@@ -145,7 +146,7 @@ def test_networks_are_plain_modules_of_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["__init__.py", "command.py", "command_line.py", "presets.py", "train.py"]
+    "name", ["__init__.py", "command.py", "command_line.py", "presets.py", "train.py", "demo.py"]
 )
 def test_what_answers_at_once_imports_nothing_heavy_at_its_top(name: str) -> None:
     """``--help`` and mistakes in the command line must not wait for torch."""
