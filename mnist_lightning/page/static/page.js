@@ -17,7 +17,7 @@ const marks = () => past[past.length - 1];
 // ---- drawing
 
 function paint(context, side, ink) {
-  context.strokeStyle = ink;
+  context.strokeStyle = context.fillStyle = ink;
   context.lineWidth = STROKE_WIDTH * side;
   context.lineCap = context.lineJoin = "round";
   for (const mark of marks()) {
@@ -26,10 +26,13 @@ function paint(context, side, ink) {
       context.drawImage(digitCanvas(mark.pixels, ink), 0, 0, side, side);
       continue;
     }
+    const points = mark.points.map(([x, y]) => [x * side, y * side]);
+    // A line of one point leaves no ink, but a pen put down does.
     context.beginPath();
-    context.moveTo(mark.points[0][0] * side, mark.points[0][1] * side);
-    // A stroke of one point is a dot: a line to itself has round ends.
-    for (const [x, y] of mark.points) context.lineTo(x * side, y * side);
+    context.arc(...points[0], context.lineWidth / 2, 0, 2 * Math.PI);
+    context.fill();
+    context.beginPath();
+    for (const [x, y] of points) context.lineTo(x, y);
     context.stroke();
   }
 }
@@ -79,6 +82,7 @@ function redraw() {
   const strokes = marks().filter(mark => mark.points).length;
   const digit = marks().find(mark => mark.pixels);
   const content = [digit?.description, strokes && `${strokes} stroke${strokes > 1 ? "s" : ""}`];
+  byId("chosen").textContent = digit ? `${digit.description}.` : "";
   paper.ariaLabel = `Drawing area, ${content.filter(Boolean).join(" and ") || "empty"}`;
   byId("undo").disabled = past.length === 1;
   byId("clear").disabled = marks().length === 0;
@@ -210,10 +214,10 @@ function card(model) {
   return cards.get(model.name);
 }
 
-function showModel(model, majority) {
+function showModel(model, isApart) {
   const article = card(model), { digit, sure } = model;
   article.classList.toggle("unsure", !sure);
-  article.classList.toggle("apart", majority !== null && digit !== majority);
+  article.classList.toggle("apart", isApart);
   article.querySelector(".digit").textContent = sure ? digit : `${digit}?`;
   article.querySelector(".sureness").textContent =
     sure ? percent(model.probabilities[digit]) : `not sure, ${percent(model.probabilities[digit])}`;
@@ -225,28 +229,25 @@ function showModel(model, majority) {
   });
 }
 
-// The digit that most models read; the first model's where as many read another.
-function mostRead(models) {
+// The digit that more than half of the models read, so that the others stand apart; or null.
+function majorityOf(models) {
   const count = digit => models.filter(model => model.digit === digit).length;
-  return models.reduce((best, { digit }) => (count(digit) > count(best) ? digit : best), models[0].digit);
+  return models.find(({ digit }) => 2 * count(digit) > models.length)?.digit ?? null;
 }
 
 const inWords = model => `${model.title}: ${model.sure ? "" : "not sure, perhaps "}${model.digit}`;
 
 function show(answer, roundTrip) {
   const { models, agree } = answer;
-  for (const model of models) showModel(model, agree ? null : mostRead(models));
+  const majority = majorityOf(models);
+  for (const model of models) showModel(model, model.digit !== majority);
   drawDigit(seen, bytes(answer.seen));
   seen.ariaLabel = "What the models see: the drawing in 28 by 28 pixels";
   byId("latency").textContent =
     `Answered in ${answer.milliseconds.toFixed(1)} ms, ${roundTrip.toFixed(1)} ms with the way there and back.`;
-  const unsure = models.filter(model => !model.sure).length;
-  const said = models.map(inWords).join(". ");
-  const agreement = agree ? `All read ${models[0].digit}.` : `The models disagree. ${said}.`;
-  const doubt = unsure ? ` ${unsure} of ${models.length} not sure.` : "";
-  say(models.length === 1 ? `${said}.` : agree ? agreement + doubt : agreement, !agree);
-  announce(models.length === 1 || !agree ? byId("verdict").textContent : `${agreement} ${said}.`);
-  document.documentElement.dataset.answers = Number(document.documentElement.dataset.answers ?? 0) + 1;
+  const said = `${models.map(inWords).join(". ")}.`;
+  say(agree ? said : `The models disagree. ${said}`, !agree);
+  announce(`${byId("chosen").textContent} ${byId("verdict").textContent}`.trim());
 }
 
 function say(text, split = false) {
