@@ -8,10 +8,10 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from mnist_lightning.page.guard import Guard
 from mnist_lightning.page.reading import SIDES, NoPictureError
@@ -68,7 +68,7 @@ class Readings:
         self._waiting -= 1
 
 
-def make_app(read: Read, examples: dict[str, Any], host: str = "localhost") -> Starlette:
+def make_app(read: Read, examples: dict[str, Any], host: str = "localhost") -> ASGIApp:
     """Put the application together.
 
     Args:
@@ -86,15 +86,16 @@ def make_app(read: Read, examples: dict[str, Any], host: str = "localhost") -> S
         return JSONResponse(examples)
 
     static = [Route(path, _static(*file), methods=["GET"]) for path, file in STATIC.items()]
-    return Starlette(
+    application = Starlette(
         routes=[
             *static,
             Route("/examples", show_examples, methods=["GET"]),
             Route("/predict", predict, methods=["POST"]),
         ],
-        middleware=[Middleware(Guard, host=host)],
         exception_handlers={HTTPException: _refuse, 500: _fail},
     )
+    # Around all of it, and not among Starlette's middleware: errors carry the headers as well.
+    return Guard(application, host)
 
 
 def _static(name: str, media_type: str) -> Callable[[Request], Any]:

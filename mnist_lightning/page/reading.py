@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from mnist_lightning.handwriting.prepare import SIDE as DIGIT_SIDE
 from mnist_lightning.handwriting.prepare import prepare_digit
 from mnist_lightning.trained import TrainedModel
 
@@ -16,8 +17,6 @@ Pixels = npt.NDArray[np.uint8]
 
 #: Side of the pictures that the page sends of a drawing.
 DRAWING_SIDE = 112
-#: Side of what the networks take.
-DIGIT_SIDE = 28
 #: The only lengths of a body, so that nothing has to be parsed.
 SIDES = {side * side: side for side in (DIGIT_SIDE, DRAWING_SIDE)}
 #: A picture without a pixel above this holds no ink.

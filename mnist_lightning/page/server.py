@@ -7,7 +7,7 @@ from typing import Any
 
 import h11
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mnist_lightning.errors import UserError
@@ -81,7 +81,7 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
-def make_server(app: Starlette) -> uvicorn.Server:
+def make_server(app: ASGIApp) -> uvicorn.Server:
     """Set uvicorn up; ``server.run(sockets=[listen(...)])`` serves until Ctrl-C."""
     config: dict[str, Any] = {
         "http": ImpatientProtocol,

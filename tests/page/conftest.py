@@ -29,7 +29,8 @@ class AlwaysSeven(torch.nn.Module):
 @pytest.fixture(scope="session")
 def models() -> list[TrainedModel]:
     """The CNN of this repository, and one that disagrees about all but one digit."""
-    stubborn = TrainedModel("stubborn", "Always <7>", Path("stubborn.pt"), AlwaysSeven(), None)
+    path = Path("stubborn.pt")
+    stubborn = TrainedModel("stubborn", "Always <7>", path, AlwaysSeven().eval(), None)
     return [load_trained(TRAINED), stubborn]
 
 

@@ -1,4 +1,5 @@
 import base64
+import contextlib
 import http.client
 import json
 import socket
@@ -40,6 +41,20 @@ def read(url: str, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
     status, _, content = ask(url, "/predict", body, **headers)
     assert content.count(b"\n") == 0
     return status, json.loads(content)
+
+
+def converse(url: str, *sent: bytes) -> bytes:
+    """Send bytes as they are, and return the beginning of what comes back."""
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+        for part in sent:
+            client.sendall(part)
+        return client.recv(100)
+
+
+def head(url: str, *headers: str) -> bytes:
+    lines = ("POST /predict HTTP/1.1", f"Host: {urlsplit(url).netloc}", *headers)
+    return "\r\n".join((*lines, "Content-Type: application/octet-stream", "", "")).encode()
 
 
 def test_every_model_answers_with_probabilities_and_how_sure_it_is(url: str) -> None:
@@ -85,25 +100,22 @@ def test_noise_leaves_the_network_of_this_repository_unsure(url: str) -> None:
         (b"\x00" * 784, 400),
         (b'{"pixels": [1, 2, 3]}', 400),
         (b"\xff" * (DRAWING_SIDE**2 + 1), 413),
-        (b"\xff" * 3_000_000, 413),
     ],
-    ids=["empty", "short", "long", "no ink", "json", "one too many", "huge"],
+    ids=["empty", "short", "long", "no ink", "json", "one too many"],
 )
 def test_what_is_no_picture_is_refused_in_one_line(url: str, body: bytes, status: int) -> None:
     assert read(url, body)[0] == status
     assert read(url, bar())[0] == 200
 
 
+def test_a_body_that_is_announced_to_be_huge_is_not_waited_for(url: str) -> None:
+    assert converse(url, head(url, f"Content-Length: {10**13}")).startswith(b"HTTP/1.1 413")
+
+
 def test_an_endless_body_without_a_length_is_cut_off(url: str) -> None:
-    address = urlsplit(url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
-        client.sendall(
-            f"POST /predict HTTP/1.1\r\nHost: {address.netloc}\r\nTransfer-Encoding: chunked\r\n"
-            "Content-Type: application/octet-stream\r\n\r\n".encode()
-        )
-        for _ in range(3):
-            client.sendall(b"2000\r\n" + b"x" * 0x2000 + b"\r\n")
-        assert client.recv(100).startswith(b"HTTP/1.1 413")
+    chunk = b"2000\r\n" + b"x" * 0x2000 + b"\r\n"
+    answer = converse(url, head(url, "Transfer-Encoding: chunked"), chunk, chunk)
+    assert answer.startswith(b"HTTP/1.1 413")
 
 
 @pytest.mark.parametrize(
@@ -198,29 +210,19 @@ def test_clients_that_say_nothing_are_hung_up_on(
     serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch, beginning: bytes
 ) -> None:
     monkeypatch.setattr(server, "HEADER_SECONDS", 0.2)
-    address = urlsplit(serve(lambda body: {}))
-    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
-        client.sendall(beginning)
-        assert client.recv(100) == b""
+    assert converse(serve(lambda body: {}), beginning) == b""
 
 
 def test_a_picture_that_arrives_too_slowly_is_refused(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "BODY_SECONDS", 0.2)
-    address = urlsplit(url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
-        client.sendall(
-            f"POST /predict HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: 784\r\n"
-            "Content-Type: application/octet-stream\r\n\r\nabc".encode()
-        )
-        assert client.recv(100).startswith(b"HTTP/1.1 408")
+    assert converse(url, head(url, "Content-Length: 784"), b"abc").startswith(b"HTTP/1.1 408")
 
 
 def test_garbage_instead_of_http_does_no_harm(url: str) -> None:
-    address = urlsplit(url)
     for garbage in (b"\x16\x03\x01" * 50, b"GET / HTTP/9.9\r\n\r\n", b"A" * 100_000):
-        with socket.create_connection((address.hostname, address.port), timeout=10) as client:
-            client.sendall(garbage)
-            assert client.recv(100).startswith(b"HTTP/1.1 4")
+        # It may be hung up on before all of it is sent.
+        with contextlib.suppress(ConnectionError):
+            assert converse(url, garbage).startswith(b"HTTP/1.1 4")
     assert read(url, bar())[0] == 200
