@@ -1,7 +1,6 @@
 """Who may talk to the server: the page itself, and programs on purpose; no other web site."""
 
 import ipaddress
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -74,7 +73,7 @@ class Guard:
         return True
 
 
-def _with_headers(send: Send) -> Callable[[Message], object]:
+def _with_headers(send: Send) -> Send:
     async def guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
             MutableHeaders(scope=message).update(SECURITY_HEADERS)
