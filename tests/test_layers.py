@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "evaluation": set(),
     "reporting": {"evaluation"},
     "formats": {"evaluation"},
+    "handwriting": set(),
     "presets": set(),
     "messages": set(),
     "quiet": set(),
@@ -38,6 +39,7 @@ ON_TOP = {
     *("cli", "train", "results", "seeds"),
     *("compare", "comparing", "comparison_files", "contestants", "report"),
     *("loading", "trained"),
+    *("demo", "page"),
 }
 
 NETWORKS = [
@@ -145,7 +147,7 @@ def test_networks_are_plain_modules_of_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["__init__.py", "command.py", "command_line.py", "presets.py", "train.py"]
+    "name", ["__init__.py", "command.py", "command_line.py", "presets.py", "train.py", "demo.py"]
 )
 def test_what_answers_at_once_imports_nothing_heavy_at_its_top(name: str) -> None:
     """``--help`` and mistakes in the command line must not wait for torch."""
