@@ -38,6 +38,7 @@ ON_TOP = {
     *("cli", "train", "results", "seeds"),
     *("compare", "comparing", "comparison_files", "contestants", "report"),
     *("loading", "trained"),
+    *("export", "exporting", "exportable", "quantising", "card"),
 }
 
 NETWORKS = [
