@@ -19,6 +19,8 @@ from mnist_lightning.formats.restoring import restore_network
 from mnist_lightning.loading import load_network
 from mnist_lightning.training.runs import check_fits, read_checkpoint
 
+#: What stands for the name of a file where the network comes straight from its training.
+TRAINING = "training"
 #: Test images on which float32 and the precision of the training may disagree.
 TOLERATED = 3
 

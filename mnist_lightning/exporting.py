@@ -18,7 +18,7 @@ from mnist_lightning.evaluation.exports import (
 )
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.record import Record, describe_file
-from mnist_lightning.exportable import Source
+from mnist_lightning.exportable import TRAINING, Source
 from mnist_lightning.formats.onnx import PACKAGES, export_onnx, missing_packages
 from mnist_lightning.formats.parity import measure_parity
 from mnist_lightning.formats.program import export_program, plain_copy
@@ -77,7 +77,7 @@ def export_formats(source: Source, formats: Sequence[str], folder: Path) -> Expo
         files=tuple(files),
         quantisation=try_int8(source, folder, expected) if int8 else None,
     )
-    if source.name not in ("training", f"{name}_model.pt") and "torchscript" in wanted:
+    if source.name not in (TRAINING, f"{name}_model.pt") and "torchscript" in wanted:
         _update_record(source.record, exports, folder)
     exports.write(folder / f"{name}_exports.json")
     return exports
@@ -88,7 +88,7 @@ def _write(format_name: str, source: Source, path: Path) -> None:
         export_program(source.network, path, source.metadata)
     elif format_name == "onnx":
         export_onnx(source.network, path, source.metadata)
-    elif source.name not in (path.name, "training"):
+    elif source.name not in (path.name, TRAINING):
         # From a checkpoint. Otherwise the file is where the weights come from, and its hash is in
         # the record: it stays as it is and is compared like the others.
         export_torchscript(source.network, path, source.test.images, source.metadata)
