@@ -4,6 +4,7 @@ from mnist_lightning.evaluation.calibration import Calibration
 from mnist_lightning.evaluation.exports import Exports
 from mnist_lightning.evaluation.record import Record
 from mnist_lightning.evaluation.rejection import Rejection
+from mnist_lightning.reporting.comparison_rows import percent
 from mnist_lightning.reporting.exports import describe_quantisation, exports_table
 
 
@@ -85,14 +86,14 @@ def _metrics(record: Record) -> str:
     return (
         "## Metrics\n\n"
         f"| On the {test.n:,} test images | |\n| --- | ---: |\n"
-        f"| Accuracy | {test.accuracy:.2%} |\n"
-        f"| {level:.0%} interval (Wilson) | {low:.2%} to {high:.2%} |\n"
+        f"| Accuracy | {percent(test.accuracy)} |\n"
+        f"| {100 * level:.0f} % interval (Wilson) | {percent(low)} to {percent(high)} |\n"
         f"| Errors | {test.n - test.correct:,} |\n"
         f"| Macro F1 | {test.macro_f1:.4f} |\n"
-        f"| Lowest recall of a digit | {worst.recall:.2%} (digit {worst.digit}) |\n"
+        f"| Lowest recall of a digit | {percent(worst.recall)} (digit {worst.digit}) |\n"
         f"| Most frequent mistakes | {pairs or 'none'} |\n"
         f"| For comparison: validation accuracy, flattered by the choice of the epoch | "
-        f"{validation.accuracy:.2%} |\n"
+        f"{percent(validation.accuracy)} |\n"
         f"| Time for one image | {record.latency.single.p50_ms:.2f} ms, median "
         f"({record.environment.processor}, {record.latency.threads} threads) |\n\n"
         "The interval covers the choice of test images, not the luck of the training's seed."
@@ -108,7 +109,7 @@ def _calibration(calibration: Calibration | None, rejection: Rejection | None) -
     raw, scaled = calibration.raw, calibration.scaled
     refusing = (
         f"Answering only where the calibrated confidence is at least {rejection.threshold:.4f} "
-        f"leaves {rejection.coverage:.1%} of the validation images, {rejection.errors} of these "
+        f"leaves {100 * rejection.coverage:.1f} % of the validation images, {rejection.errors} of these "
         f"{rejection.answered:,} read wrongly."
         if rejection.answered
         else "No threshold on the confidence keeps the errors on validation images that low."
@@ -150,7 +151,7 @@ def _files(record: Record, exports: Exports | None) -> str:
             "## Files\n\n"
             f"`{file.name}` ({parity.format}, {file.bytes / 1e3:,.0f} kB): differs from the "
             f"network by at most {parity.max_abs_difference:.1e} in a logit, same digit on "
-            f"{parity.argmax_agreement:.2%} of {parity.n:,} test images. `scripts/export.py` "
+            f"{percent(parity.argmax_agreement)} of {parity.n:,} test images. `scripts/export.py` "
             "writes other formats."
         )
     text = (

@@ -1,6 +1,7 @@
 """What an export says on the terminal, and its tables in documents."""
 
 from mnist_lightning.evaluation.exports import Exports, Quantisation
+from mnist_lightning.reporting.comparison_rows import percent
 
 
 def describe_exports(exports: Exports) -> str:
@@ -11,8 +12,8 @@ def describe_exports(exports: Exports) -> str:
         parity = one.parity
         lines.append(
             f"  {one.file.name}: {one.file.bytes / 1e3:,.0f} kB, differs by at most "
-            f"{parity.max_abs_difference:.1e}, same digit on {parity.argmax_agreement:.2%} of "
-            f"{parity.n:,} images, accuracy {one.accuracy:.2%}"
+            f"{parity.max_abs_difference:.1e}, same digit on {percent(parity.argmax_agreement)} of "
+            f"{parity.n:,} images, accuracy {percent(one.accuracy)}"
         )
     if exports.quantisation is not None:
         lines.append(f"  {describe_quantisation(exports.quantisation)}")
@@ -27,7 +28,7 @@ def describe_quantisation(int8: Quantisation) -> str:
         f"{int8.speedup_batched:.2f} times with {int8.batch_size}"
     )
     facts = (
-        f"{int8.bytes / 1e3:,.0f} kB, accuracy {int8.accuracy:.2%} ({change} points), {speed} "
+        f"{int8.bytes / 1e3:,.0f} kB, accuracy {percent(int8.accuracy)} ({change} points), {speed} "
         f"as the float file on this processor ({int8.processor}, {int8.threads} "
         f"thread{'s'[: int8.threads != 1]})"
     )
@@ -46,7 +47,7 @@ def exports_table(exports: Exports) -> str:
         parity = one.parity
         rows.append(
             f"| `{one.file.name}` | {parity.format} | {one.file.bytes / 1e3:,.0f} kB | "
-            f"{parity.max_abs_difference:.1e} | {parity.argmax_agreement:.2%} of {parity.n:,} | "
-            f"{one.accuracy:.2%} |"
+            f"{parity.max_abs_difference:.1e} | {percent(parity.argmax_agreement)} of {parity.n:,} | "
+            f"{percent(one.accuracy)} |"
         )
     return "\n".join(rows)
