@@ -86,14 +86,14 @@ def _metrics(record: Record) -> str:
     return (
         "## Metrics\n\n"
         f"| On the {test.n:,} test images | |\n| --- | ---: |\n"
-        f"| Accuracy | {percent(test.accuracy)} |\n"
-        f"| {100 * level:.0f} % interval (Wilson) | {percent(low)} to {percent(high)} |\n"
+        f"| Accuracy | {percent(test.accuracy)} % |\n"
+        f"| {100 * level:.0f} % interval (Wilson) | {percent(low)} % to {percent(high)} % |\n"
         f"| Errors | {test.n - test.correct:,} |\n"
         f"| Macro F1 | {test.macro_f1:.4f} |\n"
-        f"| Lowest recall of a digit | {percent(worst.recall)} (digit {worst.digit}) |\n"
+        f"| Lowest recall of a digit | {percent(worst.recall)} % (digit {worst.digit}) |\n"
         f"| Most frequent mistakes | {pairs or 'none'} |\n"
         f"| For comparison: validation accuracy, flattered by the choice of the epoch | "
-        f"{percent(validation.accuracy)} |\n"
+        f"{percent(validation.accuracy)} % |\n"
         f"| Time for one image | {record.latency.single.p50_ms:.2f} ms, median "
         f"({record.environment.processor}, {record.latency.threads} threads) |\n\n"
         "The interval covers the choice of test images, not the luck of the training's seed."
@@ -109,8 +109,8 @@ def _calibration(calibration: Calibration | None, rejection: Rejection | None) -
     raw, scaled = calibration.raw, calibration.scaled
     refusing = (
         f"Answering only where the calibrated confidence is at least {rejection.threshold:.4f} "
-        f"leaves {100 * rejection.coverage:.1f} % of the validation images, {rejection.errors} of these "
-        f"{rejection.answered:,} read wrongly."
+        f"leaves {100 * rejection.coverage:.1f} % of the validation images, "
+        f"{rejection.errors} of these {rejection.answered:,} read wrongly."
         if rejection.answered
         else "No threshold on the confidence keeps the errors on validation images that low."
     )
@@ -151,8 +151,8 @@ def _files(record: Record, exports: Exports | None) -> str:
             "## Files\n\n"
             f"`{file.name}` ({parity.format}, {file.bytes / 1e3:,.0f} kB): differs from the "
             f"network by at most {parity.max_abs_difference:.1e} in a logit, same digit on "
-            f"{percent(parity.argmax_agreement)} of {parity.n:,} test images. `scripts/export.py` "
-            "writes other formats."
+            f"{percent(parity.argmax_agreement)} % of {parity.n:,} test images. "
+            "`scripts/export.py` writes other formats."
         )
     text = (
         f"## Files\n\n{exports_table(exports)}\n\nEach was loaded again and compared with the "
