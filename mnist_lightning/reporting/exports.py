@@ -12,8 +12,9 @@ def describe_exports(exports: Exports) -> str:
         parity = one.parity
         lines.append(
             f"  {one.file.name}: {one.file.bytes / 1e3:,.0f} kB, differs by at most "
-            f"{parity.max_abs_difference:.1e}, same digit on {percent(parity.argmax_agreement)} % of "
-            f"{parity.n:,} images, accuracy {percent(one.accuracy)} %"
+            f"{parity.max_abs_difference:.1e}, same digit on "
+            f"{percent(parity.argmax_agreement)} % of {parity.n:,} images, "
+            f"accuracy {percent(one.accuracy)} %"
         )
     if exports.quantisation is not None:
         lines.append(f"  {describe_quantisation(exports.quantisation)}")
@@ -28,8 +29,8 @@ def describe_quantisation(int8: Quantisation) -> str:
         f"{int8.speedup_batched:.2f} times with {int8.batch_size}"
     )
     facts = (
-        f"{int8.bytes / 1e3:,.0f} kB, accuracy {percent(int8.accuracy)} % ({change} points), {speed} "
-        f"as the float file on this processor ({int8.processor}, {int8.threads} "
+        f"{int8.bytes / 1e3:,.0f} kB, accuracy {percent(int8.accuracy)} % ({change} points), "
+        f"{speed} as the float file on this processor ({int8.processor}, {int8.threads} "
         f"thread{'s'[: int8.threads != 1]})"
     )
     if int8.file is None:
