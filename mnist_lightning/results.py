@@ -153,7 +153,7 @@ def _export_others(cli: StudyCLI, record: Record, environment: Environment) -> l
     formats = installed_formats() if others is None else ["torchscript", *others]
     exports = export_formats(source, formats, folder)
     written = [folder / one.file.name for one in exports.files[1:]]
-    return [*written, write_card(folder, cli.name)]
+    return [*written, folder / f"{cli.name}_exports.json", write_card(folder, cli.name)]
 
 
 def _describe_model(cli: StudyCLI, path: Path) -> ModelDescription:
