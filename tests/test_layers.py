@@ -40,6 +40,7 @@ ON_TOP = {
     *("compare", "comparing", "comparison_files", "contestants", "report"),
     *("loading", "trained"),
     *("demo", "page"),
+    *("export", "exporting", "exportable", "quantising", "card"),
 }
 
 NETWORKS = [
