@@ -24,8 +24,9 @@ ALLOWED: dict[str, set[str]] = {
     "data": set(),
     "models": set(),
     "training": {"models"},
-    "evaluation": set(),
-    "reporting": {"evaluation"},
+    "corruptions": set(),
+    "evaluation": {"corruptions"},
+    "reporting": {"evaluation", "corruptions"},
     "formats": {"evaluation"},
     "presets": set(),
     "messages": set(),
@@ -38,6 +39,7 @@ ON_TOP = {
     *("cli", "train", "results", "seeds"),
     *("compare", "comparing", "comparison_files", "contestants", "report"),
     *("loading", "trained"),
+    *("robustness", "robustness_files", "robustness_trials"),
 }
 
 NETWORKS = [
@@ -50,7 +52,7 @@ NETWORKS = [
 #: The files that may know Lightning.
 LIGHTNING = ["data/datamodule.py", "models/*classifier*.py", "training/*.py", "cli.py"]
 #: The files that may draw.
-MATPLOTLIB = ["reporting/*.py", "results.py", "comparison_files.py"]
+MATPLOTLIB = ["reporting/*.py", "results.py", "comparison_files.py", "robustness_files.py"]
 
 
 @lru_cache

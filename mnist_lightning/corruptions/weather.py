@@ -78,9 +78,7 @@ def plasma(draws: Draws, decay: float, size: int = FOG_SIZE) -> Floats:
     return clouds / clouds.max(axis=(1, 2), keepdims=True)
 
 
-def spatter(
-    images: Pixels, draws: Draws, drops: tuple[float, float, float], blur: float
-) -> Pixels:
+def spatter(images: Pixels, draws: Draws, drops: tuple[float, float, float], blur: float) -> Pixels:
     """Cover parts of each image with opaque drops of dark grey mud.
 
     Args:
