@@ -22,7 +22,7 @@ from mnist_lightning.reporting.robustness_figure import (
 from mnist_lightning.storage import atomic_path
 
 # Screens show no more; at the DPI of the other figures these would take over 300 kB.
-DPI = 110
+DPI = 90
 
 
 def write_robustness(

@@ -94,6 +94,6 @@ def _between(ends: Integers, columns: Floats, where: tuple[int, int]) -> npt.NDA
 
 
 def _ink(distance: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """MNIST-C's pen: full in the middle of a stroke, fading by a logarithm, none after 1.5 pixels."""
+    """Ink of a pen: full in the middle of a stroke, fading by a logarithm, gone at 1.5 pixels."""
     near = np.clip(np.abs(distance) / STROKE_REACH, 0, 1 - 1e-9)
     return np.clip(1 + np.log1p(-near), 0, 1)
