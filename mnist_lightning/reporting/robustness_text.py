@@ -1,7 +1,7 @@
 """Robustness as text: for the terminal and for the technical report."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mnist_lightning.evaluation.robustness import RobustModel, Robustness
@@ -67,6 +67,29 @@ def rows(record: Robustness) -> list[Row]:
         row("Mean corruption error", [model.mean_corruption_error for model in models]),
         row(f"mCE against {models[0].name}"[:LABEL_WIDTH], [model.relative for model in models]),
     ]
+
+
+def beside_clean_accuracy(record: Robustness, files: Mapping[str, str]) -> str | None:
+    """Put the mean corruption error beside clean accuracy, for the models of a comparison.
+
+    Args:
+        record: The record.
+        files: SHA-256 of the exported file of each compared model, by the model's name.
+
+    Returns:
+        Lines of at most 100 columns; None where the record is of none of these files.
+    """
+    fitting = [model for model in record.models if files.get(model.name) == model.file.sha256]
+    if not fitting:
+        return None
+    images, corruptions = f"{record.images:,} images", len(fitting[0].corruptions)
+    head = f"Under {corruptions} corruption{'s'[: corruptions != 1]} ({images}, robustness.json):"
+    lines = [
+        f"  {model.name:<{LABEL_WIDTH}} clean accuracy {percent(1 - model.clean.rate)} %, "
+        f"mean corruption error {percent(model.mean_corruption_error)} %"
+        for model in fitting
+    ]
+    return "\n".join([head, *lines])
 
 
 def title(name: str) -> str:
