@@ -24,8 +24,9 @@ ALLOWED: dict[str, set[str]] = {
     "data": set(),
     "models": set(),
     "training": {"models"},
-    "evaluation": set(),
-    "reporting": {"evaluation"},
+    "corruptions": set(),
+    "evaluation": {"corruptions"},
+    "reporting": {"evaluation", "corruptions"},
     "formats": {"evaluation"},
     "handwriting": set(),
     "presets": set(),
@@ -41,6 +42,7 @@ ON_TOP = {
     *("loading", "trained"),
     *("demo", "page"),
     *("export", "exporting", "exportable", "quantising", "card"),
+    *("robustness", "robustness_files", "robustness_trials"),
 }
 
 NETWORKS = [
@@ -53,7 +55,7 @@ NETWORKS = [
 #: The files that may know Lightning.
 LIGHTNING = ["data/datamodule.py", "models/*classifier*.py", "training/*.py", "cli.py"]
 #: The files that may draw.
-MATPLOTLIB = ["reporting/*.py", "results.py", "comparison_files.py"]
+MATPLOTLIB = ["reporting/*.py", "results.py", "comparison_files.py", "robustness_files.py"]
 
 
 @lru_cache
