@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "evaluation": set(),
     "reporting": {"evaluation"},
     "formats": {"evaluation"},
+    "handwriting": set(),
     "presets": set(),
     "messages": set(),
     "quiet": set(),
