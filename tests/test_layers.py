@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
 ON_TOP = {
     *("cli", "train", "results", "seeds"),
     *("compare", "comparing", "comparison_files", "contestants", "report"),
-    *("loading", "trained"),
+    *("loading", "trained", "predict", "digit_inputs"),
 }
 
 NETWORKS = [
@@ -146,7 +146,7 @@ def test_networks_are_plain_modules_of_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["__init__.py", "command.py", "command_line.py", "presets.py", "train.py"]
+    "name", ["__init__.py", "command.py", "command_line.py", "presets.py", "train.py", "predict.py"]
 )
 def test_what_answers_at_once_imports_nothing_heavy_at_its_top(name: str) -> None:
     """``--help`` and mistakes in the command line must not wait for torch."""
