@@ -17,6 +17,7 @@ from mnist_lightning.errors import DataError, OutputError
 
 if TYPE_CHECKING:
     from mnist_lightning.digit_inputs import InputDigit
+    from mnist_lightning.handwriting.ink import Invert
     from mnist_lightning.reporting.answers_text import ReadDigit
     from mnist_lightning.trained import TrainedModel
 
@@ -129,18 +130,22 @@ def _share(text: str) -> float:
     return value
 
 
-def _read(paths: list[Path], invert: str) -> tuple[list[InputDigit], dict[str, str]]:
+def _read(paths: list[Path], invert: Invert) -> tuple[list[InputDigit], dict[str, str]]:
     """Read all files; those that fail are told at once and do not stop the others."""
     from mnist_lightning.digit_inputs import expand, read_digits
 
     inputs: list[InputDigit] = []
     failed: dict[str, str] = {}
-    for path in expand(paths):
+
+    def read(path: Path) -> None:
         try:
-            inputs += read_digits(path, invert)  # type: ignore[arg-type]  # argparse has checked it
+            inputs.extend(read_digits(path, invert))
         except (DataError, OSError) as error:
             failed[str(path)] = str(error)
             print(f"error: {error}", file=sys.stderr)
+
+    for path in expand(paths):
+        read(path)
     return inputs, failed
 
 

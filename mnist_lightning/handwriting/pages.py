@@ -62,7 +62,7 @@ def _read_image(path: Path) -> Grey:
     except MemoryError:
         raise DataError(f"{path}: it does not fit into memory.") from None
     except _DAMAGED as error:
-        raise DataError(f"{path}: it is a damaged image ({str(error):.80}).") from error
+        raise DataError(f"{path}: it is a damaged image ({error!s:.80}).") from error
 
 
 def to_grey(image: Image.Image) -> Grey:

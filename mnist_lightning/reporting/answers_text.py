@@ -113,7 +113,7 @@ def answers_csv(digits: Sequence[ReadDigit]) -> str:
     """A row for each digit and model."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow("file page number label model digit confidence answered".split())
+    writer.writerow(["file", "page", "number", "label", "model", "digit", "confidence", "answered"])
     for digit in digits:
         for answer in digit.answers:
             label = "" if digit.label is None else digit.label
