@@ -12,7 +12,8 @@ from mnist_lightning.errors import DataError
 from mnist_lightning.handwriting.ink import Invert, find_ink
 from mnist_lightning.handwriting.prepare import prepare_digit
 
-MAX_DIGITS = 500
+#: Of strokes on a page: with more it is a texture, and joining them would take minutes.
+MAX_PARTS = 600
 
 Mask = npt.NDArray[np.bool_]
 Ink = npt.NDArray[np.float64]
@@ -65,7 +66,7 @@ def find_digits(grey: npt.NDArray[np.floating], invert: Invert = "auto") -> list
         The digits, row by row and from left to right; none on a blank page.
 
     Raises:
-        DataError: There are more than 500, so that these are hardly digits.
+        DataError: There are more than 600 strokes, so that these are hardly digits.
     """
     ink = find_ink(grey, invert)
     if ink is None:
@@ -79,9 +80,9 @@ def find_digits(grey: npt.NDArray[np.floating], invert: Invert = "auto") -> list
         for number, (rows, columns) in enumerate(find_objects(labels), start=1)
         if areas[number] >= smallest
     ]
-    boxes = _digit_sized(_join(boxes))
-    if len(boxes) > MAX_DIGITS:
+    if len(boxes) > MAX_PARTS:
         raise DataError(f"there are {len(boxes)} things on it, more than digits on a page")
+    boxes = _digit_sized(_join(boxes))
     return [FoundDigit(_cut(ink, labels, box), box) for box in in_reading_order(boxes)]
 
 
