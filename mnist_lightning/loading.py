@@ -4,10 +4,11 @@ from pathlib import Path
 
 from torch import nn
 
+from mnist_lightning.checkpoint_network import load_checkpoint_network
 from mnist_lightning.errors import OutputError
 from mnist_lightning.formats.torchscript import load_torchscript
 
-SUFFIXES = (".pt",)
+SUFFIXES = (".pt", ".ckpt")
 
 
 def load_network(path: Path) -> nn.Module:
@@ -26,6 +27,8 @@ def load_network(path: Path) -> nn.Module:
         raise OutputError(f"There is no model file {path}: make one with scripts/train.py.")
     if path.suffix not in SUFFIXES:
         raise OutputError(f"{path} is no model file: its name must end with {SUFFIXES}.")
+    if path.suffix == ".ckpt":
+        return load_checkpoint_network(path)
     try:
         return load_torchscript(path)
     except RuntimeError as error:

@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
 ON_TOP = {
     *("cli", "train", "results", "seeds"),
     *("compare", "comparing", "comparison_files", "contestants", "report"),
-    *("loading", "trained", "predict", "digit_inputs"),
+    *("loading", "trained", "predict", "digit_inputs", "checkpoint_network"),
 }
 
 NETWORKS = [

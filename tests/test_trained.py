@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.errors import OutputError
+from mnist_lightning.models.cnn import CNN
 from mnist_lightning.trained import find_models, load_trained
 
 OUTPUT = Path(__file__).parents[1] / "output"
@@ -54,3 +56,24 @@ def test_the_custom_cnn_is_found_first(tmp_path: Path) -> None:
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"gone_model\.pt"):
         load_trained(tmp_path / "gone_model.pt")
+
+
+def test_a_checkpoint_of_the_cnn_gives_its_network(tiny_digits: Digits, tmp_path: Path) -> None:
+    shape = {"widths": [4, 8], "convs_per_stage": 1, "dropout": 0.1}
+    network = CNN(**shape).eval()
+    state = {f"network.{key}": value for key, value in network.state_dict().items()}
+    content = {"state_dict": state, "hyper_parameters": shape, "loops": {}, "global_step": 1}
+    torch.save(content, tmp_path / "best.ckpt")
+
+    model = load_trained(tmp_path / "best.ckpt")
+
+    with torch.inference_mode():
+        expected = network(tiny_digits.images).softmax(dim=1)
+    assert np.allclose(model.probabilities(tiny_digits.images), expected, atol=1e-5)
+
+
+def test_a_checkpoint_of_something_else_is_named(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}}, tmp_path / "odd.ckpt")
+
+    with pytest.raises(OutputError, match=r"odd\.ckpt"):
+        load_trained(tmp_path / "odd.ckpt")
