@@ -4,6 +4,7 @@ from pathlib import Path
 
 from torch import nn
 
+from mnist_lightning.checkpoint_network import load_checkpoint_network
 from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.formats.onnx import OnnxNetwork
 from mnist_lightning.formats.program import load_program
@@ -13,6 +14,7 @@ LOADERS = {
     ".pt": ("TorchScript", load_torchscript),
     ".pt2": ("torch.export", load_program),
     ".onnx": ("ONNX", OnnxNetwork),
+    ".ckpt": ("checkpoint", load_checkpoint_network),
 }
 SUFFIXES = tuple(LOADERS)
 

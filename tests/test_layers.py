@@ -39,10 +39,10 @@ ALLOWED: dict[str, set[str]] = {
 ON_TOP = {
     *("cli", "train", "results", "seeds"),
     *("compare", "comparing", "comparison_files", "contestants", "report"),
-    *("loading", "trained"),
     *("demo", "page"),
     *("export", "exporting", "exportable", "quantising", "card"),
     *("robustness", "robustness_files", "robustness_trials"),
+    *("loading", "trained", "predict", "digit_inputs", "checkpoint_network"),
 }
 
 NETWORKS = [
@@ -151,6 +151,7 @@ def test_networks_are_plain_modules_of_torch() -> None:
 
 @pytest.mark.parametrize(
     "name", ["__init__.py", "command.py", "command_line.py", "presets.py", "train.py", "demo.py"]
+    "name", ["__init__.py", "command.py", "command_line.py", "presets.py", "train.py", "predict.py"]
 )
 def test_what_answers_at_once_imports_nothing_heavy_at_its_top(name: str) -> None:
     """``--help`` and mistakes in the command line must not wait for torch."""

@@ -16,9 +16,8 @@ import yaml
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning import export
-from mnist_lightning.data import MNISTDataModule
+from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.data.embedded import load_embedded
 from mnist_lightning.evaluation.exports import read_exports
 from mnist_lightning.evaluation.inference import predict_logits

@@ -1,7 +1,7 @@
 """Make a digit look the way MNIST was made (LeCun, Bottou, Bengio and Haffner, 1998, section III).
 
-Each digit of NIST was scaled, keeping its proportions, to fit into 20 x 20 pixels, which gave it its
-grey levels by anti-aliasing, and was placed in 28 x 28 pixels with its centre of mass in the middle.
+Each digit of NIST was scaled, keeping its proportions, to fit into 20 x 20 pixels, which gave it
+its grey levels by anti-aliasing, and was placed in 28 x 28 pixels by its centre of mass.
 """
 
 import numpy as np
