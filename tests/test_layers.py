@@ -150,8 +150,11 @@ def test_networks_are_plain_modules_of_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["__init__.py", "command.py", "command_line.py", "presets.py", "train.py", "demo.py"]
-    "name", ["__init__.py", "command.py", "command_line.py", "presets.py", "train.py", "predict.py"]
+    "name",
+    [
+        *("__init__.py", "command.py", "command_line.py", "presets.py"),
+        *("train.py", "predict.py", "demo.py"),
+    ],
 )
 def test_what_answers_at_once_imports_nothing_heavy_at_its_top(name: str) -> None:
     """``--help`` and mistakes in the command line must not wait for torch."""
