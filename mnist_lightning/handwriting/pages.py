@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_lightning.errors import DataError
 
@@ -55,7 +55,7 @@ def _read_image(path: Path) -> Grey:
             with Image.open(path) as image:
                 _check_size(path, image.size)
                 return to_grey(image)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise DataError(f"{path}: it is not an image that can be read.") from None
     except Image.DecompressionBombError:
         raise DataError(_too_large(path)) from None

@@ -37,7 +37,7 @@ def plot_answers(
     height = rows * (1.25 + _LINE * lines) + 0.6
     rest = "" if len(shown) == len(digits) else f", the first {len(shown)} of {len(digits):,}"
     figure = new_figure(max(2.6 * columns, 5.2), height, f"As given | as the model sees it{rest}")
-    tiles = np.atleast_1d(figure.subfigures(rows, columns)).ravel()
+    tiles = figure.subfigures(rows, columns, squeeze=False).ravel()
     for tile, (digit, cutout, seen) in zip(tiles, shown, strict=False):
         left, right = tile.subplots(1, 2)
         left.imshow(cutout, cmap="gray", vmin=0, vmax=1)
