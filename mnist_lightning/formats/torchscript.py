@@ -1,5 +1,6 @@
 """From a trained network to a file that runs without this project."""
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +50,10 @@ def export_torchscript(network: nn.Module, path: Path, images: Tensor) -> Export
     with _torchscript_without_deprecation():
         frozen = torch.jit.freeze(torch.jit.script(network))
         with atomic_path(path) as temporary:
-            torch.jit.save(frozen, str(temporary))
+            # In memory first: torch would turn a full disk into an error without its reason.
+            content = io.BytesIO()
+            torch.jit.save(frozen, content)
+            temporary.write_bytes(content.getbuffer())
     model = load_torchscript(path)
     expected, logits = predict_logits(network, images), predict_logits(model, images)
     parity = ExportParity(
