@@ -46,7 +46,7 @@ class RunCheckpoint(ModelCheckpoint):
         assert self.dirpath is not None
         name = Path(state_dict["best_model_path"]).name
         moved = Path(self.dirpath, name)
-        # Only what lies beside the checkpoint: one from a stranger may name any file of this machine.
+        # Only what lies beside the checkpoint: one from a stranger may name any file there is.
         before = None if self._resumed_from is None else self._resumed_from / name
         if before is not None and before.is_file() and not moved.is_file():
             with atomic_path(moved) as temporary:

@@ -13,7 +13,7 @@ STEPS = 6
 
 
 class Spoil(Callback):
-    """Makes one weight NaN or infinite after a step, counted from 1, whose loss was still finite."""
+    """Spoils one weight after a step, counted from 1, whose loss was still finite."""
 
     def __init__(self, step: int, value: float) -> None:
         self.step, self.value = step, value
