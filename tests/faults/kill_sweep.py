@@ -262,6 +262,7 @@ def _write(outcomes: list[dict[str, Any]], options: argparse.Namespace) -> None:
         "identical": sum(map(_is_good, outcomes)),
         "moments": outcomes,
     }
+    RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
 
 
