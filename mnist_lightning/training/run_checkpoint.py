@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from mnist_lightning.storage import atomic_path
@@ -32,13 +33,22 @@ class RunCheckpoint(ModelCheckpoint):
             enable_version_counter=False,
             auto_insert_metric_name=False,
         )
+        self._resumed_from: Path | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Learn where the checkpoint lies that is resumed from."""
+        super().setup(trainer, pl_module, stage)
+        if trainer.ckpt_path is not None:
+            self._resumed_from = Path(trainer.ckpt_path).parent
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue with the paths of the checkpoint moved to this run's folder."""
         assert self.dirpath is not None
-        moved = Path(self.dirpath, Path(state_dict["best_model_path"]).name)
-        before = Path(state_dict["best_model_path"])
-        if before.is_file() and not moved.is_file():
+        name = Path(state_dict["best_model_path"]).name
+        moved = Path(self.dirpath, name)
+        # Only what lies beside the checkpoint: one from a stranger may name any file there is.
+        before = None if self._resumed_from is None else self._resumed_from / name
+        if before is not None and before.is_file() and not moved.is_file():
             with atomic_path(moved) as temporary:
                 shutil.copyfile(before, temporary)
         state = dict(state_dict)

@@ -3,8 +3,10 @@
 from typing import Any, Literal
 
 from lightning import Trainer
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.plugins import MixedPrecision
 
+from mnist_lightning.training.checkpoint_file import AtomicCheckpointIO
 from mnist_lightning.training.precision import choose_precision
 
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true", "16-true"]
@@ -20,6 +22,8 @@ class StudyTrainer(Trainer):
 
     def __init__(self, *, precision: Precision = "auto", **kwargs: Any) -> None:
         super().__init__(precision=None if precision == "auto" else precision, **kwargs)
+        if type(self.strategy.checkpoint_io) is TorchCheckpointIO:
+            self.strategy.checkpoint_io = AtomicCheckpointIO()
         #: Why this precision, in a few words.
         self.precision_reason = "as asked for"
         if precision == "auto":
