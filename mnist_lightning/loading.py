@@ -28,6 +28,6 @@ def load_network(path: Path) -> nn.Module:
         raise OutputError(f"{path} is no model file: its name must end with {SUFFIXES}.")
     try:
         return load_torchscript(path)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # the second where names are not UTF-8
         reason = str(error).splitlines()[0]
         raise OutputError(f"{path} is not a TorchScript file ({reason:.80}).") from None
