@@ -145,6 +145,8 @@ class StudyCLI(LightningCLI):
         self.config = parser.parse_args(args)
         if (epochs := self.config.trainer.max_epochs) is None or epochs < 1:
             raise UserError(f"--trainer.max_epochs must be 1 or more, not {epochs}")
+        if not 0 <= (seed := self.config.seed_everything) < 2**32:
+            raise UserError(f"--seed_everything must be from 0 to {2**32 - 1}, not {seed}")
         if not re.fullmatch(r"\w[\w.-]*", self.name):
             raise UserError(
                 "--name must be letters, digits, '_', '-' and '.', since it begins the names of "
