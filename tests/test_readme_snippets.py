@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mnist_lightning import export
+from mnist_lightning.evaluation.record import read_record
+from mnist_lightning.exportable import network_from_exported
+from mnist_lightning.formats.metadata import Metadata
+from mnist_lightning.formats.program import export_program
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -45,11 +48,13 @@ def test_a_python_snippet_reads_two_ones(name: str, tmp_path: Path) -> None:
     # Away from the repository's packages, but with its files, and the one that is not in git.
     output_dir = tmp_path / "output"
     output_dir.mkdir()
-    for path in (ROOT / "output").glob("custom_cnn_*"):
+    for path in (ROOT / "output").glob("custom_cnn_model.*"):
         shutil.copy(path, output_dir)
     if name == "pytorch":
-        words = ["--model", "custom_cnn", "--formats", "pt2", "--data_dir", str(tmp_path)]
-        assert export.main([*words, "--output_dir", str(output_dir)]) == 0
+        record = read_record(ROOT / "output" / "custom_cnn_metrics.json")
+        network = network_from_exported(record, output_dir / "custom_cnn_model.pt")
+        about = Metadata("Custom CNN", "MNIST", 0.0, 1, None, None, None, "pytest")
+        export_program(network, output_dir / "custom_cnn_model.pt2", about)
 
     assert _run([sys.executable, "-c", _snippet(name)], tmp_path).split("\n")[0] == "[1, 1]"
 
