@@ -18,8 +18,7 @@ from torchvision import transforms
 from torchvision.datasets import MNIST
 
 from benchmarks.harness import print_machine, time_interleaved, write_result
-from mnist_lightning.data import Augmentation
-from mnist_lightning.data.augmentation import apply_warp
+from mnist_lightning.data.augmentation import Augmentation, apply_warp
 from mnist_lightning.data.loader import BatchLoader
 from mnist_lightning.data.sources import load_dataset
 

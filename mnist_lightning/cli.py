@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 from lightning import Callback, Trainer
@@ -11,7 +11,8 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 from mnist_lightning import models
 from mnist_lightning.command_line import preset_of
-from mnist_lightning.data import Augmentation, MNISTDataModule
+from mnist_lightning.data.augmentation import Augmentation
+from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.errors import UserError
 from mnist_lightning.messages import shorten
 from mnist_lightning.models import DigitClassifier
@@ -125,6 +126,12 @@ class StudyCLI(LightningCLI):
             type=str,
             default=None,
             help="Checkpoint to resume from; 'last' is the newest of this model.",
+        )
+        parser.add_argument(
+            "--export_formats",
+            type=list[Literal["pt2", "onnx"]] | None,
+            default=None,
+            help="Files beside TorchScript; null writes those whose packages are installed.",
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

@@ -18,6 +18,7 @@ from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.presets import preset_file, preset_names
 
 if TYPE_CHECKING:
+    from mnist_lightning.evaluation.comparison import Comparison
     from mnist_lightning.evaluation.record import Record
 
 BASELINE = "custom_cnn"
@@ -74,7 +75,22 @@ def _run(arguments: Namespace) -> int:
     comparison = compare(contestants, images, settings, seeds)
     files = write_comparison(comparison, images[:, 0].numpy(), output_dir)
     print(terminal_summary(comparison, files))
+    _print_robustness(output_dir, comparison)
     return 0
+
+
+def _print_robustness(output_dir: Path, comparison: Comparison) -> None:
+    """Print what is known of the compared files' robustness, or what would measure it."""
+    from mnist_lightning.evaluation.robustness import FILE_NAME, read_robustness
+    from mnist_lightning.reporting.robustness_text import beside_clean_accuracy
+
+    path, found = output_dir / FILE_NAME, None
+    if path.is_file():
+        record = read_robustness(path)
+        if record.fingerprint == comparison.dataset.fingerprint:
+            files = {model.name: model.model.sha256 for model in comparison.models}
+            found = beside_clean_accuracy(record, files)
+    print(f"\n{found or 'How they take corrupted digits: python scripts/robustness.py'}")
 
 
 def _parser() -> ArgumentParser:

@@ -4,10 +4,19 @@ from pathlib import Path
 
 from torch import nn
 
-from mnist_lightning.errors import OutputError
+from mnist_lightning.checkpoint_network import load_checkpoint_network
+from mnist_lightning.errors import OutputError, UserError
+from mnist_lightning.formats.onnx import OnnxNetwork
+from mnist_lightning.formats.program import load_program
 from mnist_lightning.formats.torchscript import load_torchscript
 
-SUFFIXES = (".pt",)
+LOADERS = {
+    ".pt": ("TorchScript", load_torchscript),
+    ".pt2": ("torch.export", load_program),
+    ".onnx": ("ONNX", OnnxNetwork),
+    ".ckpt": ("checkpoint", load_checkpoint_network),
+}
+SUFFIXES = tuple(LOADERS)
 
 
 def load_network(path: Path) -> nn.Module:
@@ -21,13 +30,17 @@ def load_network(path: Path) -> nn.Module:
 
     Raises:
         OutputError: There is no such file, or it is damaged or of another format.
+        UserError: The package that reads the format is not installed.
     """
     if not path.is_file():
         raise OutputError(f"There is no model file {path}: make one with scripts/train.py.")
     if path.suffix not in SUFFIXES:
         raise OutputError(f"{path} is no model file: its name must end with {SUFFIXES}.")
+    name, load = LOADERS[path.suffix]
     try:
-        return load_torchscript(path)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise OutputError(f"{path} is not a TorchScript file ({reason:.80}).") from None
+        return load(path)
+    except (UserError, OSError):
+        raise
+    except Exception as error:  # damaged bytes can make a reader raise nearly anything
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise OutputError(f"{path} is not a sound {name} file ({reason:.80}).") from None

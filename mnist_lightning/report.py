@@ -14,6 +14,8 @@ from mnist_lightning.compare import BASELINE, SECOND
 from mnist_lightning.errors import OutputError
 
 if TYPE_CHECKING:
+    from mnist_lightning.evaluation.record import Record
+    from mnist_lightning.evaluation.robustness import Robustness
     from mnist_lightning.reporting.report_blocks import Evidence
 
 DOCUMENTS = ("README.md", "technical_report.md", "README.tr.md")
@@ -67,7 +69,8 @@ def read_evidence(output_dir: Path) -> Evidence:
         The records, the comparison and the seeds; where there are none, an empty report.
 
     Raises:
-        OutputError: A record is damaged, or the comparison is of other records than these.
+        OutputError: A record is damaged, or the comparison or the robustness is of
+            other models than these.
     """
     from mnist_lightning.evaluation.comparison import FILE_NAME, read_comparison
     from mnist_lightning.evaluation.record import read_record
@@ -88,7 +91,24 @@ def read_evidence(output_dir: Path) -> Evidence:
     if comparison:
         _check_current(output_dir, [(m.name, m.record.sha256) for m in comparison.models])
     seeds = study_seeds({record.model.name: read_seeds(output_dir, record) for record in records})
-    return Evidence(tuple(records), comparison, seeds)
+    return Evidence(tuple(records), comparison, seeds, _read_robustness(output_dir, records))
+
+
+def _read_robustness(output_dir: Path, records: Sequence[Record]) -> Robustness | None:
+    from mnist_lightning.evaluation.robustness import FILE_NAME, read_robustness
+
+    path = output_dir / FILE_NAME
+    if not path.is_file():
+        return None
+    robustness = read_robustness(path)
+    files = {record.model.name: record.model.file.sha256 for record in records}
+    for model in robustness.models:
+        if files.get(model.name) != model.file.sha256:
+            raise OutputError(
+                f"{path} speaks of another {model.file.name} than {model.name}_metrics.json: "
+                "make it again with `python scripts/robustness.py`."
+            )
+    return robustness
 
 
 def _check_current(output_dir: Path, compared: Sequence[tuple[str, str]]) -> None:

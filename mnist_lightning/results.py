@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from matplotlib.figure import Figure
 
+from mnist_lightning.card import write_card
 from mnist_lightning.evaluation.environment import Environment
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.latency import measure_latency
@@ -25,6 +26,9 @@ from mnist_lightning.evaluation.schema import (
     Parameters,
     Training,
 )
+from mnist_lightning.exportable import TRAINING, Source
+from mnist_lightning.exporting import export_formats, installed_formats
+from mnist_lightning.formats.metadata import Metadata
 from mnist_lightning.formats.torchscript import export_torchscript
 from mnist_lightning.reporting.confusion import plot_confusion
 from mnist_lightning.reporting.curves import plot_curves
@@ -74,7 +78,9 @@ def leave_results(cli: StudyCLI, tested: Mapping[str, float], environment: Envir
     """
     data, name, folder = cli.datamodule, cli.name, cli.output_dir
     model_path = folder / f"{name}_model.pt"
-    exported = export_torchscript(cli.model.network, model_path, data.test.images)
+    exported = export_torchscript(
+        cli.model.network, model_path, data.test.images, _metadata(cli, tested, environment)
+    )
     validation = predict_logits(exported.model, data.val.images)
     predictions_path = folder / f"{name}_predictions.npz"
     predictions = Predictions(
@@ -106,8 +112,48 @@ def leave_results(cli: StudyCLI, tested: Mapping[str, float], environment: Envir
     record.write(record_path)
     _log_to_tensorboard(cli, record, figures)
     pictures = [folder / f"{name}_{kind}.png" for kind in figures]
-    files = [model_path, record_path, predictions_path, *pictures]
+    others = _export_others(cli, record, environment)
+    files = [model_path, *others, record_path, predictions_path, *pictures]
     return summary(record, files, NEXT_COMMAND.format(runs=folder / "runs"))
+
+
+def _metadata(cli: StudyCLI, tested: Mapping[str, float], here: Environment) -> Metadata:
+    """What the TorchScript file says of itself; the accuracy is that of the best checkpoint."""
+    return Metadata(
+        title=cli.model.title,
+        dataset=cli.datamodule.dataset.name,
+        test_accuracy=tested["test/accuracy"],
+        test_images=len(cli.datamodule.test),
+        trained_commit=cli.history.commit,
+        exported_commit=here.commit,
+        dirty=here.dirty,
+        command=_command(cli),
+    )
+
+
+def _command(cli: StudyCLI) -> str:
+    return " ".join(["python scripts/train.py", *cli.command])
+
+
+def _export_others(cli: StudyCLI, record: Record, environment: Environment) -> list[Path]:
+    """Write the formats beside TorchScript, and the model card, which speaks of all of them."""
+    data, folder = cli.datamodule, cli.output_dir
+    others = cli.config.export_formats
+    source = Source(
+        network=cli.model.network,
+        name=TRAINING,
+        record=record,
+        test=data.test,
+        dataset=data.dataset.name,
+        fingerprint=data.dataset.fingerprint,
+        calibration=data.val.images,
+        environment=environment,
+        command=_command(cli),
+    )
+    formats = installed_formats() if others is None else ["torchscript", *others]
+    exports = export_formats(source, formats, folder)
+    written = [folder / one.file.name for one in exports.files[1:]]
+    return [*written, folder / f"{cli.name}_exports.json", write_card(folder, cli.name)]
 
 
 def _describe_model(cli: StudyCLI, path: Path) -> ModelDescription:

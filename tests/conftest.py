@@ -23,7 +23,7 @@ from mnist_lightning.data.digits import Digits
 if TYPE_CHECKING:
     from lightning import Trainer
 
-    from mnist_lightning.data import MNISTDataModule
+    from mnist_lightning.data.datamodule import MNISTDataModule
 
 Pixels = NDArray[np.uint8]
 
@@ -89,7 +89,7 @@ def tiny_digits() -> Digits:
 @pytest.fixture
 def tiny_data(tiny_data_dir: Path) -> MNISTDataModule:
     """The tiny files as a data module: 350, 50 and 100 images, six steps an epoch."""
-    from mnist_lightning.data import MNISTDataModule
+    from mnist_lightning.data.datamodule import MNISTDataModule
 
     data = MNISTDataModule(str(tiny_data_dir), batch_size=64)
     data.setup()

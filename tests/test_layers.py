@@ -24,9 +24,11 @@ ALLOWED: dict[str, set[str]] = {
     "data": set(),
     "models": set(),
     "training": {"models"},
-    "evaluation": set(),
-    "reporting": {"evaluation"},
+    "corruptions": set(),
+    "evaluation": {"corruptions"},
+    "reporting": {"evaluation", "corruptions"},
     "formats": {"evaluation"},
+    "handwriting": set(),
     "presets": set(),
     "messages": set(),
     "quiet": set(),
@@ -37,7 +39,10 @@ ALLOWED: dict[str, set[str]] = {
 ON_TOP = {
     *("cli", "train", "results", "seeds"),
     *("compare", "comparing", "comparison_files", "contestants", "report"),
-    *("loading", "trained"),
+    *("demo", "page"),
+    *("export", "exporting", "exportable", "quantising", "card"),
+    *("robustness", "robustness_files", "robustness_trials"),
+    *("loading", "trained", "predict", "digit_inputs", "checkpoint_network"),
 }
 
 NETWORKS = [
@@ -50,7 +55,7 @@ NETWORKS = [
 #: The files that may know Lightning.
 LIGHTNING = ["data/datamodule.py", "models/*classifier*.py", "training/*.py", "cli.py"]
 #: The files that may draw.
-MATPLOTLIB = ["reporting/*.py", "results.py", "comparison_files.py"]
+MATPLOTLIB = ["reporting/*.py", "results.py", "comparison_files.py", "robustness_files.py"]
 
 
 @lru_cache
@@ -145,7 +150,11 @@ def test_networks_are_plain_modules_of_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["__init__.py", "command.py", "command_line.py", "presets.py", "train.py"]
+    "name",
+    [
+        *("__init__.py", "command.py", "command_line.py", "presets.py"),
+        *("train.py", "predict.py", "demo.py"),
+    ],
 )
 def test_what_answers_at_once_imports_nothing_heavy_at_its_top(name: str) -> None:
     """``--help`` and mistakes in the command line must not wait for torch."""

@@ -76,6 +76,7 @@ def train(tiny_data_dir: Path, tmp_path: Path) -> Train:
             [
                 *("--model", preset, "--model.image_size", "32"),
                 *("--data.data_dir", str(tiny_data_dir)),
+                *("--export_formats", "[]"),
                 *("--trainer.accelerator", "cpu", "--output_dir", str(output_dir)),
                 *more,
             ]

@@ -56,6 +56,7 @@ def _arguments(data_dir: Path, output_dir: Path) -> list[str]:
         *("--model.dropout", "0.3"),
         *("--ema.decay", "0.9"),
         *("--trainer.max_epochs", str(EPOCHS)),
+        *("--export_formats", "[]"),
         *("--trainer.accelerator", "cpu"),
         *("--output_dir", str(output_dir)),
     ]

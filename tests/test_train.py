@@ -16,11 +16,13 @@ import yaml
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mnist_lightning.data import MNISTDataModule
+from mnist_lightning import export
+from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.data.embedded import load_embedded
+from mnist_lightning.evaluation.exports import read_exports
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.predictions import read_predictions
-from mnist_lightning.evaluation.record import Record, read_record
+from mnist_lightning.evaluation.record import Record, describe_file, read_record
 from mnist_lightning.formats.torchscript import load_torchscript
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.train import main
@@ -29,8 +31,13 @@ from mnist_lightning.train import main
 SMALL = [
     *("--model", "cnn", "--model.widths", "[8, 16]", "--data.source", "mnist5k"),
     *("--trainer.max_epochs", "2", "--trainer.accelerator", "cpu"),
+    # The formats beside TorchScript take seconds; one run writes them.
+    *("--export_formats", "[]"),
 ]
+OTHER_FORMATS = {"custom_cnn_model.pt2", "custom_cnn_model.onnx"}
 ARTEFACTS = {
+    "custom_cnn_exports.json",
+    "custom_cnn_card.md",
     "custom_cnn_model.pt",
     "custom_cnn_metrics.json",
     "custom_cnn_predictions.npz",
@@ -63,12 +70,40 @@ def _short_measurements() -> Iterator[None]:
         yield
 
 
+def test_every_format_reads_the_test_images_like_the_record(run: Run) -> None:
+    exports = read_exports(run.output_dir / "custom_cnn_exports.json")
+
+    assert [one.parity.format for one in exports.files] == ["TorchScript", "torch.export", "ONNX"]
+    assert {one.correct for one in exports.files} == {run.record.test.correct}
+    assert exports.files[0].file == run.record.model.file
+
+
+@pytest.mark.parametrize("name", ["best", "last"])
+def test_formats_can_be_made_again_from_the_checkpoint_that_was_measured(
+    run: Run, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output_dir = tmp_path / "out"
+    shutil.copytree(run.output_dir, output_dir)
+    checkpoint = output_dir / "runs" / "custom_cnn" / "version_0" / "checkpoints" / f"{name}.ckpt"
+    words = ["--ckpt_path", str(checkpoint), "--output_dir", str(output_dir)]
+    status = export.main([*words, "--formats", "torchscript"])
+
+    record = read_record(output_dir / "custom_cnn_metrics.json")
+    if status == 2:  # the last epoch was not the best one
+        assert name == "last"
+        assert "is not the checkpoint that was measured" in capsys.readouterr().err
+        return
+    assert status == 0
+    assert record.model.file == describe_file(output_dir / "custom_cnn_model.pt")
+    assert record.test == run.record.test
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     output_dir = tmp_path_factory.mktemp("out")
     with pytest.MonkeyPatch.context() as patch:
         capture = _Capture(patch)
-        status = main([*SMALL, "--output_dir", str(output_dir)])
+        status = main([*SMALL, "--export_formats", "null", "--output_dir", str(output_dir)])
         return Run(output_dir, status, capture.out, capture.err)
 
 
@@ -99,7 +134,8 @@ def test_exactly_the_promised_files_are_left(run: Run) -> None:
     assert len(events) == 1
     assert _files(run.folder) == RUN_FILES | events
     prefix = run.folder.relative_to(run.output_dir)
-    assert _files(run.output_dir) == ARTEFACTS | {str(prefix / name) for name in RUN_FILES | events}
+    of_run = {str(prefix / name) for name in RUN_FILES | events}
+    assert _files(run.output_dir) == ARTEFACTS | OTHER_FORMATS | of_run
 
 
 def test_nothing_is_written_to_stderr_and_one_line_per_epoch_to_stdout(run: Run) -> None:
@@ -116,7 +152,7 @@ def test_summary_names_accuracy_interval_files_and_the_next_command(run: Run) ->
     low, high = run.record.test.interval.low, run.record.test.interval.high
     assert f"{run.record.test.accuracy:.2%}".replace("%", " %") in run.stdout
     assert f"95 % interval {100 * low:.2f} to {100 * high:.2f} %" in run.stdout
-    assert all(name in run.stdout for name in ARTEFACTS)
+    assert all(name in run.stdout for name in ARTEFACTS | OTHER_FORMATS)
     assert f"tensorboard --logdir {run.output_dir / 'runs'}" in run.stdout
 
 

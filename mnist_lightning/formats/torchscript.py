@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.schema import ExportParity
+from mnist_lightning.formats.metadata import METADATA_FILE, Metadata
+from mnist_lightning.formats.parity import measure_parity
 from mnist_lightning.storage import atomic_path
 
 
@@ -30,7 +32,9 @@ class ExportedModel:
     parity: ExportParity
 
 
-def export_torchscript(network: nn.Module, path: Path, images: Tensor) -> ExportedModel:
+def export_torchscript(
+    network: nn.Module, path: Path, images: Tensor, metadata: Metadata | None = None
+) -> ExportedModel:
     """Write a network as TorchScript, load the file again and compare the two.
 
     The file holds the network alone, in float32 and evaluation mode, with batch normalisation
@@ -40,6 +44,7 @@ def export_torchscript(network: nn.Module, path: Path, images: Tensor) -> Export
         network: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``, scriptable.
         path: Where to write it; an older file is replaced in one step.
         images: uint8 ``(N, 1, 28, 28)``, to compare the file with the network on.
+        metadata: What the file says about itself, as its extra file ``metadata.json``.
 
     Raises:
         UserError: The file's logits are not finite.
@@ -49,15 +54,11 @@ def export_torchscript(network: nn.Module, path: Path, images: Tensor) -> Export
     with _torchscript_without_deprecation():
         frozen = torch.jit.freeze(torch.jit.script(network))
         with atomic_path(path) as temporary:
-            torch.jit.save(frozen, str(temporary))
+            extra = {METADATA_FILE: metadata.to_json()} if metadata else {}
+            torch.jit.save(frozen, str(temporary), _extra_files=extra)
     model = load_torchscript(path)
     expected, logits = predict_logits(network, images), predict_logits(model, images)
-    parity = ExportParity(
-        format="TorchScript",
-        max_abs_difference=(logits - expected).abs().max().item(),
-        argmax_agreement=(logits.argmax(1) == expected.argmax(1)).float().mean().item(),
-        n=len(images),
-    )
+    parity = measure_parity("TorchScript", expected, logits)
     return ExportedModel(model, logits, parity)
 
 

@@ -117,7 +117,10 @@ def _mark_best(
         linewidth=2,
         label=f"best epoch {best_epoch}: {value}",
     )
-    axes.legend(fontsize=TICK_SIZE, framealpha=0.9)
+    # Below the axes: within them, no place is free of short and steep curves.
+    axes.legend(
+        fontsize=TICK_SIZE, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.13)
+    )
 
 
 def _stretch(percent: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -7,14 +7,19 @@ from functools import partial
 from mnist_lightning.evaluation.comparison import Comparison
 from mnist_lightning.evaluation.conclusion import in_sentence
 from mnist_lightning.evaluation.record import Record
+from mnist_lightning.evaluation.robustness import Robustness
 from mnist_lightning.evaluation.seeds import SeedStudy
-from mnist_lightning.reporting import report_comparison, report_records
+from mnist_lightning.reporting import report_comparison, report_records, robustness_text
 from mnist_lightning.reporting.comparison_rows import percent
 from mnist_lightning.reporting.comparison_text import table
 
 TRAIN_FIRST = "There is no record yet: `python scripts/train.py --model cnn` makes one."
 COMPARE_FIRST = (
     "There is no comparison yet: `python scripts/compare.py` makes it once two models are trained."
+)
+CORRUPT_FIRST = (
+    "Robustness has not been measured yet: `python scripts/robustness.py` does it once a model "
+    "is trained."
 )
 
 
@@ -26,11 +31,13 @@ class Evidence:
         records: The records of the trained models, the CNN first.
         comparison: The comparison of these, or None where there is none.
         seeds: What is known over several trainings of the same recipe.
+        robustness: What the models make of corrupted digits, or None where it was not measured.
     """
 
     records: tuple[Record, ...]
     comparison: Comparison | None
     seeds: SeedStudy
+    robustness: Robustness | None = None
 
 
 def report_blocks(evidence: Evidence) -> dict[str, Callable[[], str]]:
@@ -60,7 +67,10 @@ def report_blocks(evidence: Evidence) -> dict[str, Callable[[], str]]:
         "cost": partial(report_comparison.rows_of, group="Cost"),
         "latency": report_comparison.latency,
     }
-    filled: dict[str, Callable[[], str]] = {"seeds": lambda: over_seeds(evidence)}
+    filled: dict[str, Callable[[], str]] = {
+        "seeds": lambda: over_seeds(evidence),
+        "robustness": partial(_from_robustness, evidence.robustness),
+    }
     for name, make in from_records.items():
         filled[name] = partial(_from_records, make, evidence.records)
     for name, make_compared in from_comparison.items():
@@ -74,6 +84,10 @@ def _from_records(make: Callable[[Sequence[Record]], str], records: Sequence[Rec
 
 def _from_comparison(make: Callable[[Comparison], str], comparison: Comparison | None) -> str:
     return make(comparison) if comparison else COMPARE_FIRST
+
+
+def _from_robustness(record: Robustness | None) -> str:
+    return robustness_text.report(record) if record else CORRUPT_FIRST
 
 
 def over_seeds(evidence: Evidence) -> str:

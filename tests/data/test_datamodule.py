@@ -8,7 +8,10 @@ import torch
 from lightning import LightningModule, Trainer
 from torch import Tensor
 
-from mnist_lightning.data import Augmentation, DigitDataset, Digits, MNISTDataModule, datamodule
+from mnist_lightning.data import datamodule
+from mnist_lightning.data.augmentation import Augmentation
+from mnist_lightning.data.datamodule import MNISTDataModule
+from mnist_lightning.data.digits import DigitDataset, Digits
 from mnist_lightning.data.loader import Batch
 from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.errors import DataError

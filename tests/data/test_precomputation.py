@@ -7,7 +7,9 @@ import torch
 from lightning import LightningModule, Trainer
 from torch import Tensor, nn
 
-from mnist_lightning.data import Augmentation, Digits, MNISTDataModule
+from mnist_lightning.data.augmentation import Augmentation
+from mnist_lightning.data.datamodule import MNISTDataModule
+from mnist_lightning.data.digits import Digits
 from mnist_lightning.data.loader import BatchLoader
 from mnist_lightning.data.precomputation import Precomputation
 from mnist_lightning.errors import DataError

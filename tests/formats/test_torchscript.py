@@ -114,7 +114,7 @@ def test_an_older_file_survives_a_failure_to_write(
     path = tmp_path / "model.pt"
     path.write_bytes(b"old")
 
-    def fail(model: torch.jit.ScriptModule, name: str) -> None:
+    def fail(model: torch.jit.ScriptModule, name: str, _extra_files: object) -> None:
         Path(name).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
-from mnist_lightning.data import Augmentation, Digits, MNISTDataModule
+from mnist_lightning.data.augmentation import Augmentation
+from mnist_lightning.data.datamodule import MNISTDataModule
+from mnist_lightning.data.digits import Digits
 from mnist_lightning.errors import UserError
 from mnist_lightning.models import CNN, CNNClassifier, DigitClassifier
 from mnist_lightning.models.classifier import NonFiniteLossError

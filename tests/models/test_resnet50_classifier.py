@@ -15,7 +15,9 @@ from torch import Tensor
 from torchvision.models import ResNet, resnet50
 from torchvision.models.resnet import Bottleneck
 
-from mnist_lightning.data import Augmentation, Digits, MNISTDataModule
+from mnist_lightning.data.augmentation import Augmentation
+from mnist_lightning.data.datamodule import MNISTDataModule
+from mnist_lightning.data.digits import Digits
 from mnist_lightning.errors import UserError, WeightsError
 from mnist_lightning.models import ResNet50Classifier, feature_cache, weights
 from mnist_lightning.models.feature_extraction import extraction_precision

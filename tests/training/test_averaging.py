@@ -8,7 +8,8 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from mnist_lightning.data import Digits, MNISTDataModule
+from mnist_lightning.data.datamodule import MNISTDataModule
+from mnist_lightning.data.digits import Digits
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.training.averaging import WeightAverage
 

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 
-from mnist_lightning.data import MNISTDataModule
+from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.training.history import History
 from mnist_lightning.training.runs import RunLogger, read_checkpoint

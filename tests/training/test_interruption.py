@@ -8,7 +8,7 @@ import pytest
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from mnist_lightning.data import MNISTDataModule
+from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.training.interruption import GracefulStop, Interrupted
 from mnist_lightning.training.runs import RunLogger, read_checkpoint

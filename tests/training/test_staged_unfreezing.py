@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from mnist_lightning.data import MNISTDataModule
+from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.errors import UserError
 from mnist_lightning.models import DigitClassifier
 from mnist_lightning.models.stages import Stage, StagedRate, stage_of

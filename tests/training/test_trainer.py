@@ -5,7 +5,7 @@ import pytest
 import torch
 from lightning.pytorch.loggers.logger import DummyLogger
 
-from mnist_lightning.data import MNISTDataModule
+from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.training import trainer as trainer_module
 from mnist_lightning.training.trainer import StudyTrainer

@@ -10,7 +10,7 @@ import pytest
 import torch
 from lightning import Callback, Trainer
 
-from mnist_lightning.data import MNISTDataModule
+from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.training.progress import TrainingProgress
 

@@ -1,0 +1,1 @@
+"""From photographs and drawings to digits as MNIST has them: pixels only, no network."""

@@ -1,0 +1,177 @@
+"""Find the digits on a page, in reading order."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import binary_dilation, find_objects, maximum_filter1d, minimum_filter1d
+from skimage.filters import threshold_otsu
+from skimage.measure import label
+
+from mnist_lightning.errors import DataError
+from mnist_lightning.handwriting.ink import Invert, find_ink
+from mnist_lightning.handwriting.prepare import prepare_digit
+
+#: Of strokes on a page: with more it is a texture, and joining them would take minutes.
+MAX_PARTS = 600
+
+Mask = npt.NDArray[np.bool_]
+Ink = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where something is: pixels of the page, the ends excluded, and the labels it consists of."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    parts: tuple[int, ...]
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.right - self.left
+
+
+@dataclass(frozen=True, eq=False)
+class FoundDigit:
+    """One digit of a page.
+
+    Attributes:
+        pixels: uint8, ``(28, 28)``, prepared as MNIST was.
+        box: Where it is on the page.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    box: Box
+
+
+def find_digits(grey: npt.NDArray[np.floating], invert: Invert = "auto") -> list[FoundDigit]:
+    """Find the digits of a page by connected components.
+
+    Strokes that lie above each other are joined, ruled lines and specks are left out.
+
+    Args:
+        grey: ``(H, W)``, 0 is black and 1 is white.
+        invert: See ``find_ink``.
+
+    Returns:
+        The digits, row by row and from left to right; none on a blank page.
+
+    Raises:
+        DataError: There are more than 600 strokes, so that these are hardly digits.
+    """
+    ink = find_ink(grey, invert)
+    if ink is None:
+        return []
+    mask = _without_lines(ink > 0.7 * min(threshold_otsu(ink), 0.8))
+    labels = label(mask, connectivity=2)
+    smallest = max(4, int(2e-5 * mask.size))
+    areas = np.bincount(labels.ravel())
+    boxes = [
+        Box(rows.start, rows.stop, columns.start, columns.stop, (number,))
+        for number, (rows, columns) in enumerate(find_objects(labels), start=1)
+        if areas[number] >= smallest
+    ]
+    if len(boxes) > MAX_PARTS:
+        raise DataError(f"there are {len(boxes)} things on it, more than digits on a page")
+    boxes = _digit_sized(_join(boxes))
+    return [FoundDigit(_cut(ink, labels, box), box) for box in in_reading_order(boxes)]
+
+
+def _without_lines(mask: Mask) -> Mask:
+    """Remove ruled lines: runs over half of the page's width, thin ones only."""
+    length = mask.shape[1] // 2
+    if min(mask.shape) < 100:
+        return mask
+    thick = maximum_filter1d(mask, 3, axis=0)
+    runs = maximum_filter1d(minimum_filter1d(thick, length, axis=1), length, axis=1)
+    thin = runs & ~maximum_filter1d(minimum_filter1d(runs, 15, axis=0), 15, axis=0)
+    rest = mask & ~thin
+    # What a line has cut is closed again, over its thickness.
+    closed = minimum_filter1d(maximum_filter1d(rest, 9, axis=0), 9, axis=0) & mask & thin
+    return np.asarray(rest | closed)
+
+
+def _join(boxes: list[Box]) -> list[Box]:
+    """Join parts of one digit: a small one close above, below or within a larger one."""
+    if not boxes:
+        return []
+    reference = _usual_height(boxes)
+    joined = sorted(boxes, key=lambda box: -box.height)
+    position = 0
+    while position < len(joined):
+        big = joined[position]
+        for small in joined[position + 1 :]:
+            if _belong_together(big, small, reference):
+                joined.remove(small)
+                joined[position] = _union(big, small)
+                break
+        else:
+            position += 1
+    return joined
+
+
+def _usual_height(boxes: list[Box]) -> float:
+    heights = np.array([box.height for box in boxes])
+    return float(np.median(heights[heights >= 0.4 * heights.max()]))
+
+
+def _belong_together(big: Box, small: Box, reference: float) -> bool:
+    union = _union(big, small)
+    overlap = min(big.right, small.right) - max(big.left, small.left)
+    gap = max(big.top, small.top) - min(big.bottom, small.bottom)
+    near = gap < 0.2 * reference and overlap >= 0.3 * min(big.width, small.width)
+    side = -overlap < 0.06 * reference and gap < 0 and small.height < 0.35 * reference
+    return (
+        (near or side)
+        and small.height < 0.75 * reference
+        and union.height < 1.5 * reference
+        and union.width < 1.6 * reference
+    )
+
+
+def _union(one: Box, other: Box) -> Box:
+    return Box(
+        min(one.top, other.top),
+        max(one.bottom, other.bottom),
+        min(one.left, other.left),
+        max(one.right, other.right),
+        one.parts + other.parts,
+    )
+
+
+def _digit_sized(boxes: list[Box]) -> list[Box]:
+    if not boxes:
+        return []
+    reference = _usual_height(boxes)
+    return [box for box in boxes if box.height >= 0.4 * reference and box.width < 4 * box.height]
+
+
+def in_reading_order(boxes: list[Box]) -> list[Box]:
+    """Sort by rows from top to bottom, each from left to right."""
+    rows: list[list[Box]] = []
+    for box in sorted(boxes, key=lambda box: box.top + box.bottom):
+        middle = (box.top + box.bottom) / 2
+        # A row is where the last box of it reaches over the middle of this one.
+        if rows and rows[-1][-1].top <= middle <= rows[-1][-1].bottom:
+            rows[-1].append(box)
+        else:
+            rows.append([box])
+    return [box for row in rows for box in sorted(row, key=lambda box: box.left)]
+
+
+def _cut(ink: Ink, labels: npt.NDArray[np.int64], box: Box) -> npt.NDArray[np.uint8]:
+    margin = 3
+    rows = slice(max(box.top - margin, 0), box.bottom + margin)
+    columns = slice(max(box.left - margin, 0), box.right + margin)
+    # Neighbours that reach into the box are not part of the digit.
+    mine = binary_dilation(np.isin(labels[rows, columns], box.parts), iterations=2)
+    return prepare_digit(np.where(mine, ink[rows, columns], 0.0))

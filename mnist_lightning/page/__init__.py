@@ -1,0 +1,1 @@
+"""The page to draw digits on, and the server behind it."""

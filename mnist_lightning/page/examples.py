@@ -1,0 +1,53 @@
+"""The strip of test digits below the drawing area."""
+
+import base64
+from typing import Any
+
+from mnist_lightning.data.digits import DigitDataset
+from mnist_lightning.evaluation.label_errors import LabelError, known_label_errors
+
+
+def example_strip(dataset: DigitDataset) -> dict[str, Any]:
+    """Choose the first test image of each digit and, of the standard MNIST, all label errors.
+
+    Args:
+        dataset: Where the images come from.
+
+    Returns:
+        What the page shows, ready for JSON: where the images come from in ``source``, and the
+        ``examples`` with their ``pixels`` (28x28 bytes in base64), ``caption`` and ``description``.
+    """
+    labels = dataset.test.labels
+    first = [int((labels == digit).nonzero()[0]) for digit in labels.unique()]
+    examples = [_example(dataset, place, str(int(labels[place]))) for place in first]
+    if not dataset.is_standard:
+        source = (
+            f"One of each digit from the test images of {dataset.name}. The known label errors "
+            "are not shown: they belong to the whole MNIST, which is not where --data_dir says."
+        )
+        return {"source": source, "examples": examples}
+    known = known_label_errors()
+    examples += [_label_error(dataset, error) for error in known.errors]
+    source = (
+        "One of each digit from the test images of MNIST, then the "
+        f"{len(known.errors)} whose label most people do not agree with."
+    )
+    return {"source": source, "examples": examples}
+
+
+def _label_error(dataset: DigitDataset, error: LabelError) -> dict[str, Any]:
+    votes = error.votes
+    asked = votes.given + votes.guessed + votes.neither
+    verdict = f"{votes.given} of {asked} people agree, {votes.guessed} say {error.guessed}"
+    caption = f"labelled {error.given}"
+    return _example(dataset, error.index, caption, f", a known label error: {verdict}")
+
+
+def _example(dataset: DigitDataset, index: int, caption: str, remark: str = "") -> dict[str, Any]:
+    pixels = dataset.test.images[index].numpy().tobytes()
+    return {
+        "pixels": base64.b64encode(pixels).decode("ascii"),
+        "caption": caption,
+        "description": f"Test image {index}, labelled {int(dataset.test.labels[index])}{remark}",
+        "label_error": bool(remark),
+    }

@@ -1,0 +1,226 @@
+"""``python scripts/predict.py``: read handwritten digits in image files.
+
+Nothing heavy is imported before the command line has been looked at.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mnist_lightning.command import CommandParser, run_command
+from mnist_lightning.command_line import VERSION
+from mnist_lightning.errors import DataError, OutputError
+
+if TYPE_CHECKING:
+    from mnist_lightning.digit_inputs import InputDigit
+    from mnist_lightning.handwriting.ink import Invert
+    from mnist_lightning.reporting.answers_text import ReadDigit
+    from mnist_lightning.trained import TrainedModel
+
+EPILOG = """\
+examples:
+  python scripts/predict.py photo.jpg
+  python scripts/predict.py scans/ --csv > answers.csv
+  python scripts/predict.py page.png --show seen.png --error_rate 0.01
+  python scripts/predict.py data --model output/custom_cnn_model.pt output/resnet50_model.pt
+
+"?" stands for "I don't know": a confidence below the threshold that kept to --error_rate on the
+validation images of the model's training. The exit status is 1 if a file could not be read.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: The command line without the program's name; None takes that of the process.
+
+    Returns:
+        The exit status: 0, 1 when a file could not be read, 2 when the user has something else to
+        mend, 130 after Ctrl-C.
+    """
+    return run_command(lambda: _run(_parser().parse_args(argv)))
+
+
+def _run(arguments: Namespace) -> int:
+    from mnist_lightning.quiet import be_quiet
+    from mnist_lightning.trained import find_models, load_trained
+
+    be_quiet()
+    paths = arguments.model or find_models(Path("output"))[:1]
+    if not paths:
+        raise OutputError("There is no model in output: train one, or name one with --model.")
+    models = [load_trained(path, arguments.error_rate) for path in paths]
+    for model in models:
+        if model.rejection is None:
+            print(f"{model.path} {_WITHOUT_RULE}", file=sys.stderr)
+    inputs, failed = _read(arguments.files, arguments.invert)
+    digits = read_with(models, inputs)
+    _print(arguments, models, digits, failed)
+    if arguments.show and digits:
+        _show(arguments.show, digits, inputs)
+    return 1 if failed else 0
+
+
+_WITHOUT_RULE = (
+    "has no record and validation predictions beside it: its confidence is not calibrated, and "
+    "every digit gets an answer."
+)
+
+
+def _parser() -> ArgumentParser:
+    parser = CommandParser(
+        prog="predict.py",
+        description="Read handwritten digits in photographs, scans, PDF pages and datasets.",
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="images, PDFs, IDX files, folders of them, or a folder with MNIST (its test images)",
+    )
+    parser.add_argument(
+        "--model",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="model files, side by side (default: the first in output, the custom CNN before all)",
+    )
+    parser.add_argument(
+        "--invert",
+        choices=["auto", "yes", "no"],
+        default="auto",
+        help="light digits on dark ground: yes, no, or decided for each image (default: auto)",
+    )
+    parser.add_argument(
+        "--error_rate",
+        type=_share,
+        default=0.001,
+        metavar="R",
+        help="largest share of errors among answered validation images (default: 0.001)",
+    )
+    parser.add_argument(
+        "--show",
+        type=Path,
+        metavar="PNG",
+        help="draw the digits as given and as the model sees them, with the answers",
+    )
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    output.add_argument("--csv", action="store_true", help="print CSV instead of a table")
+    parser.add_argument("--version", action="version", version=VERSION)
+    return parser
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ArgumentTypeError(f"{text!r} is no share from 0 to 1")
+    return value
+
+
+def _read(paths: list[Path], invert: Invert) -> tuple[list[InputDigit], dict[str, str]]:
+    """Read all files; those that fail are told at once and do not stop the others."""
+    from mnist_lightning.digit_inputs import expand, read_digits
+
+    inputs: list[InputDigit] = []
+    failed: dict[str, str] = {}
+
+    def read(path: Path) -> None:
+        try:
+            inputs.extend(read_digits(path, invert))
+        except (DataError, OSError) as error:
+            failed[str(path)] = str(error)
+            print(f"error: {error}", file=sys.stderr)
+
+    for path in expand(paths):
+        read(path)
+    return inputs, failed
+
+
+def read_with(models: Sequence[TrainedModel], inputs: Sequence[InputDigit]) -> list[ReadDigit]:
+    """Ask every model about every digit.
+
+    Args:
+        models: At least one.
+        inputs: What to read, in the order in which it comes back.
+    """
+    import numpy as np
+    from torch import from_numpy
+
+    from mnist_lightning.reporting.answers_text import Answer, ReadDigit
+
+    if not inputs:
+        return []
+    images = from_numpy(np.stack([one.pixels for one in inputs])).unsqueeze(1)
+    columns = []
+    for name, model in zip(names_of(models), models, strict=True):
+        probabilities = model.probabilities(images)
+        best, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+        sure = model.answers(probabilities)
+        rows = zip(best, confidence, sure, strict=True)
+        columns.append([Answer(name, int(b), float(c), bool(s)) for b, c, s in rows])
+    answers = zip(*columns, strict=True)
+    return [
+        ReadDigit(one.file, one.page, one.number, _corners(one), one.label, said)
+        for one, said in zip(inputs, answers, strict=True)
+    ]
+
+
+def names_of(models: Sequence[TrainedModel]) -> list[str]:
+    """Return the models' names, or their paths where two have the same name."""
+    names = [model.name for model in models]
+    return names if len(set(names)) == len(names) else [str(model.path) for model in models]
+
+
+def _corners(one: InputDigit) -> tuple[int, int, int, int] | None:
+    box = one.box
+    return None if box is None else (box.left, box.top, box.right, box.bottom)
+
+
+def _print(
+    arguments: Namespace,
+    models: Sequence[TrainedModel],
+    digits: Sequence[ReadDigit],
+    failed: dict[str, str],
+) -> None:
+    from dataclasses import asdict
+
+    from mnist_lightning.reporting.answers_text import answers_csv, answers_json, answers_table
+
+    if arguments.json:
+        described: list[dict[str, object]] = [
+            {
+                "name": name,
+                "path": str(model.path),
+                "rejection": asdict(model.rejection) if model.rejection else None,
+            }
+            for name, model in zip(names_of(models), models, strict=True)
+        ]
+        print(answers_json(digits, described, failed))
+    elif arguments.csv:
+        print(answers_csv(digits))
+    elif digits:
+        print(answers_table(digits, names_of(models)))
+
+
+def _show(path: Path, digits: Sequence[ReadDigit], inputs: Sequence[InputDigit]) -> None:
+    from mnist_lightning.reporting.answers_figure import plot_answers
+    from mnist_lightning.reporting.style import DPI
+    from mnist_lightning.storage import atomic_path
+
+    figure = plot_answers(digits, [one.cutout for one in inputs], [one.pixels for one in inputs])
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=DPI, format="png")
+    print(f"Drawn: {path}", file=sys.stderr)

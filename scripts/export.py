@@ -1,0 +1,8 @@
+"""Write a trained model in other formats: `python scripts/export.py --model custom_cnn`."""
+
+import sys
+
+from mnist_lightning.export import main
+
+if __name__ == "__main__":
+    sys.exit(main())

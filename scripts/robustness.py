@@ -1,0 +1,8 @@
+"""Try the trained models on corrupted digits: `python scripts/robustness.py`."""
+
+import sys
+
+from mnist_lightning.robustness import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""The snippets of the README run as they stand there, on the files in ``output/``."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+
+
+def _snippet(name: str) -> str:
+    text = README.read_text(encoding="utf-8")
+    pattern = rf"<!-- snippet:{re.escape(name)} -->\n```\w+\n(.*?)```"
+    (found,) = re.findall(pattern, text, flags=re.DOTALL)
+    return str(found)
+
+
+def _run(command: list[str], folder: Path, timeout: int = 300) -> str:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env={
+            **os.environ,
+            # The README's ``python`` is the one that runs the tests.
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        },
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["pytorch", "onnxruntime"])
+def test_a_python_snippet_reads_two_ones(name: str, tmp_path: Path) -> None:
+    # Away from the repository's packages, but with its files.
+    (tmp_path / "output").symlink_to(ROOT / "output")
+
+    assert _run([sys.executable, "-c", _snippet(name)], tmp_path).split("\n")[0] == "[1, 1]"
+
+
+@pytest.mark.parametrize("name", ["pytorch", "onnxruntime", "cpp"])
+def test_a_snippet_is_about_ten_lines_and_needs_nothing_of_this_project(name: str) -> None:
+    lines = _snippet(name).strip().splitlines()
+
+    assert len([line for line in lines if line.strip()]) <= 10
+    assert not any(word in _snippet(name) for word in ("mnist_lightning", "lightning import"))
+
+
+@pytest.mark.slow
+def test_the_cpp_snippet_compiles_and_reads_two_ones(tmp_path: Path) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("there is no g++ to compile the C++ snippet with")
+    (tmp_path / "output").symlink_to(ROOT / "output")
+    (tmp_path / "digit.cpp").write_text(_snippet("cpp"))
+
+    printed = _run(["bash", "-ec", _snippet("cpp-build")], tmp_path)
+
+    assert [word for word in printed.split() if word.isdigit()][:2] == ["1", "1"]
