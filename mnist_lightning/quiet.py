@@ -11,9 +11,6 @@ def be_quiet() -> None:
     # Chosen hardware, stopping and restoring are reported by this program itself.
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # It says one thing only: that a process has died and that all others are therefore killed.
-    launcher = "lightning.fabric.strategies.launchers.subprocess_script"
-    logging.getLogger(launcher).setLevel(logging.INFO)
     log = logging.getLogger("mnist_lightning")
     if not log.handlers:
         handler = logging.StreamHandler(sys.stderr)

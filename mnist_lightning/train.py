@@ -53,7 +53,7 @@ def _run(args: list[str]) -> int:
     from mnist_lightning.quiet import be_quiet
     from mnist_lightning.seeds import train_seeds
     from mnist_lightning.training.interruption import Interrupted
-    from mnist_lightning.training.peers import lost_peer
+    from mnist_lightning.training.peers import LOST, farewell, lost_peer
 
     be_quiet()
     try:
@@ -70,12 +70,8 @@ def _run(args: list[str]) -> int:
     except RuntimeError as error:
         if not lost_peer(error):
             raise
-        print(
-            "error: another process of this training died or hung, so this one stops; resume "
-            f"with\n  {resume_command(args)}",
-            file=sys.stderr,
-        )
-        return 1
+        print(farewell(resume_command(args)), file=sys.stderr, flush=True)
+        return LOST
     return 0
 
 
