@@ -53,7 +53,7 @@ def _run(args: list[str]) -> int:
     from mnist_lightning.quiet import be_quiet
     from mnist_lightning.seeds import train_seeds
     from mnist_lightning.training.interruption import Interrupted
-    from mnist_lightning.training.peers import LOST, farewell, lost_peer
+    from mnist_lightning.training.peers import LOST, farewell, is_first_process, lost_peer
 
     be_quiet()
     try:
@@ -62,10 +62,11 @@ def _run(args: list[str]) -> int:
         else:
             train(StudyCLI(config, command=args))
     except Interrupted as stop:
-        print(
-            f"stopped by {stop} with a checkpoint; resume with\n  {resume_command(args)}",
-            file=sys.stderr,
-        )
+        if is_first_process():
+            print(
+                f"stopped by {stop} with a checkpoint; resume with\n  {resume_command(args)}",
+                file=sys.stderr,
+            )
         return 128 + stop.signum
     except RuntimeError as error:
         if not lost_peer(error):

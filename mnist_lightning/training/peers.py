@@ -4,6 +4,7 @@ Lightning kills all processes, itself included, when one of those that it starte
 shell says "Killed" and nothing else. Here the survivors say what happened and end by themselves.
 """
 
+import atexit
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from lightning import Trainer
 from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+from lightning.pytorch.utilities import rank_zero_only
 
 LOST = 1
 """Exit status of a process that stops because another one is lost."""
@@ -32,6 +34,11 @@ _GLOO = (
     "Timed out waiting",
     "Broken pipe",
 )
+
+
+def is_first_process() -> bool:
+    """Return whether this process speaks for all of a training."""
+    return int(getattr(rank_zero_only, "rank", 0)) == 0
 
 
 def lost_peer(error: RuntimeError) -> bool:
@@ -89,10 +96,20 @@ class _Launcher(_SubprocessScriptLauncher):
         )
         if not self.cluster_environment.creates_processes_externally:
             self._call_children_scripts()
+            atexit.register(_end, self.procs)
             watch = threading.Thread(target=_watch, args=(self.procs, self.farewell), daemon=True)
             watch.start()
         _set_num_threads_if_needed(num_processes=self.num_processes)
         return function(*args, **kwargs)
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    # One that hangs would outlive this process.
+    for process in processes:
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def _watch(processes: list[subprocess.Popen[bytes]], message: str) -> None:
