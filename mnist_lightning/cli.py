@@ -90,6 +90,7 @@ class StudyCLI(LightningCLI):
     datamodule: MNISTDataModule
     model: DigitClassifier
     trainer: StudyTrainer
+    best: RunCheckpoint
 
     def __init__(self, args: list[str], command: list[str]) -> None:
         self.command = command
@@ -97,7 +98,6 @@ class StudyCLI(LightningCLI):
         self.resume_from: Path | None = None
         self.history = History()
         self.stopwatch = Stopwatch()
-        self.best = RunCheckpoint(BEST, monitor="val/accuracy", mode="max")
         super().__init__(
             DigitClassifier,
             MNISTDataModule,
@@ -147,6 +147,8 @@ class StudyCLI(LightningCLI):
         self.config = parser.parse_args(args)
         if (epochs := self.config.trainer.max_epochs) is None or epochs < 1:
             raise UserError(f"--trainer.max_epochs must be 1 or more, not {epochs}")
+        if not 0 <= (seed := self.config.seed_everything) < 2**32:
+            raise UserError(f"--seed_everything must be from 0 to {2**32 - 1}, not {seed}")
         if not re.fullmatch(r"\w[\w.-]*", self.name):
             raise UserError(
                 "--name must be letters, digits, '_', '-' and '.', since it begins the names of "
@@ -219,6 +221,7 @@ class StudyCLI(LightningCLI):
         if self.config.ema.decay == 0:
             # It would copy all weights in each step, to average nothing.
             callbacks = [one for one in callbacks if not isinstance(one, WeightAverage)]
+        self.best = RunCheckpoint(BEST, "val/accuracy", "max", resume_from=self.resume_from)
         # The order of the last ones matters: the history is complete before checkpoints are
         # written, the newest checkpoint knows the best one, and only then a run may stop.
         callbacks = [
@@ -229,7 +232,7 @@ class StudyCLI(LightningCLI):
             TrainingProgress(),
             self.history,
             self.best,
-            RunCheckpoint(LAST),
+            RunCheckpoint(LAST, resume_from=self.resume_from),
             GracefulStop(),
         ]
         return super()._instantiate_trainer(config, callbacks)

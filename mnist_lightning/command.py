@@ -1,6 +1,7 @@
 """What all commands of the study share: how they answer mistakes."""
 
 import sys
+import threading
 from argparse import ArgumentParser
 from collections.abc import Callable
 from typing import NoReturn
@@ -25,6 +26,14 @@ def run_command(run: Callable[[], int]) -> int:
     Returns:
         That status, 2 when the user has something to mend, or 130 after Ctrl-C.
     """
+    report = threading.excepthook
+
+    def report_unless_raised_again(args: threading.ExceptHookArgs) -> None:
+        # A thread of TensorBoard that cannot write tells the main thread, which says so below.
+        if not issubclass(args.exc_type, OSError):
+            report(args)
+
+    threading.excepthook = report_unless_raised_again
     try:
         return run()
     except UserError as error:
@@ -40,3 +49,5 @@ def run_command(run: Callable[[], int]) -> int:
             raise
         print("interrupted", file=sys.stderr)
         return 130
+    finally:
+        threading.excepthook = report

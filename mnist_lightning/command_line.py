@@ -82,9 +82,12 @@ def expand(args: list[str]) -> list[str]:
         raise UserError(f"--model needs a NAME; choose from {', '.join(preset_names())}")
     if not names and not files:
         raise UserError(f"--model NAME is missing; choose from {', '.join(preset_names())}")
-    for file in files:
-        if not Path(file).is_file():
-            raise UserError(f"--config: there is no file '{file}'")
+    if files:
+        # Not at the top, because help needs no YAML.
+        from mnist_lightning.config_file import check_config
+
+        for file in files:
+            check_config(Path(file))
     presets = [str(config_folder() / f"{BASE}.yaml"), *(str(preset_file(name)) for name in names)]
     return [word for file in [*presets, *files] for word in ("--config", file)] + rest
 

@@ -137,7 +137,7 @@ def load_contestant(output_dir: Path, record: Record, dataset: DigitDataset) -> 
     _check_predictions(record, predictions.test, dataset)
     try:
         model = load_torchscript(path)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # the second where names are not UTF-8
         reason = str(error).splitlines()[0]
         raise OutputError(
             f"{path} is not a TorchScript file ({reason:.80}): {_remedy(record)}."

@@ -98,6 +98,9 @@ def download(
                 # filelock leaves the file on Unix. Whoever waits for it notices that it is gone.
                 with suppress(OSError):
                     lock.unlink()
+                with suppress(OSError):
+                    if part.stat().st_size == 0:  # nothing to go on from
+                        part.unlink()
     except Timeout:
         raise DownloadError(
             f"Another process has been downloading {destination} for {_LOCK_SECONDS:.0f} s. "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mnist_lightning.command import CommandParser, run_command
 from mnist_lightning.command_line import VERSION
 from mnist_lightning.compare import BASELINE, SECOND
-from mnist_lightning.errors import OutputError
+from mnist_lightning.errors import OutputError, UserError
 
 if TYPE_CHECKING:
     from mnist_lightning.evaluation.record import Record
@@ -42,7 +42,7 @@ def _run(arguments: Namespace) -> int:
     blocks = report_blocks(read_evidence(arguments.output_dir))
     stale = False
     for document in arguments.documents:
-        text = document.read_text(encoding="utf-8")
+        text = _read_text(document)
         filled, changed = fill(text, blocks, str(document))
         stale |= bool(changed)
         if not changed:
@@ -57,6 +57,13 @@ def _run(arguments: Namespace) -> int:
         print("bring them up to date with `python scripts/report.py`", file=sys.stderr)
         return 1
     return 0
+
+
+def _read_text(document: Path) -> str:
+    try:
+        return document.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{document} is not text in UTF-8: give a Markdown document.") from None
 
 
 def read_evidence(output_dir: Path) -> Evidence:

@@ -36,6 +36,11 @@ def atomic_path(destination: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(destination)
+    except OSError as error:
+        # A full disk is reported without a name, or with one that nobody has heard of.
+        if error.filename in (None, name):
+            error.filename = str(destination)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -21,6 +21,7 @@ MIN_BYTES_PER_SECOND = 8192
 """A server that sends less is given up; the slowest mobile networks bring about 20,000."""
 
 _USER_AGENT = "mnist-lightning"
+_REASON_CHARACTERS = 200
 
 
 class TransferError(Exception):
@@ -164,9 +165,14 @@ def _as_transfer_error(error: Exception) -> TransferError:
         error.close()
         # A redirect loop is told in several lines, of which the first says it all.
         reason = str(error.msg).strip().partition("\n")[0]
-        return TransferError(f"HTTP {error.code} {reason}".strip(), error.code)
+        return TransferError(_harmless(f"HTTP {error.code} {reason}"), error.code)
     cause = error.reason if isinstance(error, URLError) else error
     if isinstance(cause, TimeoutError):
         return TransferError("the server does not answer in time")
-    text = " ".join(str(cause).split())
-    return TransferError(text or type(cause).__name__)
+    return TransferError(_harmless(str(cause)) or type(cause).__name__)
+
+
+def _harmless(text: str) -> str:
+    """Shorten a stranger's words to one line that does nothing to a terminal but show."""
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(shown.split())[:_REASON_CHARACTERS]

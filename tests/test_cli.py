@@ -19,109 +19,10 @@ from mnist_lightning.train import main
 
 CNN = ["--model", "cnn"]
 
-# What is typed, and what the one line must say.
-MISTAKES = {
-    "no model": ([], "--model NAME is missing; choose from cnn"),
-    "unknown model": (["--model", "nope"], "there is no 'nope'; choose from cnn"),
-    "model without a name": (["--model"], "--model needs a NAME"),
-    "two models": ([*CNN, *CNN], "--model is given 2 times"),
-    "abbreviated option": (
-        [*CNN, "--trainer.max_epoch", "3"],
-        "no option --trainer.max_epoch; did you mean --trainer.max_epochs?",
-    ),
-    "misspelt option": (
-        [*CNN, "--data.batch_siez", "3"],
-        "no option --data.batch_siez; did you mean --data.batch_size?",
-    ),
-    "unknown model setting": ([*CNN, "--model.lr", "1"], "no option --model.lr; choose from"),
-    "misspelt augmentation": (
-        [*CNN, "--data.augmentation.rotatio", "3"],
-        "did you mean --data.augmentation.rotation?",
-    ),
-    "option without dashes": ([*CNN, "extra"], "'extra' is not understood"),
-    "word for a number": ([*CNN, "--trainer.max_epochs", "three"], "expected int, not three"),
-    "fraction of an epoch": ([*CNN, "--trainer.max_epochs", "1.5"], "expected int, not 1.5"),
-    "no epochs": ([*CNN, "--trainer.max_epochs", "0"], "--trainer.max_epochs must be 1 or more"),
-    "negative epochs": ([*CNN, "--trainer.max_epochs=-2"], "--trainer.max_epochs must be 1 or"),
-    "empty batches": ([*CNN, "--data.batch_size", "0"], "--data.batch_size must be 1 or more"),
-    "batch size in words": ([*CNN, "--data.batch_size", "big"], "expected int, not big"),
-    "no validation": ([*CNN, "--data.val_size", "0"], "--data.val_size must be 10 or more"),
-    "unknown source": (
-        [*CNN, "--data.source", "cifar"],
-        "--data.source: expected one of auto, mnist, mnist5k, not cifar",
-    ),
-    "seed in words": ([*CNN, "--seed_everything", "x"], "--seed_everything: expected int, not x"),
-    "seed of the data": ([*CNN, "--data.seed", "1"], "--data.seed follows --seed_everything"),
-    "widths in words": ([*CNN, "--model.widths", "[a]"], "--model.widths: expected int, not a"),
-    "no channels": ([*CNN, "--model.widths", "[0]"], "--model.widths must be 1 to 5 positive"),
-    "negative rate": ([*CNN, "--model.learning_rate=-1"], "--model.learning_rate must be above 0"),
-    "too much dropout": ([*CNN, "--model.dropout", "1"], "--model.dropout must be at least 0"),
-    "decay above one": ([*CNN, "--ema.decay", "2"], "--ema.decay must be at least 0"),
-    "negative rotation": (
-        [*CNN, "--data.augmentation.rotation=-5"],
-        "--data.augmentation.rotation must be zero or more",
-    ),
-    "unknown precision": ([*CNN, "--trainer.precision", "7"], "expected one of auto, 32-true"),
-    "unknown accelerator": ([*CNN, "--trainer.accelerator", "abacus"], "abacus"),
-    "unknown strategy": ([*CNN, "--trainer.strategy", "magic"], "magic"),
-    "no logger": ([*CNN, "--trainer.logger", "false"], "--trainer.fast_dev_run true"),
-    "name with a folder": ([*CNN, "--name", "../x"], "--name must be letters"),
-    "missing configuration": ([*CNN, "--config", "no.yaml"], "there is no file 'no.yaml'"),
-    "resume without a run": ([*CNN, "--ckpt_path", "last"], "no sound checkpoint in"),
-    "missing checkpoint": ([*CNN, "--ckpt_path", "no.ckpt"], "there is no file no.ckpt"),
-    "whole set not there": (
-        [*CNN, "--data.source", "mnist", "--data.data_dir", "empty"],
-        "The whole MNIST is not in empty",
-    ),
-    "seeds in words": ([*CNN, "--seeds", "a"], "--seeds needs different whole numbers"),
-    "a seed twice": ([*CNN, "--seeds", "1", "1"], "--seeds needs different whole numbers"),
-    "seeds and a seed": ([*CNN, "--seeds", "1", "--seed_everything", "2"], "exclude each other"),
-    "seeds and a checkpoint": ([*CNN, "--seeds", "1", "--ckpt_path=last"], "exclude each other"),
-}
-
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mnist_lightning.data.mirrors.MIRRORS", ("http://127.0.0.1:9/",))
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_mistake_ends_in_one_line_with_exit_2_and_leaves_no_file(
-    name: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    words, expected = MISTAKES[name]
-    monkeypatch.chdir(tmp_path)
-    assert main(words) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1, lines
-    assert lines[0].startswith("error: ")
-    assert expected in lines[0]
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("model:\n  init_args:\n    lrr: 3\n", "no option --model.lrr; choose from"),
-        ("data:\n  batch: 3\n", "--data.batch"),
-        ("trainer: [1\n", "Problems parsing config"),
-        ("model:\n  class_path: os.system\n  init_args:\n    command: ls\n", "os.system"),
-    ],
-    ids=["unknown key", "unknown data key", "broken YAML", "foreign class"],
-)
-def test_bad_configuration_file_is_refused_in_one_line(
-    text: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "mine.yaml"
-    file.write_text(text)
-    assert main([*CNN, "--config", str(file), "--output_dir", str(tmp_path / "out")]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert expected in error
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", preset_names())

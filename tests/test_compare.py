@@ -322,34 +322,6 @@ def test_missing_and_other_images_are_refused_with_the_option(
     assert "--data_dir" in line
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--models", "custom_cnn", "custom_cnn"], "names a model twice"),
-        (["--models", "custom_cnn", "../resnet50"], "not the path '../resnet50'"),
-        (["--models", "resnet50"], "only 'resnet50'"),
-        (["--models"], "--models"),
-        (["--seconds", "fast"], "--seconds"),
-        (["--seconds", "-1"], "--seconds"),
-        (["--seconds", "nan"], "--seconds"),
-        (["--output"], "--output"),
-        (["stray"], "stray"),
-    ],
-)
-def test_mistake_on_the_command_line_is_answered_in_one_line(
-    output: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
-) -> None:
-    assert message in refused(output, capsys, *words)
-
-
-def test_folder_that_is_not_there_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["--output_dir", str(tmp_path / "none")]) == 2
-    assert "no complete record" in capsys.readouterr().err
-    assert not (tmp_path / "none").exists()
-
-
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["--models", "a", "a"]])
 def test_help_version_and_mistakes_import_nothing_heavy(words: list[str]) -> None:
     code = (

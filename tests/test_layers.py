@@ -33,7 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     "messages": set(),
     "quiet": set(),
     "command": set(),
-    "command_line": {"presets"},
+    "config_file": set(),
+    "command_line": {"presets", "config_file"},
 }
 #: These put the parts together and may import everything; nobody below may import them.
 ON_TOP = {
@@ -130,7 +131,10 @@ def test_only_training_code_knows_lightning() -> None:
 
 
 def test_only_cli_knows_lightning_cli_and_yaml() -> None:
-    assert _importers("lightning.pytorch.cli", "jsonargparse", "yaml") == {"cli.py"}
+    assert _importers("lightning.pytorch.cli", "jsonargparse", "yaml") == {
+        "cli.py",
+        "config_file.py",
+    }
 
 
 def test_only_reporting_and_results_draw_and_nobody_with_pyplot() -> None:

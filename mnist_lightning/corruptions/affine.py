@@ -128,4 +128,5 @@ def _mapped(images: Pixels, inverse: Matrix) -> Pixels:
     warped = affine_transform(
         images.astype(np.float32), whole, middle - whole @ middle, order=1, mode="grid-constant"
     )
-    return np.rint(warped).astype(np.uint8)
+    pixels: Pixels = np.rint(warped).astype(np.uint8)
+    return pixels

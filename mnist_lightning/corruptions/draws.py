@@ -70,7 +70,8 @@ class Draws:
 
 def to_pixels(shares: npt.NDArray[np.floating]) -> Pixels:
     """Turn shares of full ink into pixels; what lies outside of 0 to 1 is cut off."""
-    return np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)
+    pixels: Pixels = np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)
+    return pixels
 
 
 def to_shares(images: Pixels) -> Floats:

@@ -55,9 +55,9 @@ def zigzag(images: Pixels, draws: Draws) -> Pixels:
     slope = (ends[:, 1] - ends[:, 0]) / (right - left)
     length = np.hypot(1, slope)[:, None, None]
     slope = slope[:, None, None]
-    down, along = rows - first[:, None, None], columns - left
+    down, beside = rows - first[:, None, None], columns - left
     # Coordinates along the zigzag's axis and across it.
-    along, across = (along + slope * down) / length, (down - slope * along) / length
+    along, across = (beside + slope * down) / length, (down - slope * beside) / length
     phase = along / ZIGZAG % 4
     wave = ZIGZAG * np.where(phase < 1, phase, np.where(phase < 3, 2 - phase, phase - 4))
     inside = (along >= 0) & (along <= (right - left) * length)
@@ -96,4 +96,5 @@ def _between(ends: Integers, columns: Floats, where: tuple[int, int]) -> npt.NDA
 def _ink(distance: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Ink of a pen: full in the middle of a stroke, fading by a logarithm, gone at 1.5 pixels."""
     near = np.clip(np.abs(distance) / STROKE_REACH, 0, 1 - 1e-9)
-    return np.clip(1 + np.log1p(-near), 0, 1)
+    ink: npt.NDArray[np.floating] = np.clip(1 + np.log1p(-near), 0, 1)
+    return ink

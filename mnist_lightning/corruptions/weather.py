@@ -75,7 +75,8 @@ def plasma(draws: Draws, decay: float, size: int = FOG_SIZE) -> Floats:
         ) / 4 + noise[:, 2]
         step, height = half, height / decay**2
     clouds -= clouds.min(axis=(1, 2), keepdims=True)
-    return clouds / clouds.max(axis=(1, 2), keepdims=True)
+    clouds /= clouds.max(axis=(1, 2), keepdims=True)
+    return clouds
 
 
 def spatter(images: Pixels, draws: Draws, drops: tuple[float, float, float], blur: float) -> Pixels:

@@ -4,6 +4,7 @@ import logging
 import tempfile
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from mnist_lightning.formats.onnx import require_onnx
@@ -33,7 +34,7 @@ def quantize_onnx(source: Path, destination: Path, images: Tensor) -> None:
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._batches = iter(images.split(BATCH))
+            self._batches = iter(torch.split(images, BATCH))
 
         def get_next(self) -> dict[str, object] | None:
             batch = next(self._batches, None)

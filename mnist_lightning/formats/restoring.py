@@ -58,7 +58,7 @@ def restore_network(network: nn.Module, frozen: torch.jit.ScriptModule) -> nn.Mo
 
 def _frozen_layers(frozen: torch.jit.ScriptModule) -> list[_Layer]:
     """The weight and bias of each layer, in the order in which they run."""
-    layers = []
+    layers: list[_Layer] = []
     for node in frozen.graph.nodes():
         if node.kind() in LAYERS:
             _, weight, bias, *_ = (value.toIValue() for value in node.inputs())

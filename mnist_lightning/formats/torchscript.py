@@ -1,5 +1,6 @@
 """From a trained network to a file that runs without this project."""
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,7 +56,10 @@ def export_torchscript(
         frozen = torch.jit.freeze(torch.jit.script(network))
         with atomic_path(path) as temporary:
             extra = {METADATA_FILE: metadata.to_json()} if metadata else {}
-            torch.jit.save(frozen, str(temporary), _extra_files=extra)
+            # In memory first: torch would turn a full disk into an error without its reason.
+            content = io.BytesIO()
+            torch.jit.save(frozen, content, _extra_files=extra)
+            temporary.write_bytes(content.getbuffer())
     model = load_torchscript(path)
     expected, logits = predict_logits(network, images), predict_logits(model, images)
     parity = measure_parity("TorchScript", expected, logits)

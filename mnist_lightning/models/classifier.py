@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from lightning import LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
@@ -19,7 +20,7 @@ NUM_CLASSES = 10
 
 
 class NonFiniteLossError(UserError):
-    """The loss of a training step is NaN or infinite."""
+    """The loss of a training step, or a weight after it, is NaN or infinite."""
 
 
 class DigitClassifier(LightningModule):
@@ -121,6 +122,26 @@ class DigitClassifier(LightningModule):
         self.train_loss.update(loss.detach(), weight=len(labels))
         self.train_metrics.update(logits.detach(), labels)
         return loss
+
+    def on_validation_start(self) -> None:
+        """Stop before weights that are not finite are validated and saved."""
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            self._check_weights()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the older checkpoint rather than one with weights that are not finite."""
+        self._check_weights()
+
+    def _check_weights(self) -> None:
+        # Once an epoch and not in every step: the loss of the next step would tell as well, but
+        # after the last step of an epoch a checkpoint comes first.
+        for name, value in self.network.state_dict().items():
+            if value.is_floating_point() and not torch.isfinite(value).all():
+                raise NonFiniteLossError(
+                    f"'{name}' is no longer finite after step {self.global_step} (epoch "
+                    f"{self.current_epoch + 1}); the last checkpoint is from before that. "
+                    f"Try a lower --model.learning_rate than {self.learning_rate:g}"
+                )
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Count the validation loss and metrics of one batch."""

@@ -18,7 +18,7 @@ def example_strip(dataset: DigitDataset) -> dict[str, Any]:
         ``examples`` with their ``pixels`` (28x28 bytes in base64), ``caption`` and ``description``.
     """
     labels = dataset.test.labels
-    first = [int((labels == digit).nonzero()[0]) for digit in labels.unique()]
+    first = [int((labels == digit).nonzero()[0]) for digit in sorted(set(labels.tolist()))]
     examples = [_example(dataset, place, str(int(labels[place]))) for place in first]
     if not dataset.is_standard:
         source = (

@@ -105,11 +105,11 @@ class _Launcher(_SubprocessScriptLauncher):
 
 def _end(processes: list[subprocess.Popen[bytes]]) -> None:
     # One that hangs would outlive this process.
+    deadline = time.monotonic() + GRACE
+    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
+        time.sleep(0.1)
     for process in processes:
-        try:
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        process.kill()
 
 
 def _watch(processes: list[subprocess.Popen[bytes]], message: str) -> None:

@@ -3,6 +3,8 @@
 import logging
 import pickle
 import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +52,38 @@ class RunLogger(TensorBoardLogger):
         return version
 
     @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log; a full disk is an OSError, where Lightning says that a number is not supported."""
+        try:
+            with self._named():
+                super().log_metrics(metrics, step)
+        except ValueError as error:
+            if isinstance(error.__cause__, OSError):
+                raise error.__cause__ from None
+            raise
+
+    @rank_zero_only
     def save(self) -> None:
         """Flush the events. Lightning's hparams.yaml would repeat config.yaml."""
-        self.experiment.flush()
+        with self._named():
+            self.experiment.flush()
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
         """Flush and stay open: training, test and figures go into one file of events."""
-        self.experiment.flush()
+        with self._named():
+            self.experiment.flush()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Name the folder in an error of the thread that writes the events."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            if isinstance(cause, OSError) and cause.filename is None:
+                cause.filename = self.log_dir
+            raise
 
 
 def find_checkpoint(runs: Path, which: str) -> Path:

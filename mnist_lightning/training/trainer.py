@@ -4,8 +4,10 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from lightning import Trainer
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.plugins import MixedPrecision
 
+from mnist_lightning.training.checkpoint_file import AtomicCheckpointIO
 from mnist_lightning.training.precision import choose_precision
 
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true", "16-true"]
@@ -21,9 +23,13 @@ class StudyTrainer(Trainer):
         **kwargs: See lightning.Trainer.
     """
 
-    def __init__(self, *, precision: Precision = "auto", timeout: float = 1800, **kwargs: Any) -> None:
+    def __init__(
+        self, *, precision: Precision = "auto", timeout: float = 1800, **kwargs: Any
+    ) -> None:
         super().__init__(precision=None if precision == "auto" else precision, **kwargs)
         self.timeout = timedelta(seconds=timeout)
+        if type(self.strategy.checkpoint_io) is TorchCheckpointIO:
+            self.strategy.checkpoint_io = AtomicCheckpointIO()
         #: Why this precision, in a few words.
         self.precision_reason = "as asked for"
         if precision == "auto":

@@ -114,11 +114,11 @@ def test_an_older_file_survives_a_failure_to_write(
     path = tmp_path / "model.pt"
     path.write_bytes(b"old")
 
-    def fail(model: torch.jit.ScriptModule, name: str, _extra_files: object) -> None:
-        Path(name).write_bytes(b"half")
+    def fail(path: Path, content: bytes) -> None:
+        path.write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch.jit, "save", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
 
     with pytest.raises(OSError, match="No space left"):
         export_torchscript(network, path, tiny_digits.images)

@@ -1,0 +1,115 @@
+"""One table for every command: wrong words and wrong files end in one line, and harm nothing.
+
+A new command gets a row in ``COMMANDS`` and a table of its own beside the others.
+"""
+
+import faulthandler
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from compare_and_report_mistakes import COMPARE, REPORT
+from comparison_inputs import leave_model
+from mistake import Mistake
+from train_mistakes import TRAIN
+
+from mnist_lightning import compare, report, train
+
+COMMANDS = {
+    "train": (train.main, TRAIN),
+    "compare": (compare.main, COMPARE),
+    "report": (report.main, REPORT),
+}
+ROWS = [(command, name) for command, (_, table) in COMMANDS.items() for name in table]
+# A guard against what would hang, not a measurement: it ends the whole process with a traceback.
+HANG_SECONDS = 120.0
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data_dir: Path) -> Path:
+    """A folder as a user has it after two trainings."""
+    folder = tmp_path_factory.mktemp("user")
+    shutil.copytree(tiny_data_dir, folder / "data")
+    leave_model(folder / "output", tiny_data_dir, "custom_cnn", noise=0.3)
+    leave_model(folder / "output", tiny_data_dir, "resnet50", noise=1.5)
+    (folder / "report.md").write_text("# Report\n")
+    (folder / "empty").mkdir()
+    return folder
+
+
+@pytest.fixture
+def user(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = Path(shutil.copytree(trained, tmp_path / "user"))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mnist_lightning.data.mirrors.MIRRORS", ("http://127.0.0.1:9/",))
+
+
+@pytest.fixture(autouse=True)
+def _no_hang() -> Iterator[None]:
+    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+def snapshot(folder: Path) -> dict[str, bytes | None]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+def check_line(mistake: Mistake, stderr: str) -> None:
+    # What compare says of the models and of the data comes before; neither is about the mistake.
+    lines = [line for line in stderr.splitlines() if not line.startswith(("leaving out ", "INFO:"))]
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith("error: ")
+    assert mistake.culprit in lines[0]
+    assert mistake.remedy in lines[0]
+
+
+def test_the_table_is_long_enough() -> None:
+    assert len(ROWS) >= 60
+
+
+@pytest.mark.parametrize(("command", "name"), ROWS, ids=map(": ".join, ROWS))
+def test_mistake_ends_in_one_line_with_exit_2_and_changes_no_file(
+    command: str, name: str, user: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main, table = COMMANDS[command]
+    mistake = table[name]
+    if mistake.spoil:
+        mistake.spoil(user)
+    before = snapshot(user)
+    assert main(mistake.words) == 2
+    check_line(mistake, capsys.readouterr().err)
+    assert snapshot(user) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [("train", "unknown model"), ("compare", "missing folder"), ("report", "missing document")],
+)
+def test_script_answers_a_mistake_like_its_function(command: str, name: str, user: Path) -> None:
+    mistake = COMMANDS[command][1][name]
+    root = Path(__file__).parents[2]
+    before = snapshot(user)
+    done = subprocess.run(
+        [sys.executable, str(root / "scripts" / f"{command}.py"), *mistake.words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANG_SECONDS,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    check_line(mistake, done.stderr)
+    assert snapshot(user) == before

@@ -1,0 +1,208 @@
+"""A full disk or a lost permission at any write leaves the old file or the new one, whole."""
+
+import errno
+import hashlib
+import json
+import pathlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from mnist_lightning.evaluation.record import read_record
+from mnist_lightning.formats.torchscript import load_torchscript
+from mnist_lightning.storage import atomic_path
+from mnist_lightning.train import main
+from mnist_lightning.training.runs import RunLogger
+
+WRITTEN = [
+    *("metrics.csv", "best.ckpt", "last.ckpt", "custom_cnn_model.pt", "custom_cnn_predictions.npz"),
+    *("custom_cnn_training_curves.png", "custom_cnn_confusion_matrix.png"),
+    *("custom_cnn_examples.png", "custom_cnn_metrics.json"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_measurements() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mnist_lightning.results.measure_latency.__defaults__", (0.05,))
+        yield
+
+
+def _words(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
+    return [
+        *("--model", "cnn", "--data.data_dir", str(data_dir), "--data.batch_size", "64"),
+        *("--model.widths", "[4]", "--trainer.max_epochs", "1"),
+        *("--trainer.accelerator", "cpu", "--output_dir", str(output_dir), *more),
+    ]
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a run that wrote everything."""
+    folder = tmp_path_factory.mktemp("finished")
+    assert main(_words(tiny_data_dir, folder)) == 0
+    return folder
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def _check_sound(path: Path) -> None:
+    """Read a file to its end in the format that its name promises."""
+    if path.suffix == ".ckpt":
+        torch.load(path, weights_only=True)
+    elif path.suffix == ".pt":
+        load_torchscript(path)
+    elif path.suffix == ".npz":
+        with np.load(path) as arrays:
+            assert [arrays[name].shape for name in arrays]
+    elif path.suffix == ".png":
+        Image.open(path).load()
+    elif path.suffix == ".json":
+        json.loads(path.read_text())
+
+
+def _fails_at(name: str) -> Callable[..., Any]:
+    """``Path.chmod`` of a disk that gets full while the file called ``name`` is written."""
+    real = pathlib.Path.chmod
+
+    def chmod(self: Path, mode: int, **options: Any) -> None:
+        stem, _, suffix = name.rpartition(".")
+        if re.fullmatch(rf"\.{stem}-\w+\.tmp\.{suffix}", self.name):
+            # Half of the file is on the disk.
+            self.write_bytes(self.read_bytes()[: self.stat().st_size // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(self, mode, **options)
+
+    return chmod
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_disk_that_is_full_at_any_file_leaves_the_old_one_and_says_which(
+    name: str,
+    finished: Path,
+    tiny_data_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for path in finished.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    before = _hashes(tmp_path)
+    monkeypatch.setattr(pathlib.Path, "chmod", _fails_at(name))
+
+    assert main(_words(tiny_data_dir, tmp_path, "--seed_everything", "1")) == 2
+
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert error.endswith(f"{name}: No space left on device")
+    after = _hashes(tmp_path)
+    assert after.get(name) == before.get(name)
+    assert [path for path in after if ".tmp" in path] == []
+    for path in after:
+        _check_sound(tmp_path / path)
+
+
+def test_a_disk_that_is_full_for_tensorboard_stops_the_run_in_one_line(
+    tiny_data_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    real = RecordWriter.write
+
+    def write(self: RecordWriter, data: bytes) -> None:
+        if b"val/loss" in data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(self, data)
+
+    monkeypatch.setattr(RecordWriter, "write", write)
+
+    assert main(_words(tiny_data_dir, tmp_path)) == 2
+
+    error = capsys.readouterr().err
+    assert error.splitlines()[-1].startswith("error: ")
+    assert error.splitlines()[-1].endswith("version_0: No space left on device")
+    assert "Traceback" not in error
+    assert [path for path in _hashes(tmp_path) if path.endswith((".ckpt", ".json"))] == []
+
+
+def test_checkpoints_are_written_beside_their_place_and_not_in_the_systems_temporary_folder(
+    tiny_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mnist_lightning.results.leave_results", lambda *args: "")
+    moved: list[tuple[Path, Path]] = []
+    real = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        moved.append((self.parent, Path(target)))
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    assert main(_words(tiny_data_dir, tmp_path)) == 0
+
+    checkpoints = [(folder, to) for folder, to in moved if to.suffix == ".ckpt"]
+    assert {to.name for _, to in checkpoints} == {"best.ckpt", "last.ckpt"}
+    assert all(folder == to.parent for folder, to in checkpoints)
+
+
+def test_many_runs_that_begin_at_once_take_a_folder_each(tmp_path: Path) -> None:
+    barrier = threading.Barrier(16)
+
+    def begin(_: int) -> int:
+        barrier.wait()
+        return int(RunLogger(tmp_path, "cnn").version)
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sorted(pool.map(begin, range(16))) == list(range(16))
+
+
+def test_of_two_writers_at_once_one_wins_and_no_reader_sees_a_torn_file(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    contents = [str(number) * 100_000 for number in range(2)]
+    path.write_text(contents[0])
+
+    def write(content: str) -> None:
+        for _ in range(30):
+            with atomic_path(path) as temporary:
+                temporary.write_text(content)
+
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(write, content) for content in contents]
+        while not all(job.done() for job in jobs):
+            assert path.read_text() in contents
+        for job in jobs:
+            job.result()
+
+    assert path.read_text() in contents
+    assert [one.name for one in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_later_run_into_the_same_folder_wins_with_all_of_its_files(
+    tiny_data_dir: Path, tmp_path: Path
+) -> None:
+    for seed in ("1", "2"):
+        assert main(_words(tiny_data_dir, tmp_path, "--seed_everything", seed)) == 0
+
+    # read_record compares the hashes of the files that it speaks of with those beside it.
+    record = read_record(tmp_path / "custom_cnn_metrics.json")
+    assert record.training.seed == 2
+    for described in (record.model.file, record.predictions):
+        assert described is not None
+        content = (tmp_path / described.name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == described.sha256

@@ -1,0 +1,167 @@
+"""Wrong input of ``train``."""
+
+from mistake import Mistake, cut, write
+
+CNN = ["--model", "cnn"]
+RESNET = ["--model", "resnet50", "--trainer.max_epochs", "1"]
+MINE = [*CNN, "--config", "mine.yaml"]
+ON_FILES = [*CNN, "--data.data_dir", "data", "--data.source", "mnist"]
+IMAGES = "data/train-images-idx3-ubyte"
+CUT = cut(IMAGES, 5_000)
+
+
+def _option(option: str, value: str, *says: str) -> Mistake:
+    return Mistake([*CNN, f"--{option}={value}"], says[0], says[-1])
+
+
+def _config(text: str, culprit: str, remedy: str) -> Mistake:
+    return Mistake(MINE, culprit, remedy, write("mine.yaml", text))
+
+
+MODEL_OPTION = {
+    "no model": Mistake([], "--model NAME is missing", "choose from cnn"),
+    "unknown model": Mistake(["--model", "nope"], "there is no 'nope'", "choose from cnn"),
+    "model without a name": Mistake(["--model"], "--model needs", "a NAME"),
+    "two models": Mistake([*CNN, *CNN], "--model is given 2 times", "--model"),
+}
+
+OPTIONS = {
+    "abbreviated option": _option(
+        "trainer.max_epoch", "3", "--trainer.max_epoch;", "did you mean --trainer.max_epochs?"
+    ),
+    "misspelt option": _option(
+        "data.batch_siez", "3", "--data.batch_siez;", "did you mean --data.batch_size?"
+    ),
+    "unknown model setting": _option("model.lr", "1", "no option --model.lr", "choose from"),
+    "misspelt augmentation": _option(
+        "data.augmentation.rotatio", "3", "rotatio", "did you mean --data.augmentation.rotation?"
+    ),
+    "option without dashes": Mistake([*CNN, "extra"], "'extra'", "is not understood"),
+    "word for a number": _option(
+        "trainer.max_epochs", "three", "--trainer.max_epochs", "expected int, not three"
+    ),
+    "fraction of an epoch": _option(
+        "trainer.max_epochs", "1.5", "--trainer.max_epochs", "expected int, not 1.5"
+    ),
+    "no epochs": _option("trainer.max_epochs", "0", "--trainer.max_epochs", "must be 1 or more"),
+    "negative epochs": _option(
+        "trainer.max_epochs", "-2", "--trainer.max_epochs", "must be 1 or more"
+    ),
+    "empty batches": _option("data.batch_size", "0", "--data.batch_size", "must be 1 or more"),
+    "batch size in words": _option(
+        "data.batch_size", "big", "--data.batch_size", "expected int, not big"
+    ),
+    "no validation": _option("data.val_size", "0", "--data.val_size", "must be 10 or more"),
+    "unknown source": _option(
+        "data.source", "cifar", "--data.source", "expected one of auto, mnist, mnist5k, not cifar"
+    ),
+    "seed in words": _option("seed_everything", "x", "--seed_everything", "expected int, not x"),
+    "seed of the data": _option("data.seed", "1", "--data.seed", "follows --seed_everything"),
+    "widths in words": _option("model.widths", "[a]", "--model.widths", "expected int, not a"),
+    "no channels": _option("model.widths", "[0]", "--model.widths", "must be 1 to 5 positive"),
+    "negative rate": _option(
+        "model.learning_rate", "-1", "--model.learning_rate", "must be above 0"
+    ),
+    "too much dropout": _option("model.dropout", "1", "--model.dropout", "must be at least 0"),
+    "decay above one": _option("ema.decay", "2", "--ema.decay", "must be at least 0"),
+    "negative rotation": _option(
+        "data.augmentation.rotation", "-5", "--data.augmentation.rotation", "must be zero or more"
+    ),
+    "unknown precision": _option("trainer.precision", "7", "precision", "expected one of auto, 32"),
+    "unknown accelerator": _option("trainer.accelerator", "abacus", "abacus", "accelerator"),
+    "unknown strategy": _option("trainer.strategy", "magic", "magic", "strategy"),
+    "no logger": _option(
+        "trainer.logger", "false", "--trainer.logger", "--trainer.fast_dev_run true"
+    ),
+    "name with a folder": _option("name", "../x", "--name", "must be letters"),
+    "empty name": _option("name", "", "--name", "must be letters"),
+    "rate that is no number": _option(
+        "model.learning_rate", "nan", "--model.learning_rate", "expected float, not nan"
+    ),
+    "endless rate": _option(
+        "model.learning_rate", "inf", "--model.learning_rate", "expected float, not inf"
+    ),
+    "seed below zero": _option("seed_everything", "-1", "--seed_everything", "from 0 to"),
+    "enormous seed": _option(
+        "seed_everything", "99999999999", "--seed_everything", "from 0 to 4294967295"
+    ),
+    "workers below zero": _option("data.num_workers", "-1", "--data.num_workers", "no option"),
+}
+
+SEEDS = {
+    "seeds in words": Mistake([*CNN, "--seeds", "a"], "--seeds", "needs different whole numbers"),
+    "a seed twice": Mistake([*CNN, "--seeds", "1", "1"], "--seeds", "different whole numbers"),
+    "seeds and a seed": Mistake(
+        [*CNN, "--seeds", "1", "--seed_everything", "2"], "--seeds", "exclude each other"
+    ),
+    "seeds and a checkpoint": Mistake(
+        [*CNN, "--seeds", "1", "--ckpt_path=last"], "--seeds", "exclude each other"
+    ),
+}
+
+CONFIGURATIONS = {
+    "missing configuration": _option("config", "no.yaml", "'no.yaml'", "there is no file"),
+    "configuration that is a folder": _option("config", "empty", "empty", "file"),
+    "unknown key": _config(
+        "model:\n  init_args:\n    lrr: 3\n", "no option --model.lrr", "choose from"
+    ),
+    "unknown data key": _config("data:\n  batch: 3\n", "--data.batch", "no option"),
+    "broken YAML": _config("trainer: [1\n", "mine.yaml", "is not YAML"),
+    "foreign class": _config(
+        "model:\n  class_path: os.system\n  init_args:\n    command: ls\n", "os.system", "--model"
+    ),
+    "list for a mapping": _config("- 1\n- 2\n", "mine.yaml", "does not hold settings"),
+    "alias that unfolds": _config("a: &a [1]\nb: [*a, *a]\n", "alias *a", "write the value out"),
+    "configuration nested for ever": _config(
+        "trainer: " + "[" * 3000 + "\n", "mine.yaml", "nested more than 30 deep"
+    ),
+    "binary configuration": Mistake(
+        MINE, "mine.yaml", "give a file of YAML", write("mine.yaml", bytes(range(128, 256)))
+    ),
+}
+
+FILES = {
+    "resume without a run": _option("ckpt_path", "last", "no sound checkpoint in", "leave the"),
+    "missing checkpoint": _option("ckpt_path", "no.ckpt", "no.ckpt", "there is no file"),
+    "checkpoint that is text": Mistake(
+        [*CNN, "--ckpt_path", "my.ckpt"], "my.ckpt", "is damaged", write("my.ckpt", "hello")
+    ),
+    "checkpoint that is an exported model": _option(
+        "ckpt_path", "output/custom_cnn_model.pt", "custom_cnn_model.pt", "--ckpt_path"
+    ),
+    "whole set not there": Mistake(
+        [*CNN, "--data.source", "mnist", "--data.data_dir", "empty"],
+        "The whole MNIST is not in empty",
+        "into empty/MNIST/raw",
+    ),
+    "data folder that is a file": _option(
+        "data.data_dir", "report.md", "report.md", "--data.data_dir"
+    ),
+    "truncated images": Mistake(ON_FILES, IMAGES, "copy a sound", CUT),
+    "images of a web page": Mistake(ON_FILES, IMAGES, "copy a sound", write(IMAGES, "<html>")),
+    "empty images": Mistake(ON_FILES, IMAGES, "an empty file", write(IMAGES, b"")),
+    "damaged npz": Mistake(
+        [*CNN, "--data.data_dir", "other"],
+        "mnist.npz is damaged",
+        "copy a sound",
+        write("other/mnist.npz", b"PK\3\4 and no more"),
+    ),
+    "missing weights": Mistake(
+        [*RESNET, "--model.weights", "no.pth"], "no.pth does not exist", "give a file"
+    ),
+    "weights that are a page": Mistake(
+        [*RESNET, "--model.weights", "w.pth"],
+        "w.pth is a web page",
+        "download the file itself",
+        write("w.pth", "<!DOCTYPE html>"),
+    ),
+    "damaged safetensors": Mistake(
+        [*RESNET, "--model.weights", "w.safetensors"],
+        "w.safetensors is truncated",
+        "download it again",
+        write("w.safetensors", b"\xff" * 64),
+    ),
+    "output folder that is a file": _option("output_dir", "report.md", "report.md", "folder"),
+}
+
+TRAIN = {**MODEL_OPTION, **OPTIONS, **SEEDS, **CONFIGURATIONS, **FILES}
