@@ -1,6 +1,7 @@
 """LightningCLI as this study uses it: presets, short errors, the callbacks of every run."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -10,7 +11,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from mnist_lightning import models
-from mnist_lightning.command_line import preset_of
+from mnist_lightning.command_line import preset_of, resume_command
 from mnist_lightning.data.augmentation import Augmentation
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.errors import UserError
@@ -19,6 +20,7 @@ from mnist_lightning.models import DigitClassifier
 from mnist_lightning.training.averaging import WeightAverage
 from mnist_lightning.training.history import History
 from mnist_lightning.training.interruption import GracefulStop
+from mnist_lightning.training.peers import watch_processes
 from mnist_lightning.training.progress import TrainingProgress
 from mnist_lightning.training.run_checkpoint import RunCheckpoint
 from mnist_lightning.training.runs import (
@@ -196,6 +198,8 @@ class StudyCLI(LightningCLI):
             logger=[self.run_logger, *more], default_root_dir=str(self.output_dir), **kwargs
         )
         assert isinstance(trainer, StudyTrainer)
+        # The command of the process, because that is what Lightning starts more often.
+        watch_processes(trainer, trainer.timeout, resume_command(sys.argv[1:]))
         return trainer
 
     def _run_logger(self, runs: Path) -> RunLogger:

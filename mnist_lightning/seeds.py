@@ -41,7 +41,11 @@ def train_seeds(args: list[str], seeds: list[int], train: Callable[[StudyCLI], N
         print(f"seed {seed}:", flush=True)
         resume = ["--ckpt_path", "last"] if any(folder.glob("runs/*/*/checkpoints/*.ckpt")) else []
         inner = expand([*words, "--output_dir", str(folder), *resume])
-        train(StudyCLI(inner, command=words))
+        training = StudyCLI(inner, command=words)
+        train(training)
+        if not training.trainer.is_global_zero:
+            # The results are written, and copied, by the first process alone.
+            continue
         if seed == seeds[0]:
             for path in sorted(folder.glob(f"{name}_*.*")):
                 _copy(path, output_dir / path.name)

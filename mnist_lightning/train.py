@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The command line without the program's name; None takes that of the process.
 
     Returns:
-        The exit status: 0, 2 when the user has something to mend, 130 after Ctrl-C, 143 after
-        SIGTERM.
+        The exit status: 0, 1 when another process of the training is lost, 2 when the user has
+        something to mend, 130 after Ctrl-C, 143 after SIGTERM.
     """
     args = list(sys.argv[1:] if argv is None else argv)
     if wants(args, "-h", "--help"):
@@ -53,6 +53,7 @@ def _run(args: list[str]) -> int:
     from mnist_lightning.quiet import be_quiet
     from mnist_lightning.seeds import train_seeds
     from mnist_lightning.training.interruption import Interrupted
+    from mnist_lightning.training.peers import LOST, farewell, is_first_process, lost_peer
 
     be_quiet()
     try:
@@ -61,11 +62,17 @@ def _run(args: list[str]) -> int:
         else:
             train(StudyCLI(config, command=args))
     except Interrupted as stop:
-        print(
-            f"stopped by {stop} with a checkpoint; resume with\n  {resume_command(args)}",
-            file=sys.stderr,
-        )
+        if is_first_process():
+            print(
+                f"stopped by {stop} with a checkpoint; resume with\n  {resume_command(args)}",
+                file=sys.stderr,
+            )
         return 128 + stop.signum
+    except RuntimeError as error:
+        if not lost_peer(error):
+            raise
+        print(farewell(resume_command(args)), file=sys.stderr, flush=True)
+        return LOST
     return 0
 
 

@@ -57,8 +57,10 @@ class History(Checkpoint):
             logger.log_metrics({"lr": rate, **metrics}, step=trainer.global_step)
             # Before the checkpoint is: a killed run that is resumed does not log the epoch again.
             logger.save()
-        if trainer.is_global_zero and trainer.log_dir is not None and trainer.loggers:
-            with atomic_path(Path(trainer.log_dir) / FILE_NAME) as path:
+        # To ask for the folder is a joint effort of all processes: one alone would wait for ever.
+        folder = trainer.log_dir
+        if trainer.is_global_zero and folder is not None and trainer.loggers:
+            with atomic_path(Path(folder) / FILE_NAME) as path:
                 self.table.to_csv(path, index=False)
 
     @property

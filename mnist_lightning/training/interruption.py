@@ -7,9 +7,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from mnist_lightning.training.peers import is_first_process
 from mnist_lightning.training.runs import CHECKPOINTS, LAST
 
 
@@ -51,8 +53,9 @@ class GracefulStop(Checkpoint):
     def _remember(self, signum: int, frame: FrameType | None) -> None:
         self._signum = signum
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        # Not print(): the signal may have come in the middle of another one.
-        os.write(2, b"\nstopping after this step; Ctrl-C stops at once\n")
+        if is_first_process():
+            # Not print(): the signal may have come in the middle of another one.
+            os.write(2, b"\nstopping after this step; Ctrl-C stops at once\n")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -91,14 +94,15 @@ class GracefulStop(Checkpoint):
         self._restore_handlers()
 
     def _asked(self, trainer: Trainer) -> bool:
-        asked = self._signum is not None
         if trainer.world_size > 1:
-            # Saving is a joint effort: all processes must stop at the same step.
-            asked = bool(trainer.strategy.reduce_boolean_decision(asked, all=False))
-        return asked
+            # Saving is a joint effort: all processes must stop at the same step, for one reason.
+            mine = torch.tensor(self._signum or 0, device=trainer.strategy.root_device)
+            self._signum = int(trainer.strategy.reduce(mine, reduce_op="max")) or None
+        return self._signum is not None
 
     def _stop(self) -> None:
-        raise Interrupted(self._signum or signal.SIGTERM, self._checkpoint)
+        assert self._signum is not None
+        raise Interrupted(self._signum, self._checkpoint)
 
     def _restore_handlers(self) -> None:
         while self._handlers:

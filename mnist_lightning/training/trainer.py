@@ -1,5 +1,6 @@
 """Lightning's Trainer, with a precision that suits the machine."""
 
+from datetime import timedelta
 from typing import Any, Literal
 
 from lightning import Trainer
@@ -17,11 +18,16 @@ class StudyTrainer(Trainer):
 
     Args:
         precision: `auto` takes bf16-mixed where the device has it in hardware, else 32-true.
+        timeout: Seconds that a process waits for another one that does not answer before it gives
+            up. The default leaves the first process the time to measure and export a model.
         **kwargs: See lightning.Trainer.
     """
 
-    def __init__(self, *, precision: Precision = "auto", **kwargs: Any) -> None:
+    def __init__(
+        self, *, precision: Precision = "auto", timeout: float = 1800, **kwargs: Any
+    ) -> None:
         super().__init__(precision=None if precision == "auto" else precision, **kwargs)
+        self.timeout = timedelta(seconds=timeout)
         if type(self.strategy.checkpoint_io) is TorchCheckpointIO:
             self.strategy.checkpoint_io = AtomicCheckpointIO()
         #: Why this precision, in a few words.

@@ -1,0 +1,54 @@
+"""What tests add to the processes of a training through the command line."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+
+class Signal(Callback):
+    """Sends a signal to the process of one rank in a step, counted from 1.
+
+    Args:
+        rank: The process.
+        step: The step.
+        signum: The signal.
+    """
+
+    def __init__(self, rank: int, step: int, signum: int) -> None:
+        self.rank, self.step, self.signum = rank, step, signum
+
+    def on_before_optimizer_step(self, trainer: Trainer, *args: Any) -> None:
+        """Send it."""
+        if (trainer.global_rank, trainer.global_step + 1) == (self.rank, self.step):
+            os.kill(os.getpid(), self.signum)
+            if self.signum == signal.SIGSTOP:
+                # A stopped process goes on here when it is continued, to be ended.
+                os._exit(9)
+
+
+class Witness(Callback):
+    """Writes down what each rank has at the end: its weights and the images it trained on.
+
+    Args:
+        folder: Where ``rank_N.pt`` goes.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+        self.images: list[torch.Tensor] = []
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Remember the images of the step, after their distortion."""
+        self.images.append(batch[0].clone())
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write."""
+        kept = {"weights": pl_module.network.state_dict(), "images": torch.cat(self.images)}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        torch.save(kept, self.folder / f"rank_{trainer.global_rank}.pt")

@@ -1,0 +1,185 @@
+"""Whole trainings in two processes: what they leave, and what remains when one is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from mnist_lightning.data.datamodule import MNISTDataModule
+from mnist_lightning.evaluation.record import read_record
+from mnist_lightning.models import CNNClassifier
+from mnist_lightning.train import main
+from mnist_lightning.training.runs import read_checkpoint
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = str(ROOT / "scripts" / "train.py")
+RUN = Path("runs/custom_cnn/version_0")
+STEPS = 3  # an epoch: 350 images in two processes, 64 each
+
+
+def _arguments(data: Path, output: Path, *more: str) -> list[str]:
+    return [
+        *("--model", "cnn"),
+        *("--data.data_dir", str(data)),
+        *("--data.augmentation", "null"),
+        *("--model.widths", "[4, 8]"),
+        *("--model.dropout", "0.3"),
+        *("--trainer.max_epochs", "2"),
+        *("--trainer.accelerator", "cpu"),
+        *("--export_formats", "[]"),
+        *("--output_dir", str(output)),
+        *more,
+    ]
+
+
+def _witness(folder: Path) -> list[str]:
+    name = "process_callbacks.Witness"
+    return ["--trainer.callbacks+", name, "--trainer.callbacks.folder", str(folder)]
+
+
+def _kill(rank: int, step: int) -> list[str]:
+    return [
+        *("--trainer.callbacks+", "process_callbacks.Signal"),
+        *("--trainer.callbacks.rank", str(rank)),
+        *("--trainer.callbacks.step", str(step)),
+        *("--trainer.callbacks.signum", str(int(signal.SIGKILL))),
+    ]
+
+
+def _start(command: list[str], folder: Path) -> subprocess.Popen[str]:
+    paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command,
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _in_two_processes(arguments: list[str], folder: Path) -> tuple[int, str, str]:
+    two = ["--data.batch_size", "64", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    process = _start([sys.executable, SCRIPT, *arguments, *two], folder)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def _as_two_nodes(arguments: list[str], folder: Path) -> list[tuple[int, str, str]]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    two = ["--data.batch_size", "64", "--trainer.devices", "1", "--trainer.strategy", "ddp"]
+    nodes = []
+    for rank in (0, 1):
+        torchrun = ["-m", "torch.distributed.run", "--nnodes", "2", "--nproc_per_node", "1"]
+        torchrun += ["--node_rank", str(rank), "--master_addr", "127.0.0.1"]
+        torchrun += ["--master_port", str(port), SCRIPT, *arguments, *two]
+        nodes.append(_start([sys.executable, *torchrun, "--trainer.num_nodes", "2"], folder))
+    answers = [node.communicate(timeout=120) for node in nodes]
+    return [(node.returncode, *answer) for node, answer in zip(nodes, answers, strict=True)]
+
+
+def _files(folder: Path) -> list[str]:
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    # The events are named after the time and the process.
+    return sorted(name.split(".tfevents.")[0] for name in names)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a training in two processes, and in ``ranks`` what each had at the end."""
+    folder = tmp_path_factory.mktemp("whole")
+    arguments = _arguments(tiny_data_dir, folder / "output", *_witness(folder / "ranks"))
+    status, out, err = _in_two_processes(arguments, folder)
+    assert (status, err) == (0, "")
+    assert out.count("Test accuracy") == 1
+    return folder
+
+
+def test_both_processes_have_the_same_weights_and_saw_each_image_once(
+    whole: Path, tiny_data: MNISTDataModule
+) -> None:
+    first, second = (torch.load(whole / "ranks" / f"rank_{rank}.pt") for rank in (0, 1))
+
+    torch.testing.assert_close(first["weights"], second["weights"], rtol=0, atol=0)
+    seen = torch.cat([first["images"], second["images"]])
+    assert _sorted(seen) == _sorted(tiny_data.train.images)
+
+
+def _sorted(images: torch.Tensor) -> list[bytes]:
+    return sorted(image.numpy().tobytes() for image in images)
+
+
+def test_the_first_process_alone_leaves_what_a_single_one_would(
+    whole: Path, tiny_data_dir: Path, tmp_path: Path
+) -> None:
+    assert main(_arguments(tiny_data_dir, tmp_path, "--trainer.devices", "1")) == 0
+
+    assert _files(whole / "output") == _files(tmp_path)
+
+
+def test_recorded_metrics_are_those_of_a_single_process(
+    whole: Path, tiny_data: MNISTDataModule, make_trainer: Any
+) -> None:
+    output = whole / "output"
+    record = read_record(output / "custom_cnn_metrics.json")
+    model = CNNClassifier(widths=[4, 8])
+    best = read_checkpoint(output / RUN / "checkpoints" / "best.ckpt")
+    model.load_state_dict(best["state_dict"])
+    rows = pd.read_csv(output / RUN / "metrics.csv").set_index("epoch")
+    trainer = make_trainer(logger=False)
+
+    (validated,) = trainer.validate(model, tiny_data, verbose=False)
+    (tested,) = trainer.test(model, tiny_data, verbose=False)
+
+    row = rows.loc[record.training.best_epoch]
+    assert record.training.devices == 2
+    assert row["val/accuracy"] == pytest.approx(validated["val/accuracy"], rel=1e-6)
+    assert row["val/loss"] == pytest.approx(validated["val/loss"], rel=1e-5)
+    for name, value in record.trainer_test.items():
+        assert value == pytest.approx(tested[f"test/{name}"], rel=1e-5)
+    assert record.test.accuracy == pytest.approx(tested["test/accuracy"], rel=1e-6)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_when_one_process_is_killed_the_other_says_so_and_the_training_can_be_resumed(
+    rank: int, whole: Path, tiny_data_dir: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    killed = _arguments(tiny_data_dir, output, *_kill(rank, STEPS + 2))
+
+    status, _, err = _in_two_processes(killed, tmp_path)
+
+    assert status == (1 if rank == 1 else -signal.SIGKILL)
+    assert err.count("error: another process of this training died") == 1
+    assert "--ckpt_path last" in err
+    assert "Traceback" not in err
+    if rank == 0:
+        # With the batches of both, since there is one process now.
+        one = ["--data.batch_size", "128", "--trainer.devices", "1", "--ckpt_path", "last"]
+        assert main(_arguments(tiny_data_dir, output, *one)) == 0
+        assert json.loads((output / "custom_cnn_metrics.json").read_text())["training"]["resumed"]
+        return
+    nodes = _as_two_nodes(_arguments(tiny_data_dir, output, "--ckpt_path", "last"), tmp_path)
+    assert [node[0] for node in nodes] == [0, 0], nodes
+    assert [node[1].count("Test accuracy") for node in nodes] == [1, 0]
+    last, expected = (
+        read_checkpoint(folder / RUN / "checkpoints" / "last.ckpt")
+        for folder in (output, whole / "output")
+    )
+    torch.testing.assert_close(last["state_dict"], expected["state_dict"], rtol=0, atol=0)
