@@ -16,11 +16,11 @@ class Request(BaseHTTPRequestHandler):
 
     server: "Server"
 
-    def do_HEAD(self) -> None:  # noqa: N802 - http.server's own name
+    def do_HEAD(self) -> None:
         """Answer the question whether the server is there."""
         self.send_headers(200, Content_Length=len(self.content))
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.server.asked.append((self.path, self.start))
         self.server.respond(self)
 
