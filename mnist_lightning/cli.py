@@ -88,6 +88,7 @@ class StudyCLI(LightningCLI):
     datamodule: MNISTDataModule
     model: DigitClassifier
     trainer: StudyTrainer
+    best: RunCheckpoint
 
     def __init__(self, args: list[str], command: list[str]) -> None:
         self.command = command
@@ -95,7 +96,6 @@ class StudyCLI(LightningCLI):
         self.resume_from: Path | None = None
         self.history = History()
         self.stopwatch = Stopwatch()
-        self.best = RunCheckpoint(BEST, monitor="val/accuracy", mode="max")
         super().__init__(
             DigitClassifier,
             MNISTDataModule,
@@ -217,6 +217,7 @@ class StudyCLI(LightningCLI):
         if self.config.ema.decay == 0:
             # It would copy all weights in each step, to average nothing.
             callbacks = [one for one in callbacks if not isinstance(one, WeightAverage)]
+        self.best = RunCheckpoint(BEST, "val/accuracy", "max", resume_from=self.resume_from)
         # The order of the last ones matters: the history is complete before checkpoints are
         # written, the newest checkpoint knows the best one, and only then a run may stop.
         callbacks = [
@@ -227,7 +228,7 @@ class StudyCLI(LightningCLI):
             TrainingProgress(),
             self.history,
             self.best,
-            RunCheckpoint(LAST),
+            RunCheckpoint(LAST, resume_from=self.resume_from),
             GracefulStop(),
         ]
         return super()._instantiate_trainer(config, callbacks)

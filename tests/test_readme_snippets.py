@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mnist_lightning import export
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
@@ -40,8 +42,14 @@ def _run(command: list[str], folder: Path, timeout: int = 300) -> str:
 
 @pytest.mark.parametrize("name", ["pytorch", "onnxruntime"])
 def test_a_python_snippet_reads_two_ones(name: str, tmp_path: Path) -> None:
-    # Away from the repository's packages, but with its files.
-    (tmp_path / "output").symlink_to(ROOT / "output")
+    # Away from the repository's packages, but with its files, and the one that is not in git.
+    output_dir = tmp_path / "output"
+    output_dir.mkdir()
+    for path in (ROOT / "output").glob("custom_cnn_*"):
+        shutil.copy(path, output_dir)
+    if name == "pytorch":
+        words = ["--model", "custom_cnn", "--formats", "pt2", "--data_dir", str(tmp_path)]
+        assert export.main([*words, "--output_dir", str(output_dir)]) == 0
 
     assert _run([sys.executable, "-c", _snippet(name)], tmp_path).split("\n")[0] == "[1, 1]"
 

@@ -26,7 +26,7 @@ from mnist_lightning.models.weights import Pretrained
 from mnist_lightning.train import main
 
 KINDS = [
-    *("model.pt", "metrics.json", "predictions.npz"),
+    *("model.pt", "exports.json", "card.md", "metrics.json", "predictions.npz"),
     *("training_curves.png", "confusion_matrix.png", "examples.png"),
 ]
 RANDOM = "random initialisation"

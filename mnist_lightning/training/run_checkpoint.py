@@ -21,9 +21,16 @@ class RunCheckpoint(ModelCheckpoint):
         file_name: Name of the file, ending with ``.ckpt``.
         monitor: Metric that decides whether the file is replaced; None replaces it always.
         mode: Whether the metric shall be large (``max``) or small (``min``).
+        resume_from: The checkpoint that the run continues, or None. Lightning tells no callback.
     """
 
-    def __init__(self, file_name: str, monitor: str | None = None, mode: str = "min") -> None:
+    def __init__(
+        self,
+        file_name: str,
+        monitor: str | None = None,
+        mode: str = "min",
+        resume_from: Path | None = None,
+    ) -> None:
         super().__init__(
             filename=file_name.removesuffix(self.FILE_EXTENSION),
             monitor=monitor,
@@ -33,13 +40,7 @@ class RunCheckpoint(ModelCheckpoint):
             enable_version_counter=False,
             auto_insert_metric_name=False,
         )
-        self._resumed_from: Path | None = None
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Learn where the checkpoint lies that is resumed from."""
-        super().setup(trainer, pl_module, stage)
-        if trainer.ckpt_path is not None:
-            self._resumed_from = Path(trainer.ckpt_path).parent
+        self._resume_from = resume_from
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue with the paths of the checkpoint moved to this run's folder."""
@@ -47,10 +48,9 @@ class RunCheckpoint(ModelCheckpoint):
         name = Path(state_dict["best_model_path"]).name
         moved = Path(self.dirpath, name)
         # Only what lies beside the checkpoint: one from a stranger may name any file there is.
-        before = None if self._resumed_from is None else self._resumed_from / name
+        before = None if self._resume_from is None else self._resume_from.parent / name
         if before is not None and before.is_file() and not moved.is_file():
-            with atomic_path(moved) as temporary:
-                shutil.copyfile(before, temporary)
+            _copy(before, moved)
         state = dict(state_dict)
         for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
             state[key] = self._moved(state[key])
@@ -59,5 +59,28 @@ class RunCheckpoint(ModelCheckpoint):
         }
         super().load_state_dict({**state, "dirpath": self.dirpath})
 
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Where nothing was left to train, let the last checkpoint be the one resumed from.
+
+        A run that is killed between its last two checkpoints is complete in the best one only.
+        """
+        assert self.dirpath is not None
+        trained = self._last_global_step_saved > 0
+        if self.monitor or self._resume_from is None or trained or trainer.fast_dev_run:
+            return
+        path = Path(self.dirpath, f"{self.filename}{self.FILE_EXTENSION}")
+        if trainer.is_global_zero and not _is_newer(path, self._resume_from):
+            _copy(self._resume_from, path)
+
     def _moved(self, path: str) -> str:
         return str(Path(self.dirpath or "", Path(path).name)) if path else path
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def _is_newer(path: Path, other: Path) -> bool:
+    """Whether a file is there and not older than another."""
+    return path.is_file() and path.stat().st_mtime_ns >= other.stat().st_mtime_ns

@@ -181,7 +181,7 @@ def test_code_in_a_model_file_is_not_unpickled(
     path = tmp_path / "folder" / "x_model.pt"
     path.parent.mkdir()
     make(path, proof)
-    with pytest.raises(UserError, match="is not a TorchScript file"):
+    with pytest.raises(UserError, match="is not a sound TorchScript file"):
         load_network(path)
     assert not proof.exists()
     assert sorted(tmp_path.rglob("*")) == [path.parent, path]

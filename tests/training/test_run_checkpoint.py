@@ -1,0 +1,80 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning import Trainer
+
+from mnist_lightning.data.datamodule import MNISTDataModule
+from mnist_lightning.models import CNNClassifier
+from mnist_lightning.training.run_checkpoint import RunCheckpoint
+from mnist_lightning.training.runs import RunLogger
+
+SECRET = b"what belongs to somebody else"
+Fit = Callable[..., Path]
+
+
+@pytest.fixture
+def fit(make_trainer: Callable[..., Trainer], tiny_data: MNISTDataModule, tmp_path: Path) -> Fit:
+    """Train one step, or resume what has taken it; return the folder of the checkpoints."""
+
+    def run(name: str, resume_from: Path | None = None) -> Path:
+        logger = RunLogger(tmp_path, name)
+        best = RunCheckpoint("best.ckpt", "val/accuracy", "max", resume_from)
+        last = RunCheckpoint("last.ckpt", resume_from=resume_from)
+        trainer = make_trainer(best, last, logger=logger, limit_train_batches=1)
+        model = CNNClassifier(widths=(4,))
+        trainer.fit(model, tiny_data, ckpt_path=resume_from, weights_only=True)
+        return Path(logger.log_dir, "checkpoints")
+
+    return run
+
+
+def _name_as_best(checkpoint: Path, path: Path) -> None:
+    """Let a checkpoint say that the best one of its run lies elsewhere."""
+    content: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+    states = [state for key, state in content["callbacks"].items() if "RunCheckpoint" in key]
+    for state in states:
+        assert state["best_model_path"]
+        state["best_model_path"] = str(path)
+    assert len(states) == 2
+    torch.save(content, checkpoint)
+
+
+def test_a_run_that_goes_on_elsewhere_takes_its_best_checkpoint_along(fit: Fit) -> None:
+    before = fit("first")
+    (before / "best.ckpt").write_bytes(b"a file like no other")
+
+    after = fit("second", before / "last.ckpt")
+
+    assert (after / "best.ckpt").read_bytes() == (before / "best.ckpt").read_bytes()
+
+
+@pytest.mark.parametrize("way", ["{secret}", "{beside}/../../../elsewhere/secret"])
+def test_a_strangers_checkpoint_cannot_have_a_file_copied_that_lies_elsewhere(
+    way: str, fit: Fit, tmp_path: Path
+) -> None:
+    secret = tmp_path / "elsewhere" / "secret"
+    secret.parent.mkdir()
+    secret.write_bytes(SECRET)
+    before = fit("first")
+    named = Path(way.format(secret=secret, beside=before))
+    assert named.read_bytes() == SECRET
+    _name_as_best(before / "last.ckpt", named)
+
+    after = fit("second", before / "last.ckpt")
+
+    assert (after / "last.ckpt").is_file()
+    assert [path.name for path in after.rglob("*") if path.read_bytes() == SECRET] == []
+
+
+def test_a_finished_run_that_is_resumed_from_its_best_checkpoint_has_a_last_one_of_that_epoch(
+    fit: Fit,
+) -> None:
+    before = fit("first")
+    (before / "last.ckpt").unlink()
+
+    after = fit("second", before / "best.ckpt")
+
+    assert (after / "last.ckpt").read_bytes() == (before / "best.ckpt").read_bytes()
