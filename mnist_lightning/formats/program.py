@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
+from mnist_lightning.archive import refuse_bomb
 from mnist_lightning.formats.metadata import METADATA_FILE, Metadata
 from mnist_lightning.storage import atomic_path
 
@@ -50,8 +51,10 @@ def load_program(path: Path) -> nn.Module:
         uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``, in evaluation mode.
 
     Raises:
+        UserError: The file would unpack to far more than its own size.
         Exception: The file is damaged; torch says so in many ways.
     """
+    refuse_bomb(path)
     with quiet_torch():
         return _Program(torch.export.load(path).module())
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from mnist_lightning.archive import refuse_bomb
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.schema import ExportParity
 from mnist_lightning.formats.metadata import METADATA_FILE, Metadata
@@ -74,7 +75,12 @@ def load_torchscript(path: Path) -> torch.jit.ScriptModule:
 
     Returns:
         The model, uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
+
+    Raises:
+        UserError: The file would unpack to far more than its own size.
+        RuntimeError, ValueError: It is damaged or something else.
     """
+    refuse_bomb(path)
     with _torchscript_without_deprecation():
         model: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     return model

@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
+from mnist_lightning.archive import refuse_bomb
 from mnist_lightning.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -123,6 +124,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         UserError: The file is missing, damaged, or not a checkpoint of a training.
     """
+    try:
+        refuse_bomb(path)
+    except UserError as error:
+        raise UserError(f"--ckpt_path: {error}") from error
     try:
         with warnings.catch_warnings():
             # torch warns of pickles that it did not write; they are judged by their content.

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mnist_lightning.errors import OutputError
 from mnist_lightning.evaluation import predictions as module
@@ -177,3 +179,23 @@ def test_absurd_shape_in_a_header_is_refused(file: Path) -> None:
         archive.writestr("test_labels.npy", b"\x93NUMPY\x01\x00" + length + header)
     with pytest.raises(OutputError, match="holds no sound predictions"):
         read_predictions(file)
+
+
+@settings(
+    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_mutated_files_are_read_or_refused_in_one_line(data: st.DataObject, file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    mutated = file.with_name("mutated.npz")
+    mutated.write_bytes(content[: data.draw(st.integers(0, len(content)) | st.none())])
+    try:
+        read = read_predictions(mutated)
+    except OutputError as error:
+        message = str(error)
+    else:
+        assert read.test.probabilities.shape == (len(read.test.labels), 10)
+        return
+    assert message.isprintable()

@@ -187,6 +187,63 @@ def test_code_in_a_model_file_is_not_unpickled(
     assert sorted(tmp_path.rglob("*")) == [path.parent, path]
 
 
+def repacked(path: Path, stated: int | None = None) -> None:
+    """Make tensors of zeros compressed ones, or let the table of contents state their size."""
+    with zipfile.ZipFile(path) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    way = zipfile.ZIP_STORED if stated else zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(path, "w", way) as target:
+        for name, content in members.items():
+            target.writestr(name, content)
+        if stated:
+            target.filelist[-1].file_size = stated
+
+
+def bomb(path: Path, zeros: int) -> None:
+    content = torch.zeros(zeros, dtype=torch.uint8)
+    if path.suffix == ".pt":
+        network = torch.nn.Module()
+        network.register_buffer("zeros", content)
+        torch.jit.save(torch.jit.script(network), path)
+    else:
+        torch.save({"state_dict": {"zeros": content}, "loops": {}, "global_step": 1}, path)
+
+
+@pytest.mark.parametrize("name", ["x_model.pt", "x_model.pt2", "x.ckpt"])
+@pytest.mark.parametrize("stated", [None, 3 << 30], ids=["compressed", "stated"])
+def test_archive_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(
+    stated: int | None, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    bomb(path, 1 << 10 if stated else 20 << 20)
+    repacked(path, stated)
+    for reader in ("torch.jit.load", "torch.load", "torch.export.load"):
+        monkeypatch.setattr(reader, lambda *args, **options: pytest.fail("it was unpacked"))
+    with pytest.raises(UserError, match=rf"{name} would unpack from 0\.\d MB to (21|3,221) MB"):
+        load_network(path)
+
+
+def test_bomb_as_a_checkpoint_to_resume_from_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    bomb(Path("my.ckpt"), 20 << 20)
+    repacked(Path("my.ckpt"))
+    line = refused(train.main, [*TRAIN, "--ckpt_path", "my.ckpt"], capsys)
+    assert "--ckpt_path: my.ckpt would unpack from" in line
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
+def test_code_in_weights_does_not_run(
+    suffix: str, proof: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"weights{suffix}"
+    torch.save({"conv1.weight": RunsCode(proof)}, path)
+    words = ["--model", "resnet50", "--data.source", "mnist5k", "--model.weights", str(path)]
+    line = refused(train.main, [*words, "--output_dir", str(tmp_path / "output")], capsys)
+    expected = "not a safetensors file" if suffix == ".safetensors" else "nothing was run"
+    assert path.name in line
+    assert expected in line
+    assert not proof.exists()
+
+
 BOUNDED = """
 import resource, struct, sys
 from pathlib import Path
