@@ -23,7 +23,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("kind", "place", "number"),
     [
         pytest.param("cnn", "batch", 11, id="CNN within a step of the second epoch"),
-        pytest.param("cnn", "validation", 2, id="CNN in validation"),
         pytest.param("cnn", "checkpoint", 10, id="CNN while the last checkpoint is half written"),
         pytest.param("cnn", "export", 1, id="CNN while the exported file is half written"),
         pytest.param("frozen", "batch", 12, id="frozen"),
