@@ -66,7 +66,8 @@ class RunCheckpoint(ModelCheckpoint):
         """
         assert self.dirpath is not None
         trained = self._last_global_step_saved > 0
-        if self.monitor or self._resume_from is None or trained or trainer.fast_dev_run:
+        dry = trainer.fast_dev_run  # type: ignore[attr-defined]
+        if self.monitor or self._resume_from is None or trained or dry:
             return
         path = Path(self.dirpath, f"{self.filename}{self.FILE_EXTENSION}")
         if trainer.is_global_zero and not _is_newer(path, self._resume_from):
