@@ -33,9 +33,14 @@ BATCH_SIZE = 4096
 
 
 class Watch(Callback):
-    """Notes the memory and the open things at the end of each epoch, and the seconds it took."""
+    """Notes the memory and the open things at the end of each epoch, and the seconds it took.
 
-    def __init__(self) -> None:
+    Args:
+        leak: Bytes to keep in each epoch, to see that the measurement would notice.
+    """
+
+    def __init__(self, leak: int) -> None:
+        self.leak, self._kept = leak, list[bytes]()
         self.epochs: list[dict[str, Any]] = []
         self._began = 0.0
 
@@ -43,6 +48,7 @@ class Watch(Callback):
         self._began = time.monotonic()
 
     def on_train_epoch_end(self, *args: Any) -> None:
+        self._kept.append(os.urandom(self.leak))
         gc.collect()
         seconds = round(time.monotonic() - self._began, 1)
         self.epochs.append({"resident_bytes": resident_bytes(), **count(), "seconds": seconds})
@@ -65,7 +71,9 @@ def make_data(folder: Path, images: int) -> Path:
     return folder
 
 
-def train_watched(data_dir: Path, output_dir: Path, epochs: int, steps: int) -> Watch:
+def train_watched(
+    data_dir: Path, output_dir: Path, epochs: int, steps: int, leak: int = 0
+) -> Watch:
     """Train in this process as ``scripts/train.py`` does, with a watch."""
     words = [
         *("--model", "cnn", "--model.widths", "[4, 4]", "--data.data_dir", str(data_dir)),
@@ -75,7 +83,7 @@ def train_watched(data_dir: Path, output_dir: Path, epochs: int, steps: int) -> 
         *("--output_dir", str(output_dir)),
     ]
     cli = StudyCLI(expand(words), command=words)
-    watch = Watch()
+    watch = Watch(leak)
     cli.trainer.callbacks.append(watch)  # type: ignore[attr-defined]
     train(cli)
     return watch
@@ -87,6 +95,7 @@ def run(argv: list[str] | None = None) -> int:
     parser.add_argument("--images", type=int, default=600_000)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--leak", type=int, default=0, help="bytes to leak in each epoch")
     options = parser.parse_args(argv)
     be_quiet()
     torch.set_num_threads(1)
@@ -99,7 +108,7 @@ def run(argv: list[str] | None = None) -> int:
         gc.collect()
         before = count()
         large = make_data(folder / "large", options.images)
-        watch = train_watched(large, folder / "second", options.epochs, options.steps)
+        watch = train_watched(large, folder / "second", options.epochs, options.steps, options.leak)
     gc.collect()
     _write(options, watch.epochs, before, count())
     return 0
@@ -116,7 +125,7 @@ def _write(
     memory = [epoch["resident_bytes"] for epoch in epochs]
     result = {
         "command": f"python -m tests.faults.memory_over_epochs --images {options.images} "
-        f"--epochs {options.epochs} --steps {options.steps}",
+        f"--epochs {options.epochs} --steps {options.steps} --leak {options.leak}",
         "commit": commit.stdout.strip(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, 1 thread",
         "versions": {"python": platform.python_version(), "torch": torch.__version__}
@@ -129,7 +138,8 @@ def _write(
         "open_after": after,
     }
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    path = RESULT.with_stem(f"{RESULT.stem}_with_leak") if options.leak else RESULT
+    path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

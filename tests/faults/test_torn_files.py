@@ -41,7 +41,8 @@ def _words(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
     return [
         *("--model", "cnn", "--data.data_dir", str(data_dir), "--data.batch_size", "64"),
         *("--model.widths", "[4]", "--trainer.max_epochs", "1"),
-        *("--trainer.accelerator", "cpu", "--output_dir", str(output_dir), *more),
+        *("--trainer.limit_train_batches", "2", "--trainer.accelerator", "cpu"),
+        *("--export_formats", "[]", "--output_dir", str(output_dir), *more),
     ]
 
 
