@@ -106,7 +106,7 @@ def whole(tiny_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("whole")
     arguments = _arguments(tiny_data_dir, folder / "output", *_witness(folder / "ranks"))
     status, out, err = _in_two_processes(arguments, folder)
-    assert (status, err) == (0, "")
+    assert (status, err.count("WARNING"), err.count("error")) == (0, 1, 0), err
     assert out.count("Test accuracy") == 1
     return folder
 
