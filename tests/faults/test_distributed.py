@@ -96,7 +96,7 @@ def test_metrics_are_the_same_for_any_number_of_processes(
     model, copy = CNNClassifier(widths=[4, 8]), CNNClassifier(widths=[4, 8])
     copy.load_state_dict(model.state_dict())
     alone, together = (
-        make_trainer(logger=False, devices=devices, strategy=strategy)
+        make_trainer(devices=devices, strategy=strategy)
         for devices, strategy in ((1, "auto"), (world_size, "ddp_fork"))
     )
 

@@ -142,7 +142,7 @@ def test_recorded_metrics_are_those_of_a_single_process(
     best = read_checkpoint(output / RUN / "checkpoints" / "best.ckpt")
     model.load_state_dict(best["state_dict"])
     rows = pd.read_csv(output / RUN / "metrics.csv").set_index("epoch")
-    trainer = make_trainer(logger=False)
+    trainer = make_trainer()
 
     (validated,) = trainer.validate(model, tiny_data, verbose=False)
     (tested,) = trainer.test(model, tiny_data, verbose=False)
