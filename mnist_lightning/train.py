@@ -53,9 +53,16 @@ def _run(args: list[str]) -> int:
     from mnist_lightning.quiet import be_quiet
     from mnist_lightning.seeds import train_seeds
     from mnist_lightning.training.interruption import Interrupted
-    from mnist_lightning.training.peers import LOST, farewell, is_first_process, lost_peer
+    from mnist_lightning.training.peers import (
+        LOST,
+        farewell,
+        is_first_process,
+        let_one_speak,
+        lost_peer,
+    )
 
     be_quiet()
+    let_one_speak()
     try:
         if seeds:
             train_seeds(words, seeds, train)

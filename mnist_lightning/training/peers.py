@@ -5,6 +5,7 @@ shell says "Killed" and nothing else. Here the survivors say what happened and e
 """
 
 import atexit
+import logging
 import os
 import subprocess
 import sys
@@ -39,6 +40,12 @@ _GLOO = (
 def is_first_process() -> bool:
     """Return whether this process speaks for all of a training."""
     return int(getattr(rank_zero_only, "rank", 0)) == 0
+
+
+def let_one_speak() -> None:
+    """Let this process say nothing but errors, unless it is the first one."""
+    if not is_first_process():
+        logging.getLogger("mnist_lightning").setLevel(logging.ERROR)
 
 
 def lost_peer(error: RuntimeError) -> bool:

@@ -31,7 +31,7 @@ class Signal(Callback):
 
 
 class Witness(Callback):
-    """Writes down what each rank has at the end: its weights and the images it trained on.
+    """Writes down what each rank has at the end: its weights and the images of its last epoch.
 
     Args:
         folder: Where ``rank_N.pt`` goes.
@@ -40,6 +40,10 @@ class Witness(Callback):
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
         self.images: list[torch.Tensor] = []
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the epoch before."""
+        self.images.clear()
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
