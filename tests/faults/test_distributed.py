@@ -109,7 +109,7 @@ def test_metrics_are_the_same_for_any_number_of_processes(
             for trainer in (alone, together)
         )
 
-        assert expected and found.keys() == expected.keys()
+        assert expected
         for name, value in expected.items():
             # The loss is a sum of floats, in another order.
             assert found[name] == pytest.approx(value, rel=1e-6 if "loss" in name else 0, abs=0)
