@@ -157,13 +157,12 @@ def _child(argv: list[str], place: str, number: int) -> None:
 
 def train(argv: list[str], place: str = "", number: int = 0) -> int:
     """Train in a forked child; return its exit status, negative after a signal."""
-    import warnings
-
-    child = multiprocessing.get_context("fork").Process(target=_child, args=(argv, place, number))
-    with warnings.catch_warnings():
-        # Python 3.12 warns that other threads exist; the children use none of their locks.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child.start()
+    # Forked from a process that has imported all of this, which takes seconds, but has not trained:
+    # PyTorch cannot compute gradients in the fork of a process that has.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mnist_lightning.cli", "mnist_lightning.results"])
+    child = context.Process(target=_child, args=(argv, place, number))
+    child.start()
     child.join()
     assert child.exitcode is not None
     return child.exitcode
