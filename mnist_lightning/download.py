@@ -4,8 +4,8 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,18 +89,10 @@ def download(
         if _matches(destination, expected):
             return destination
         destination.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock, timeout=_LOCK_SECONDS):
-            try:
-                if not _matches(destination, expected):
-                    _fetch_from_any(urls, job, destination)
-                    _move_into_place(part, destination)
-            finally:
-                # filelock leaves the file on Unix. Whoever waits for it notices that it is gone.
-                with suppress(OSError):
-                    lock.unlink()
-                with suppress(OSError):
-                    if part.stat().st_size == 0:  # nothing to go on from
-                        part.unlink()
+        with FileLock(lock, timeout=_LOCK_SECONDS), _nothing_left_over(lock, part):
+            if not _matches(destination, expected):
+                _fetch_from_any(urls, job, destination)
+                _move_into_place(part, destination)
     except Timeout:
         raise DownloadError(
             f"Another process has been downloading {destination} for {_LOCK_SECONDS:.0f} s. "
@@ -113,6 +105,19 @@ def download(
             "Free space, mend the permissions, or choose another folder."
         ) from error
     return destination
+
+
+@contextmanager
+def _nothing_left_over(lock: Path, part: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        # filelock leaves the file on Unix. Whoever waits for it notices that it is gone.
+        with suppress(OSError):
+            lock.unlink()
+        with suppress(OSError):
+            if part.stat().st_size == 0:  # nothing to go on from
+                part.unlink()
 
 
 def _fetch_from_any(urls: Sequence[str], job: _Job, destination: Path) -> None:

@@ -23,6 +23,7 @@ from mnist_lightning.evaluation.robustness import (
     mean_error,
     relative_error,
 )
+from mnist_lightning.evaluation.schema import ModelDescription
 from mnist_lightning.evaluation.trial import Trial
 from mnist_lightning.loading import load_network
 from mnist_lightning.models.progress import progress
@@ -94,25 +95,7 @@ def try_models(
             for sweep in SWEEPS
         }
     first = _of_model(corrupted, records[0].model.name)
-    models = []
-    for record in records:
-        name = record.model.name
-        rates = _of_model(corrupted, name)
-        models.append(
-            RobustModel(
-                name=name,
-                title=record.model.title,
-                file=record.model.file,
-                clean=clean[name],
-                corruptions=rates,
-                mean_corruption_error=mean_error(list(rates.values())),
-                relative=relative_error(rates, first),
-                sweeps={
-                    sweep: tuple(SweepPoint(float(s), rates[name]) for s, rates in points.items())
-                    for sweep, points in swept.items()
-                },
-            )
-        )
+    models = tuple(_describe(record.model, clean, corrupted, swept, first) for record in records)
     return Robustness(
         schema_version=ROBUSTNESS_VERSION,
         dataset=dataset.name,
@@ -120,10 +103,33 @@ def try_models(
         images=len(indices),
         test=len(dataset.test),
         seed=seed,
-        models=tuple(models),
+        models=models,
         command=tuple(command),
         libraries={name: version(name) for name in LIBRARIES},
         environment=environment,
+    )
+
+
+def _describe(
+    model: ModelDescription,
+    clean: dict[str, ErrorRate],
+    corrupted: Rates,
+    swept: dict[str, dict[float, dict[str, ErrorRate]]],
+    baseline: dict[str, ErrorRate],
+) -> RobustModel:
+    rates = _of_model(corrupted, model.name)
+    return RobustModel(
+        name=model.name,
+        title=model.title,
+        file=model.file,
+        clean=clean[model.name],
+        corruptions=rates,
+        mean_corruption_error=mean_error(list(rates.values())),
+        relative=relative_error(rates, baseline),
+        sweeps={
+            sweep: tuple(SweepPoint(float(s), found[model.name]) for s, found in points.items())
+            for sweep, points in swept.items()
+        },
     )
 
 

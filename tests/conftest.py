@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from mnist_lightning.data.digits import Digits
 
 if TYPE_CHECKING:
     from lightning import Trainer
+    from playwright.sync_api import Browser
 
     from mnist_lightning.data.datamodule import MNISTDataModule
 
@@ -131,3 +133,18 @@ def mnist_dir() -> Path:
     if not root:
         pytest.skip("MNIST_LIGHTNING_DATA does not name a folder with the whole MNIST")
     return Path(root)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium or Chrome, without the network; tests that need it skip where it is not."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("there is no Chromium")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
