@@ -18,13 +18,13 @@ from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.presets import preset_file, preset_names
 
 if TYPE_CHECKING:
-    from mnist_lightning.evaluation.comparison import Comparison
     from mnist_lightning.evaluation.record import Record
 
 BASELINE = "custom_cnn"
 SECOND = "resnet50"
 # What a training leaves of each model that takes part; the record last, as it is written last.
 COMPLETE = ("_model.pt", "_predictions.npz", "_metrics.json")
+HOW_ROBUST = "How they take corrupted digits: python scripts/robustness.py"
 EPILOG = """\
 examples:
   python scripts/compare.py
@@ -52,9 +52,12 @@ def _run(arguments: Namespace) -> int:
     from mnist_lightning.comparison_files import write_comparison
     from mnist_lightning.contestants import load_contestant, load_test_images, read_records
     from mnist_lightning.evaluation.benchmark import default_settings
+    from mnist_lightning.evaluation.robustness import FILE_NAME as ROBUSTNESS_FILE
+    from mnist_lightning.evaluation.robustness import read_robustness_of
     from mnist_lightning.evaluation.seeds import read_seeds, study_seeds
     from mnist_lightning.quiet import be_quiet
     from mnist_lightning.reporting.comparison_text import terminal_summary
+    from mnist_lightning.reporting.robustness_text import beside_clean_accuracy
     from mnist_lightning.storage import check_writable
 
     be_quiet()
@@ -63,6 +66,12 @@ def _run(arguments: Namespace) -> int:
     dataset = load_test_images(records[0], arguments.data_dir or recorded_data_dir(records[0]))
     contestants = [load_contestant(output_dir, record, dataset) for record in records]
     seeds = study_seeds({entry.model.name: read_seeds(output_dir, entry) for entry in records})
+    # Before anything is measured, because a damaged file ends the command.
+    robustness = read_robustness_of(
+        output_dir / ROBUSTNESS_FILE,
+        dataset.fingerprint,
+        {record.model.name: record.model.file.sha256 for record in records},
+    )
     images = dataset.test.images
     settings = default_settings(arguments.seconds)
     points = len(settings.threads) * len(settings.batch_sizes)
@@ -73,24 +82,10 @@ def _run(arguments: Namespace) -> int:
         flush=True,
     )
     comparison = compare(contestants, images, settings, seeds)
-    files = write_comparison(comparison, images[:, 0].numpy(), output_dir)
+    files = write_comparison(comparison, images[:, 0].numpy(), output_dir, robustness)
     print(terminal_summary(comparison, files))
-    _print_robustness(output_dir, comparison)
+    print(f"\n{beside_clean_accuracy(robustness) if robustness else HOW_ROBUST}")
     return 0
-
-
-def _print_robustness(output_dir: Path, comparison: Comparison) -> None:
-    """Print what is known of the compared files' robustness, or what would measure it."""
-    from mnist_lightning.evaluation.robustness import FILE_NAME, read_robustness
-    from mnist_lightning.reporting.robustness_text import beside_clean_accuracy
-
-    path, found = output_dir / FILE_NAME, None
-    if path.is_file():
-        record = read_robustness(path)
-        if record.fingerprint == comparison.dataset.fingerprint:
-            files = {model.name: model.model.sha256 for model in comparison.models}
-            found = beside_clean_accuracy(record, files)
-    print(f"\n{found or 'How they take corrupted digits: python scripts/robustness.py'}")
 
 
 def _parser() -> ArgumentParser:

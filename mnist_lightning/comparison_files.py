@@ -7,6 +7,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from mnist_lightning.evaluation.comparison import FILE_NAME, Comparison
+from mnist_lightning.evaluation.robustness import Robustness
 from mnist_lightning.reporting.comparison_figure import plot_comparison
 from mnist_lightning.reporting.comparison_html import comparison_html
 from mnist_lightning.reporting.comparison_rows import comparison_rows
@@ -16,7 +17,10 @@ from mnist_lightning.storage import atomic_path
 
 
 def write_comparison(
-    comparison: Comparison, images: npt.NDArray[np.uint8], output_dir: Path
+    comparison: Comparison,
+    images: npt.NDArray[np.uint8],
+    output_dir: Path,
+    robustness: Robustness | None = None,
 ) -> list[Path]:
     """Write a comparison as figure, tables, page and record, and log it to TensorBoard.
 
@@ -24,6 +28,7 @@ def write_comparison(
         comparison: The comparison.
         images: uint8, ``(N, 28, 28)``, the test images in their order.
         output_dir: Where to.
+        robustness: What these models make of corrupted digits, if that is known.
 
     Returns:
         The files, each replaced in one step; the record comes last.
@@ -40,8 +45,8 @@ def write_comparison(
     figure.set_layout_engine("none")
     texts = {
         ".csv": csv_text(comparison),
-        ".md": markdown(comparison),
-        ".html": comparison_html(comparison, images, figure),
+        ".md": markdown(comparison, robustness),
+        ".html": comparison_html(comparison, images, figure, robustness),
     }
     for suffix, text in texts.items():
         with atomic_path(stem.with_suffix(suffix)) as path:

@@ -13,13 +13,14 @@ from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mnist_lightning import compare as command
-from mnist_lightning import comparison_files
+from mnist_lightning import comparison_files, robustness
 from mnist_lightning.compare import main, presets_by_model_name, recorded_data_dir
 from mnist_lightning.evaluation import cost
 from mnist_lightning.evaluation.comparison import Comparison, read_comparison
 from mnist_lightning.evaluation.peak_memory import PeakMemory
 from mnist_lightning.evaluation.predictions import read_predictions, write_predictions
 from mnist_lightning.evaluation.record import describe_file, read_record
+from mnist_lightning.evaluation.robustness import read_robustness
 
 FILES = [f"model_comparison.{end}" for end in ("csv", "html", "json", "md", "png")]
 
@@ -50,7 +51,7 @@ def _memory_without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 def _only_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave figures and tables out, which have tests of their own and take seconds."""
 
-    def write(comparison: Comparison, images: object, output_dir: Path) -> list[Path]:
+    def write(comparison: Comparison, images: object, output_dir: Path, _: object) -> list[Path]:
         comparison.write(output_dir / "model_comparison.json")
         return [output_dir / "model_comparison.json"]
 
@@ -142,6 +143,29 @@ def test_baseline_comes_first_and_incomplete_models_are_left_out(
     found = read_comparison(output / "model_comparison.json")
     assert [model.name for model in found.models] == ["custom_cnn", "resnet50", "another"]
     assert "leaving out broken" in capsys.readouterr().err
+
+
+def test_robustness_of_the_same_files_stands_beside_clean_accuracy(
+    output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--output_dir", str(output), "--corruptions", "stripe", "--limit", "50"]
+    assert robustness.main([*words, "--models", "resnet50"]) == 0
+    (model,) = read_robustness(output / "robustness.json").models
+    assert run(output) == 0
+    assert "Under 1 corruption of 50 test images (robustness.json):" in capsys.readouterr().out
+    row = f"| {model.title} | {100 * (1 - model.clean.rate):.2f} % |"
+    assert row in (output / "model_comparison.md").read_text(encoding="utf-8")
+    page = (output / "model_comparison.html").read_text(encoding="utf-8")
+    assert "Mean corruption error" in page
+
+
+def test_damaged_record_of_robustness_is_refused_before_anything_is_measured(
+    output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (output / "robustness.json").write_text("{")
+    assert run(output) == 2
+    assert "robustness.json" in capsys.readouterr().err
+    assert not (output / "model_comparison.json").exists()
 
 
 @pytest.mark.usefixtures("_only_the_record")

@@ -11,7 +11,7 @@ from comparison_inputs import leave_model
 from torch import nn
 
 from mnist_lightning.evaluation.metrics import wilson_interval
-from mnist_lightning.evaluation.robustness import read_robustness
+from mnist_lightning.evaluation.robustness import read_robustness, read_robustness_of
 from mnist_lightning.evaluation.saliency import saliency
 from mnist_lightning.evaluation.trial import stratified_subset
 from mnist_lightning.reporting.robustness_text import beside_clean_accuracy, report
@@ -62,8 +62,12 @@ def test_two_models_are_tried_on_everything(
     text = report(record)
     assert "40 of 100 test images" in text
     files = {"resnet50": second.file.sha256, "custom_cnn": "another"}
-    beside = beside_clean_accuracy(record, files)
-    assert beside is not None
+    path = output / "robustness.json"
+    of_files = read_robustness_of(path, record.fingerprint, files)
+    assert of_files is not None
+    assert read_robustness_of(path, "of other data", files) is None
+    assert read_robustness_of(path, record.fingerprint, {"resnet50": "another"}) is None
+    beside = beside_clean_accuracy(of_files)
     assert "resnet50" in beside
     assert "custom_cnn" not in beside
 

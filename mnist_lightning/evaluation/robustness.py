@@ -7,7 +7,7 @@ Perturbations (ICLR 2019, arXiv:1903.12261) define the mean corruption error, mC
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +142,29 @@ def read_robustness(path: Path) -> Robustness:
     except (ValueError, RecursionError) as error:
         raise OutputError(f"{path} is not a JSON file ({error}): {remedy} again.") from None
     return record
+
+
+def read_robustness_of(path: Path, fingerprint: str, files: Mapping[str, str]) -> Robustness | None:
+    """Read the part of a record that is about the files of a comparison.
+
+    Args:
+        path: The record, which need not exist.
+        fingerprint: SHA-256 of the dataset that the files are compared on.
+        files: SHA-256 of each exported file, by the model's name.
+
+    Returns:
+        The record with those models alone that are these files, in the comparison's order; None
+        where there are none of them.
+
+    Raises:
+        OutputError: The record is damaged or of another schema version.
+    """
+    if not path.is_file():
+        return None
+    record = read_robustness(path)
+    tried = {(model.name, model.file.sha256): model for model in record.models}
+    models = tuple(tried[key] for key in files.items() if key in tried)
+    return replace(record, models=models) if models and record.fingerprint == fingerprint else None
 
 
 def error_rate(errors: int, n: int) -> ErrorRate:

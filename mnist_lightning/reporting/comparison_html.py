@@ -14,6 +14,7 @@ from PIL import Image
 from mnist_lightning.evaluation.compared import ComparedModel, ComparedPair
 from mnist_lightning.evaluation.comparison import Comparison
 from mnist_lightning.evaluation.label_errors import known_label_errors
+from mnist_lightning.evaluation.robustness import Robustness
 from mnist_lightning.reporting.comparison_figure import (
     PANELS,
     plot_disputed,
@@ -21,7 +22,14 @@ from mnist_lightning.reporting.comparison_figure import (
 )
 from mnist_lightning.reporting.comparison_look import legend_text, look
 from mnist_lightning.reporting.comparison_rows import comparison_rows, three
-from mnist_lightning.reporting.comparison_text import PAIR_HEADER, heading, pair_cells
+from mnist_lightning.reporting.comparison_text import (
+    PAIR_HEADER,
+    ROBUSTNESS_HEADER,
+    heading,
+    pair_cells,
+    robustness_cells,
+    under_corruptions,
+)
 
 PANEL_DPI = 110
 WHOLE_DPI = 110
@@ -59,13 +67,19 @@ class Cell:
     value: str
 
 
-def comparison_html(comparison: Comparison, images: npt.NDArray[np.uint8], whole: Figure) -> str:
+def comparison_html(
+    comparison: Comparison,
+    images: npt.NDArray[np.uint8],
+    whole: Figure,
+    robustness: Robustness | None = None,
+) -> str:
     """Make the page of a comparison.
 
     Args:
         comparison: The comparison.
         images: uint8, ``(N, 28, 28)``, the test images in their order.
         whole: The figure of ``plot_comparison``.
+        robustness: What these models make of corrupted digits, if that is known.
 
     Returns:
         The page, with its images inside.
@@ -112,6 +126,12 @@ def comparison_html(comparison: Comparison, images: npt.NDArray[np.uint8], whole
         label_errors=known_label_errors() if comparison.dataset.is_standard else None,
         label_error_rows=[
             row for place, model in enumerate(models) for row in _label_errors(place, model)
+        ],
+        robustness_header=ROBUSTNESS_HEADER,
+        robustness_note=under_corruptions(robustness) if robustness else "",
+        robustness_rows=[
+            [Cell(text, text.removesuffix(" %")) for text in cells]
+            for cells in (robustness_cells(robustness) if robustness else ())
         ],
         latency_header=LATENCY_HEADER,
         latencies=[row for place, model in enumerate(models) for row in _latencies(place, model)],

@@ -10,7 +10,8 @@ from pathlib import Path
 from mnist_lightning.evaluation.compared import ComparedPair
 from mnist_lightning.evaluation.comparison import Comparison
 from mnist_lightning.evaluation.conclusion import p_text, signed
-from mnist_lightning.reporting.comparison_rows import Row, comparison_rows
+from mnist_lightning.evaluation.robustness import Robustness
+from mnist_lightning.reporting.comparison_rows import Row, comparison_rows, percent
 
 WIDTH = 100
 LABEL_WIDTH = 34
@@ -57,11 +58,12 @@ def heading(comparison: Comparison) -> str:
     )
 
 
-def markdown(comparison: Comparison) -> str:
+def markdown(comparison: Comparison, robustness: Robustness | None = None) -> str:
     """Format a comparison as Markdown.
 
     Args:
         comparison: The comparison.
+        robustness: What these models make of corrupted digits, if that is known.
 
     Returns:
         A document with a heading, tables and the conclusion.
@@ -84,10 +86,43 @@ def markdown(comparison: Comparison) -> str:
             f"Intervals: paired bootstrap, {comparison.bootstrap.resamples:,} resamples. "
             "p values: exact McNemar test, adjusted by Holm's method.",
             "",
+            *(_corrupted(robustness) if robustness else ()),
             "![The comparison as a figure](model_comparison.png)",
             "",
         ]
     )
+
+
+ROBUSTNESS_HEADER = ("Model", "Clean accuracy", "Mean corruption error")
+
+
+def under_corruptions(record: Robustness) -> str:
+    """Say what the error rates of a record are of."""
+    count = len(record.models[0].corruptions)
+    return f"Under {count} corruption{'s'[: count != 1]} of {record.images:,} test images"
+
+
+def robustness_cells(record: Robustness) -> list[list[str]]:
+    """Format a row for each model: title, clean accuracy and mean corruption error."""
+    return [
+        [
+            model.title,
+            f"{percent(1 - model.clean.rate)} %",
+            f"{percent(model.mean_corruption_error)} %",
+        ]
+        for model in record.models
+    ]
+
+
+def _corrupted(record: Robustness) -> list[str]:
+    return [
+        "## Robustness",
+        "",
+        *markdown_table(ROBUSTNESS_HEADER, robustness_cells(record)),
+        "",
+        f"{under_corruptions(record)}, see robustness.json.",
+        "",
+    ]
 
 
 def side_by_side(comparison: Comparison) -> list[str]:

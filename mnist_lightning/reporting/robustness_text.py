@@ -1,13 +1,13 @@
 """Robustness as text: for the terminal and for the technical report."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_lightning.evaluation.robustness import RobustModel, Robustness
 from mnist_lightning.evaluation.schema import dataset_label
 from mnist_lightning.reporting.comparison_rows import percent
-from mnist_lightning.reporting.comparison_text import table
+from mnist_lightning.reporting.comparison_text import table, under_corruptions
 
 WIDTH = 100
 LABEL_WIDTH = 24
@@ -69,27 +69,21 @@ def rows(record: Robustness) -> list[Row]:
     ]
 
 
-def beside_clean_accuracy(record: Robustness, files: Mapping[str, str]) -> str | None:
+def beside_clean_accuracy(record: Robustness) -> str:
     """Put the mean corruption error beside clean accuracy, for the models of a comparison.
 
     Args:
-        record: The record.
-        files: SHA-256 of the exported file of each compared model, by the model's name.
+        record: The record, of these models alone.
 
     Returns:
-        Lines of at most 100 columns; None where the record is of none of these files.
+        Lines of at most 100 columns.
     """
-    fitting = [model for model in record.models if files.get(model.name) == model.file.sha256]
-    if not fitting:
-        return None
-    images, corruptions = f"{record.images:,} images", len(fitting[0].corruptions)
-    head = f"Under {corruptions} corruption{'s'[: corruptions != 1]} ({images}, robustness.json):"
     lines = [
         f"  {model.name:<{LABEL_WIDTH}} clean accuracy {percent(1 - model.clean.rate)} %, "
         f"mean corruption error {percent(model.mean_corruption_error)} %"
-        for model in fitting
+        for model in record.models
     ]
-    return "\n".join([head, *lines])
+    return "\n".join([f"{under_corruptions(record)} (robustness.json):", *lines])
 
 
 def title(name: str) -> str:
