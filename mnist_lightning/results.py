@@ -29,7 +29,7 @@ from mnist_lightning.evaluation.schema import (
 from mnist_lightning.exportable import TRAINING, Source
 from mnist_lightning.exporting import export_formats, installed_formats
 from mnist_lightning.formats.metadata import Metadata
-from mnist_lightning.formats.torchscript import export_torchscript
+from mnist_lightning.formats.torchscript import ExportedModel, export_torchscript
 from mnist_lightning.reporting.confusion import plot_confusion
 from mnist_lightning.reporting.curves import plot_curves
 from mnist_lightning.reporting.examples import plot_examples
@@ -112,7 +112,7 @@ def leave_results(cli: StudyCLI, tested: Mapping[str, float], environment: Envir
     record.write(record_path)
     _log_to_tensorboard(cli, record, figures)
     pictures = [folder / f"{name}_{kind}.png" for kind in figures]
-    others = _export_others(cli, record, environment)
+    others = _export_others(cli, record, exported, environment)
     files = [model_path, *others, record_path, predictions_path, *pictures]
     return summary(record, files, NEXT_COMMAND.format(runs=folder / "runs"))
 
@@ -135,7 +135,9 @@ def _command(cli: StudyCLI) -> str:
     return " ".join(["python scripts/train.py", *cli.command])
 
 
-def _export_others(cli: StudyCLI, record: Record, environment: Environment) -> list[Path]:
+def _export_others(
+    cli: StudyCLI, record: Record, exported: ExportedModel, environment: Environment
+) -> list[Path]:
     """Write the formats beside TorchScript, and the model card, which speaks of all of them."""
     data, folder = cli.datamodule, cli.output_dir
     others = cli.config.export_formats
@@ -151,7 +153,7 @@ def _export_others(cli: StudyCLI, record: Record, environment: Environment) -> l
         command=_command(cli),
     )
     formats = installed_formats() if others is None else ["torchscript", *others]
-    exports = export_formats(source, formats, folder)
+    exports = export_formats(source, formats, folder, exported)
     written = [folder / one.file.name for one in exports.files[1:]]
     return [*written, folder / f"{cli.name}_exports.json", write_card(folder, cli.name)]
 

@@ -123,7 +123,7 @@ def test_frozen_leaves_all_artefacts_and_needs_the_backbone_only_once(
     assert "Caching 350 x 2,048 features: 1 MB in" in first.err
     assert "23,528,522 parameters (20,490 of them learn), from the file stand-in.pth" in first.out
     assert _files(out) == {f"resnet50_{kind}" for kind in KINDS}
-    assert len(list((out / "feature_cache").glob("*.bin"))) == 2
+    assert len(list((out / "feature_cache").glob("*.bin"))) == 3
     record = read_record(out / "resnet50_metrics.json")
     assert (record.model.title, record.model.weights) == (
         "ResNet50 (frozen)",
@@ -153,7 +153,7 @@ def test_frozen_leaves_all_artefacts_and_needs_the_backbone_only_once(
     monkeypatch.setattr(feature_cache, "FeatureExtractor", no_backbone)
     monkeypatch.setattr("mnist_lightning.results.leave_results", lambda *args: "")
     assert train("resnet50", *words) == 0
-    assert capsys.readouterr().err.count("are taken from") == 2
+    assert capsys.readouterr().err.count("are taken from") == 3
     tables = [out / f"runs/resnet50/version_{n}/metrics.csv" for n in (0, 1)]
     assert tables[0].read_text() == tables[1].read_text()
 

@@ -66,7 +66,7 @@ class MNISTDataModule(LightningDataModule):
         self._resume_from: dict[str, int] | None = None
 
     def precompute_with(self, precompute: Precompute, augmented_passes: int) -> None:
-        """Train and validate on what a function makes of the images, once; test on the images.
+        """Train, validate and test on what a function makes of the images, once.
 
         Args:
             precompute: Called when training begins.
@@ -146,14 +146,16 @@ class MNISTDataModule(LightningDataModule):
 
     def val_dataloader(self) -> BatchLoader:
         """Batches of the validation images, in order, or of what is precomputed."""
-        val = self.val
-        if self._precomputation is not None:
-            val = self._precomputation.validation(val)
-        return self._loader([val], EVALUATION_BATCH_SIZE)
+        return self._evaluation_loader(self.val, "validation images")
 
     def test_dataloader(self) -> BatchLoader:
-        """Batches of the test images, in the official order."""
-        return self._loader([self.test], EVALUATION_BATCH_SIZE)
+        """Batches of the test images, in the official order, or of what is precomputed."""
+        return self._evaluation_loader(self.test, "test images")
+
+    def _evaluation_loader(self, digits: Digits, title: str) -> BatchLoader:
+        if self._precomputation is not None:
+            digits = self._precomputation.evaluation(digits, title)
+        return self._loader([digits], EVALUATION_BATCH_SIZE)
 
     # Lightning keeps the state of a loader too, but restores it only if the loader is made after
     # that; a schedule of the learning rate asks for the number of steps, hence for the loader,

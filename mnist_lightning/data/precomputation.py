@@ -48,9 +48,14 @@ class Precomputation:
         self._augmented_passes = augmented_passes
         self._augmentation = augmentation
 
-    def validation(self, digits: Digits) -> Digits:
-        """Replace the validation images."""
-        return Digits(self._precompute(digits.images, "validation images"), digits.labels)
+    def evaluation(self, digits: Digits, title: str) -> Digits:
+        """Replace images to validate or to test on, which are never distorted.
+
+        Args:
+            digits: The images.
+            title: What they are called in messages, e.g. ``test images``.
+        """
+        return Digits(self._precompute(digits.images, title), digits.labels)
 
     def training_passes(self, digits: Digits, seed: int) -> list[Digits]:
         """Replace the training images and their distorted copies.

@@ -26,11 +26,13 @@ class ExportedModel:
     Attributes:
         model: The file, loaded again: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
         logits: float32 ``(N, 10)``, what the file gives for the images it was compared on.
-        parity: How far that is from what the network gives.
+        expected: float32 ``(N, 10)``, what the network gives for them.
+        parity: How far the two are apart.
     """
 
     model: torch.jit.ScriptModule
     logits: Tensor
+    expected: Tensor
     parity: ExportParity
 
 
@@ -64,7 +66,7 @@ def export_torchscript(
     model = load_torchscript(path)
     expected, logits = predict_logits(network, images), predict_logits(model, images)
     parity = measure_parity("TorchScript", expected, logits)
-    return ExportedModel(model, logits, parity)
+    return ExportedModel(model, logits, expected, parity)
 
 
 def load_torchscript(path: Path) -> torch.jit.ScriptModule:

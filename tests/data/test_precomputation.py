@@ -38,7 +38,7 @@ def test_training_and_validation_images_are_replaced_and_labels_kept(
 ) -> None:
     precomputation = Precomputation(darkness, 0, None)
     (training,) = precomputation.training_passes(tiny_digits, seed=0)
-    validation = precomputation.validation(tiny_digits)
+    validation = precomputation.evaluation(tiny_digits, "validation images")
     for digits in (training, validation):
         assert (digits.images.dtype, digits.images.shape) == (torch.float16, (50, 2))
         assert torch.equal(digits.labels, tiny_digits.labels)
@@ -126,7 +126,7 @@ class Watcher(LightningModule):
         return torch.optim.SGD(self.parameters())
 
 
-def test_training_sees_what_was_computed_once_and_the_test_sees_images(
+def test_all_three_parts_see_what_was_computed_once(
     make_trainer: Callable[..., Trainer], tiny_data: MNISTDataModule, darkness: Darkness
 ) -> None:
     tiny_data.augmentation = ROTATION
@@ -135,11 +135,12 @@ def test_training_sees_what_was_computed_once_and_the_test_sees_images(
     trainer.fit(model, tiny_data)
     trainer.test(model, tiny_data, verbose=False)
 
-    assert [len(images) for _, images in darkness.asked] == [350, 350, 50]
+    assert [len(images) for _, images in darkness.asked] == [350, 350, 50, len(tiny_data.test)]
     half = len(model.seen["train"]) // 2
     for seen, (_, images) in zip(
         (model.seen["train"][:half], model.seen["train"][half:]), darkness.asked, strict=False
     ):
         expected = images.half().mean(dim=(1, 3))[:, :2]
         assert torch.equal(torch.cat(seen).sort(0).values, expected.sort(0).values)
-    assert torch.equal(torch.cat(model.seen["test"]), tiny_data.test.images)
+    expected = tiny_data.test.images.half().mean(dim=(1, 3))[:, :2]
+    assert torch.equal(torch.cat(model.seen["test"]), expected)
