@@ -212,9 +212,9 @@ def _describe_training(cli: StudyCLI) -> Training:
 
 
 def _best_row(cli: StudyCLI) -> dict[str, float]:
-    """The epoch of the best checkpoint; like that, the first of equally good ones."""
+    """The epoch of the best checkpoint; like that, the last of equally good ones."""
     choose = max if cli.best.mode == "max" else min
-    return choose(cli.history.rows, key=lambda row: row[str(cli.best.monitor)])
+    return choose(reversed(cli.history.rows), key=lambda row: row[str(cli.best.monitor)])
 
 
 def _figures(cli: StudyCLI, record: Record, test: SplitPredictions) -> dict[str, Figure]:

@@ -6,12 +6,16 @@ from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
 
 from mnist_lightning.storage import atomic_path
 
 
 class RunCheckpoint(ModelCheckpoint):
     """Keeps one file, ``<run>/checkpoints/<file name>``, written at the end of an epoch.
+
+    Of equally good epochs the last one stays: some thousand validation images often cannot tell
+    two apart, and the later one has learned with a smaller learning rate.
 
     Lightning remembers the best checkpoint by its absolute path, and forgets the best score when
     that has changed. A run that was moved or copied goes on here as if it had always been where it
@@ -41,6 +45,13 @@ class RunCheckpoint(ModelCheckpoint):
             auto_insert_metric_name=False,
         )
         self._resume_from = resume_from
+
+    def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
+        """Replace the file by one that is better or as good; Lightning asks for a better one."""
+        equal = current is not None and bool(current == self.best_model_score)
+        return super().check_monitor_top_k(trainer, current) or (
+            trainer.strategy.reduce_boolean_decision(equal)
+        )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue with the paths of the checkpoint moved to this run's folder."""

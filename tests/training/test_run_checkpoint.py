@@ -78,3 +78,31 @@ def test_a_finished_run_that_is_resumed_from_its_best_checkpoint_has_a_last_one_
     after = fit("second", before / "best.ckpt")
 
     assert (after / "last.ckpt").read_bytes() == (before / "best.ckpt").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("mode", "scores", "kept"),
+    [("max", [0.8, 0.9, 0.9, 0.7], 3), ("min", [0.8, 0.7, 0.7, 0.9], 3), ("max", [0.9, 0.8], 1)],
+)
+def test_the_last_of_equally_good_epochs_is_kept(
+    mode: str,
+    scores: list[float],
+    kept: int,
+    make_trainer: Callable[..., Trainer],
+    tiny_data: MNISTDataModule,
+    tmp_path: Path,
+) -> None:
+    class Scored(CNNClassifier):
+        def on_train_epoch_end(self) -> None:
+            super().on_train_epoch_end()
+            self.log("score", scores[self.current_epoch])
+
+    best = RunCheckpoint("best.ckpt", "score", mode)
+    logger = RunLogger(tmp_path, "scored")
+    trainer = make_trainer(
+        best, logger=logger, max_epochs=len(scores), limit_train_batches=1, limit_val_batches=0
+    )
+    trainer.fit(Scored(widths=(4,)), tiny_data)
+
+    checkpoint = torch.load(best.best_model_path, weights_only=True)
+    assert checkpoint["epoch"] + 1 == kept
