@@ -5,12 +5,9 @@
 All shares are between 0 and 1, never percent.
 """
 
-import json
-import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_lightning.errors import OutputError
 from mnist_lightning.evaluation.benchmark import BenchmarkSettings
 from mnist_lightning.evaluation.compared import (
     Bootstrap,
@@ -19,10 +16,9 @@ from mnist_lightning.evaluation.compared import (
     ComparedPair,
     DisputedImage,
 )
-from mnist_lightning.evaluation.decoding import DecodingError, decode
+from mnist_lightning.evaluation.document import read_document, write_document
 from mnist_lightning.evaluation.environment import Environment
 from mnist_lightning.evaluation.seeds import SeedStudy
-from mnist_lightning.storage import atomic_path
 
 COMPARISON_VERSION = 1
 FILE_NAME = "model_comparison.json"
@@ -67,28 +63,14 @@ class Comparison:
         """Return a model's name for people."""
         return next(model.title for model in self.models if model.name == name)
 
-    def to_json(self) -> str:
-        """Format the comparison.
-
-        Returns:
-            JSON in the order of the fields, indented by two spaces, with a newline at the end.
-
-        Raises:
-            ValueError: A number is not finite.
-        """
-        text = json.dumps(asdict(self), indent=2, allow_nan=False)
-        # A JSON string cannot hold a line break, so that this only meets lists of numbers.
-        return re.sub(r"\[\n[\s\d.,eE+-]*\]", lambda found: _one_line(found.group()), text) + "\n"
-
     def write(self, path: Path) -> None:
-        """Write the comparison to a file, which is replaced in one step.
+        """Write the comparison to a JSON file, which is replaced in one step.
 
         Raises:
             OSError: The file cannot be written; the old one is left as it was.
+            ValueError: A number is not finite.
         """
-        text = self.to_json()
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_document(self, path)
 
 
 def read_comparison(path: Path) -> Comparison:
@@ -104,27 +86,10 @@ def read_comparison(path: Path) -> Comparison:
         OutputError: The file is missing, not JSON, of another schema version, or a key in it is
             missing, unknown or of the wrong type.
     """
-    remedy = "make it with `python scripts/compare.py`"
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise OutputError(f"There is no comparison {path}: {remedy}.") from None
-    except OSError as error:
-        raise OutputError(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
-        raise OutputError(f"{path} is not a JSON file ({error}): {remedy} again.") from None
-    found = document.get("schema_version") if isinstance(document, dict) else None
-    if type(found) is int and found != COMPARISON_VERSION:
-        raise OutputError(
-            f"{path} has schema version {found}; this program reads version "
-            f"{COMPARISON_VERSION}: {remedy} again."
-        )
-    try:
-        comparison: Comparison = decode(Comparison, document)
-    except DecodingError as error:
-        raise OutputError(f"{path} is not a sound comparison: {error}; {remedy} again.") from None
-    return comparison
-
-
-def _one_line(numbers: str) -> str:
-    return " ".join(numbers.split()).replace("[ ", "[").replace(" ]", "]")
+    return read_document(
+        Comparison,
+        path,
+        version=COMPARISON_VERSION,
+        noun="comparison",
+        remedy="make it with `python scripts/compare.py`",
+    )

@@ -3,14 +3,11 @@
 :class:`Exports` and the dataclasses it is made of are the schema. All shares are between 0 and 1.
 """
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_lightning.errors import OutputError
-from mnist_lightning.evaluation.decoding import DecodingError, decode
+from mnist_lightning.evaluation.document import read_document, write_document
 from mnist_lightning.evaluation.schema import ExportParity, FileDescription
-from mnist_lightning.storage import atomic_path
 
 SCHEMA_VERSION = 1
 
@@ -101,9 +98,7 @@ class Exports:
 
     def write(self, path: Path) -> None:
         """Write this to a JSON file, which is replaced in one step."""
-        text = json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_document(self, path)
 
 
 def read_exports(path: Path) -> Exports:
@@ -112,21 +107,10 @@ def read_exports(path: Path) -> Exports:
     Raises:
         OutputError: The file is missing, damaged or of another schema version.
     """
-    remedy = "make it with `python scripts/export.py`"
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise OutputError(f"There is no {path}: {remedy}.") from None
-    except (ValueError, RecursionError) as error:
-        raise OutputError(f"{path} is not a JSON file ({error}): {remedy} again.") from None
-    found = document.get("schema_version") if isinstance(document, dict) else None
-    if type(found) is int and found != SCHEMA_VERSION:
-        raise OutputError(
-            f"{path} has schema version {found}; this program reads {SCHEMA_VERSION}: {remedy} "
-            "again."
-        )
-    try:
-        exports: Exports = decode(Exports, document)
-    except DecodingError as error:
-        raise OutputError(f"{path} is not sound: {error}; {remedy} again.") from None
-    return exports
+    return read_document(
+        Exports,
+        path,
+        version=SCHEMA_VERSION,
+        noun="account of exports",
+        remedy="make it with `python scripts/export.py`",
+    )

@@ -6,13 +6,10 @@ a reader accepts its own version only. All shares are between 0 and 1, never per
 """
 
 import hashlib
-import json
-import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_lightning.errors import OutputError
-from mnist_lightning.evaluation.decoding import DecodingError, decode
+from mnist_lightning.evaluation.document import read_document, write_document
 from mnist_lightning.evaluation.environment import Environment
 from mnist_lightning.evaluation.latency import Latency
 from mnist_lightning.evaluation.metrics import DetailedMetrics, Metrics
@@ -23,7 +20,6 @@ from mnist_lightning.evaluation.schema import (
     ModelDescription,
     Training,
 )
-from mnist_lightning.storage import atomic_path
 
 SCHEMA_VERSION = 1
 
@@ -61,22 +57,8 @@ class Record:
     latency: Latency
     environment: Environment
 
-    def to_json(self) -> str:
-        """Format the record.
-
-        Returns:
-            JSON in the order of the fields, indented by two spaces, lists of numbers on one line
-            each, with a newline at the end.
-
-        Raises:
-            ValueError: A number is not finite.
-        """
-        text = json.dumps(asdict(self), indent=2, allow_nan=False)
-        # A JSON string cannot hold a line break, so that this only meets lists of numbers.
-        return re.sub(r"\[\n[\s\d.,eE+-]*\]", _on_one_line, text) + "\n"
-
     def write(self, path: Path) -> None:
-        """Write the record to a file, which is replaced in one step.
+        """Write the record to a JSON file, which is replaced in one step.
 
         Args:
             path: Where to.
@@ -85,9 +67,7 @@ class Record:
             OSError: The file cannot be written; the old one is left as it was.
             ValueError: A number is not finite.
         """
-        text = self.to_json()
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_document(self, path)
 
 
 def describe_file(path: Path) -> FileDescription:
@@ -118,30 +98,4 @@ def read_record(path: Path, preset: str = "NAME") -> Record:
             missing, unknown or of the wrong type. The message names the command that makes it.
     """
     remedy = f"make it with `python scripts/train.py --model {preset}`"
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except FileNotFoundError:
-        raise OutputError(f"There is no record {path}: {remedy}.") from None
-    except OSError as error:
-        raise OutputError(f"The record {path} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
-        raise OutputError(f"{path} is not a JSON file ({error}): {remedy} again.") from None
-    found = document.get("schema_version") if isinstance(document, dict) else None
-    if type(found) is int and found != SCHEMA_VERSION:
-        raise OutputError(
-            f"The record {path} has schema version {found}; this program reads version "
-            f"{SCHEMA_VERSION}: {remedy} again."
-        )
-    try:
-        record: Record = decode(Record, document)
-    except DecodingError as error:
-        raise OutputError(f"{path} is not a sound record: {error}; {remedy} again.") from None
-    return record
-
-
-def _on_one_line(numbers: re.Match[str]) -> str:
-    return " ".join(numbers.group().split()).replace("[ ", "[").replace(" ]", "]")
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
+    return read_document(Record, path, version=SCHEMA_VERSION, noun="record", remedy=remedy)

@@ -5,19 +5,16 @@ Perturbations (ICLR 2019, arXiv:1903.12261) define the mean corruption error, mC
 (arXiv:1906.02337) use one severity of each corruption, and so does this module.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from mnist_lightning.errors import OutputError
-from mnist_lightning.evaluation.decoding import DecodingError, decode
+from mnist_lightning.evaluation.document import read_document, write_document
 from mnist_lightning.evaluation.environment import Environment
 from mnist_lightning.evaluation.metrics import Interval, wilson_interval
 from mnist_lightning.evaluation.schema import FileDescription
-from mnist_lightning.storage import atomic_path
 
 ROBUSTNESS_VERSION = 1
 FILE_NAME = "robustness.json"
@@ -114,9 +111,7 @@ class Robustness:
         Raises:
             OSError: The file cannot be written; the old one is left as it was.
         """
-        text = json.dumps(asdict(self), indent=2, allow_nan=False)
-        with atomic_path(path) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+        write_document(self, path)
 
 
 def read_robustness(path: Path) -> Robustness:
@@ -125,23 +120,13 @@ def read_robustness(path: Path) -> Robustness:
     Raises:
         OutputError: The file is missing, damaged or of another schema version.
     """
-    remedy = "make it with `python scripts/robustness.py`"
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        found = document.get("schema_version") if isinstance(document, dict) else None
-        if type(found) is int and found != ROBUSTNESS_VERSION:
-            raise OutputError(
-                f"{path} has schema version {found}; this program reads version "
-                f"{ROBUSTNESS_VERSION}: {remedy} again."
-            )
-        record: Robustness = decode(Robustness, document)
-    except FileNotFoundError:
-        raise OutputError(f"There is no record {path}: {remedy}.") from None
-    except DecodingError as error:
-        raise OutputError(f"{path} is not a sound record: {error}; {remedy} again.") from None
-    except (ValueError, RecursionError) as error:
-        raise OutputError(f"{path} is not a JSON file ({error}): {remedy} again.") from None
-    return record
+    return read_document(
+        Robustness,
+        path,
+        version=ROBUSTNESS_VERSION,
+        noun="record",
+        remedy="make it with `python scripts/robustness.py`",
+    )
 
 
 def read_robustness_of(path: Path, fingerprint: str, files: Mapping[str, str]) -> Robustness | None:
