@@ -8,16 +8,20 @@ from pathlib import Path
 
 from mnist_lightning.cli import StudyCLI
 from mnist_lightning.command_line import expand
+from mnist_lightning.compare import COMPLETE
 from mnist_lightning.errors import UserError
 from mnist_lightning.evaluation.record import read_record
+from mnist_lightning.evaluation.seeds import seed_folder
 from mnist_lightning.storage import atomic_path
 
 
 def train_seeds(args: list[str], seeds: list[int], train: Callable[[StudyCLI], None]) -> None:
     """Train once with each seed, skip what is done and continue what was interrupted.
 
-    Each seed has a folder of its own below ``<output_dir>/seeds/<name>``, and its record is kept
-    beside these as ``seed_<N>_metrics.json``. The results of the first seed are copied to
+    Each seed has a folder of its own below ``<output_dir>/seeds/<name>``. Its exported file, its
+    predictions and its record are kept beside these folders as ``seed_<N>_model.pt``,
+    ``seed_<N>_predictions.npz`` and ``seed_<N>_metrics.json``: the record names the first two as
+    the training did and knows them by their hashes. The results of the first seed are copied to
     ``<output_dir>``, where those of a single training lie.
 
     Args:
@@ -32,7 +36,7 @@ def train_seeds(args: list[str], seeds: list[int], train: Callable[[StudyCLI], N
         words = [*args, "--seed_everything", str(seed)]
         cli = StudyCLI(expand(words), command=words)
         output_dir, name = cli.output_dir, cli.name
-        folder = output_dir / "seeds" / name / f"seed_{seed}"
+        folder = seed_folder(output_dir, name) / f"seed_{seed}"
         record = folder.with_name(f"seed_{seed}_metrics.json")
         if record.is_file():
             _check_same_command(record, words)
@@ -47,10 +51,11 @@ def train_seeds(args: list[str], seeds: list[int], train: Callable[[StudyCLI], N
             # The results are written, and copied, by the first process alone.
             continue
         if seed == seeds[0]:
-            for path in sorted(folder.glob(f"{name}_*.*")):
+            for path in sorted(folder.glob(f"{name}_*.*"), key=_records_last):
                 _copy(path, output_dir / path.name)
-        # Last, because it says that the seed is done.
-        _copy(folder / f"{name}_metrics.json", record)
+        # The record comes last, because it says that the seed is done.
+        for end in COMPLETE:
+            _copy(folder / f"{name}{end}", folder.with_name(f"{folder.name}{end}"))
 
 
 def _check_same_command(record: Path, words: list[str]) -> None:
@@ -59,6 +64,10 @@ def _check_same_command(record: Path, words: list[str]) -> None:
             f"{record} is of another command; delete it to train this seed again, or choose "
             "another --output_dir"
         )
+
+
+def _records_last(path: Path) -> bool:
+    return path.name.endswith(COMPLETE[-1])
 
 
 def _copy(source: Path, destination: Path) -> None:

@@ -366,6 +366,11 @@ def test_seeds_keep_a_record_each_and_the_results_of_the_first(
     records = [read_record(seeds / f"seed_{seed}_metrics.json") for seed in (7, 8)]
     assert [record.training.seed for record in records] == [7, 8]
     assert records[0].test != records[1].test
+    for record in records:
+        kept = seeds / f"seed_{record.training.seed}_model.pt"
+        assert describe_file(kept).sha256 == record.model.file.sha256
+        kept = kept.with_name(kept.name.replace("model.pt", "predictions.npz"))
+        assert describe_file(kept).sha256 == record.predictions.sha256
     assert read_record(tmp_path / "custom_cnn_metrics.json") == records[0]
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == ARTEFACTS
     capsys.readouterr()
