@@ -75,8 +75,9 @@ class _Program(nn.Module):
 
 def plain_copy(network: nn.Module) -> nn.Module:
     """Return the network as it is exported: on the CPU, in float32 and evaluation mode."""
-    # channels_last strides would become a part of the graph.
-    copy = deepcopy(network).cpu().float().eval().to(memory_format=torch.contiguous_format)
+    # The layout of the weights decides that of a .pt2 file's convolutions, and channels_last is up
+    # to twice as fast on a CPU. ONNX knows no layouts: its files are the same.
+    copy = deepcopy(network).cpu().float().eval().to(memory_format=torch.channels_last)
     return copy.requires_grad_(False)
 
 

@@ -25,4 +25,10 @@ class StepSeed(Callback):
     ) -> None:
         """Begin the step from a state of its own."""
         sequence = np.random.SeedSequence((self.seed, trainer.global_step, trainer.global_rank))
-        torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
+        seed = int(sequence.generate_state(1, np.uint64)[0] >> 1)
+        # Not torch.manual_seed: it also notes the seed, with a stack trace, for every kind of
+        # accelerator that might be started later, which takes longer than all other callbacks.
+        torch.default_generator.manual_seed(seed)
+        device = trainer.strategy.root_device
+        if device.type != "cpu":
+            torch.get_device_module(device).manual_seed(seed)

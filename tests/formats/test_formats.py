@@ -54,6 +54,14 @@ def test_a_loaded_file_agrees_with_the_network_on_batches_of_any_size(
         torch.testing.assert_close(found, predict_logits(network, images), atol=1e-5, rtol=0)
 
 
+def test_weights_are_laid_out_channels_last_in_the_program(files: Path) -> None:
+    weights = torch.export.load(files / "model.pt2").state_dict.values()
+
+    convolutions = [weight for weight in weights if weight.ndim == 4]
+    assert len(convolutions) == 4
+    assert all(one.is_contiguous(memory_format=torch.channels_last) for one in convolutions)
+
+
 def test_every_format_is_one_file(files: Path) -> None:
     assert {path.name for path in files.iterdir()} == {"model.pt2", "model.onnx", "int8.onnx"}
 

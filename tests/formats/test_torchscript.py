@@ -44,6 +44,23 @@ def test_the_loaded_file_agrees_with_the_network_in_evaluation_mode(
         assert torch.allclose(found, expected[:n], atol=1e-5)
 
 
+def test_weights_are_laid_out_channels_last_in_the_file(
+    network: CNN, tiny_digits: Digits, tmp_path: Path
+) -> None:
+    network.to(memory_format=torch.contiguous_format)
+
+    model = export_torchscript(network, tmp_path / "model.pt", tiny_digits.images).model
+
+    weights = [
+        value
+        for node in model.graph.nodes()
+        if node.kind() == "aten::conv2d"
+        for value in [list(node.inputs())[1].toIValue()]
+    ]
+    assert len(weights) == 4
+    assert all(one.is_contiguous(memory_format=torch.channels_last) for one in weights)
+
+
 def test_parity_is_measured_on_all_images(
     network: CNN, tiny_digits: Digits, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -186,6 +187,32 @@ def test_an_exception_during_validation_leaves_both_sets_of_weights_in_their_pla
     assert checkpoint["global_step"] == 12
     assert _close(_part(checkpoint, "current_model_state"), spy.steps[-1])
     assert _close(_part(checkpoint, "state_dict"), _average_by_hand(spy.steps, 0.9))
+
+
+def test_one_average_is_taken_where_gradients_of_several_batches_make_a_step(
+    model: CNNClassifier, tiny_data: MNISTDataModule, make_trainer: MakeTrainer
+) -> None:
+    spy = Spy()
+
+    make_trainer(spy, WeightAverage(0.9), accumulate_grad_batches=2).fit(model, tiny_data)
+
+    # The batch statistics move with each batch, the weights and the average with each second one.
+    expected = _average_by_hand(spy.steps[1::2], 0.9)
+    assert len(spy.steps) == 6
+    assert _close(_weights(model), expected)
+
+
+def test_the_average_lies_on_the_device_that_the_weights_will_be_moved_to(
+    model: CNNClassifier,
+) -> None:
+    strategy = SimpleNamespace(root_device=torch.device("meta"))
+    trainer: Any = SimpleNamespace(strategy=strategy)
+    average = WeightAverage(0.9)
+
+    average.setup(trainer, model, "fit")
+
+    assert average._average_model is not None
+    assert {value.device.type for value in average._average_model.state_dict().values()} == {"meta"}
 
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0, float("nan")])
