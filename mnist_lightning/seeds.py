@@ -10,7 +10,7 @@ from mnist_lightning.cli import StudyCLI
 from mnist_lightning.command_line import expand
 from mnist_lightning.errors import UserError
 from mnist_lightning.evaluation.record import read_record
-from mnist_lightning.storage import atomic_path
+from mnist_lightning.storage import atomic_path, one_writer
 
 
 def train_seeds(args: list[str], seeds: list[int], train: Callable[[StudyCLI], None]) -> None:
@@ -47,8 +47,9 @@ def train_seeds(args: list[str], seeds: list[int], train: Callable[[StudyCLI], N
             # The results are written, and copied, by the first process alone.
             continue
         if seed == seeds[0]:
-            for path in sorted(folder.glob(f"{name}_*.*")):
-                _copy(path, output_dir / path.name)
+            with one_writer(folder, name), one_writer(output_dir, name):
+                for path in sorted(folder.glob(f"{name}_*.*")):
+                    _copy(path, output_dir / path.name)
         # Last, because it says that the seed is done.
         _copy(folder / f"{name}_metrics.json", record)
 
