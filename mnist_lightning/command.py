@@ -1,5 +1,6 @@
 """What all commands of the study share: how they answer mistakes."""
 
+import os
 import sys
 import threading
 from argparse import ArgumentParser
@@ -40,7 +41,9 @@ def run_command(run: Callable[[], int]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        name = error.filename
+        # TensorBoard names its files in bytes.
+        where = f"{os.fsdecode(name) if isinstance(name, bytes) else name}: " if name else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, SystemExit) as stop:

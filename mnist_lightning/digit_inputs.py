@@ -45,14 +45,12 @@ class InputDigit:
 
 
 def expand(paths: list[Path]) -> Iterator[Path]:
-    """Replace folders of images by the files in them, sorted; dataset folders stay."""
+    """Replace folders of images by the files in them, sorted; dataset and empty folders stay."""
     for path in paths:
+        files = []
         if path.is_dir() and not _is_dataset(path):
-            yield from sorted(
-                file for file in path.iterdir() if file.is_file() and file.name[0] != "."
-            )
-        else:
-            yield path
+            files = [file for file in path.iterdir() if file.is_file() and file.name[0] != "."]
+        yield from sorted(files) or [path]
 
 
 def read_digits(path: Path, invert: Invert) -> list[InputDigit]:
@@ -67,6 +65,8 @@ def read_digits(path: Path, invert: Invert) -> list[InputDigit]:
         DataError: It cannot be read, or there is no digit on it; the message names it.
     """
     if path.is_dir():
+        if not _is_dataset(path):
+            raise DataError(f"{path}: there is no file in this folder; name one with images.")
         test = load_dataset(path, "mnist", download=False).test
         labels = test.labels.tolist()
         return _from_dataset(path, test.images[:, 0].numpy(), labels)
@@ -76,7 +76,7 @@ def read_digits(path: Path, invert: Invert) -> list[InputDigit]:
     for number, page in enumerate(read_pages(path), start=1):
         digits += _on_page(path, number, page, invert)
     if not digits:
-        raise DataError(f"{path}: there is no digit to be found on it.")
+        raise DataError(f"{path}: there is no digit to be found on it; see --invert.")
     return digits
 
 

@@ -63,7 +63,7 @@ def _run(arguments: Namespace, words: list[str]) -> int:
     from mnist_lightning.formats.onnx import missing_packages, require_onnx
     from mnist_lightning.quiet import be_quiet
     from mnist_lightning.reporting.exports import describe_exports
-    from mnist_lightning.storage import check_writable
+    from mnist_lightning.storage import check_writable, one_writer
 
     be_quiet()
     formats = arguments.formats or [*installed_formats(), *(["int8"] * (not missing_packages()))]
@@ -83,9 +83,11 @@ def _run(arguments: Namespace, words: list[str]) -> int:
         environment=environment,
         command=" ".join(["python scripts/export.py", *words]),
     )
-    exports = export_formats(source, formats, folder)
+    with one_writer(folder, name):
+        exports = export_formats(source, formats, folder)
+        card = write_card(folder, name)
     print(describe_exports(exports))
-    print(f"model card: {write_card(folder, name)}")
+    print(f"model card: {card}")
     return 0
 
 

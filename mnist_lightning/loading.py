@@ -35,7 +35,7 @@ def load_network(path: Path) -> nn.Module:
     if not path.is_file():
         raise OutputError(f"There is no model file {path}: make one with scripts/train.py.")
     if path.suffix not in SUFFIXES:
-        raise OutputError(f"{path} is no model file: its name must end with {SUFFIXES}.")
+        raise OutputError(f"{path} is no model file: its name must end with {', '.join(SUFFIXES)}.")
     name, load = LOADERS[path.suffix]
     try:
         return load(path)
@@ -43,4 +43,7 @@ def load_network(path: Path) -> nn.Module:
         raise
     except Exception as error:  # damaged bytes can make a reader raise nearly anything
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise OutputError(f"{path} is not a sound {name} file ({reason:.80}).") from None
+        raise OutputError(
+            f"{path} is not a sound {name} file ({reason:.80}): take a sound copy, or make it "
+            "again with scripts/train.py."
+        ) from None

@@ -29,7 +29,8 @@ examples:
   python scripts/predict.py data --model output/custom_cnn_model.pt output/resnet50_model.pt
 
 "?" stands for "I don't know": a confidence below the threshold that kept to --error_rate on the
-validation images of the model's training. The exit status is 1 if a file could not be read.
+validation images of the model's training. The exit status is 1 if a file could not be read, and 2
+if none could.
 """
 
 
@@ -40,17 +41,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The command line without the program's name; None takes that of the process.
 
     Returns:
-        The exit status: 0, 1 when a file could not be read, 2 when the user has something else to
-        mend, 130 after Ctrl-C.
+        The exit status: 0, 1 when a file could not be read, 2 when none could or the user has
+        something else to mend, 130 after Ctrl-C.
     """
     return run_command(lambda: _run(_parser().parse_args(argv)))
 
 
 def _run(arguments: Namespace) -> int:
+    from mnist_lightning.answering import answer_all
+    from mnist_lightning.digit_inputs import expand
     from mnist_lightning.quiet import be_quiet
     from mnist_lightning.trained import find_models, load_trained
 
     be_quiet()
+    files = list(expand(arguments.files))
+    if arguments.show:
+        _check_picture(arguments.show, files)
     paths = arguments.model or find_models(Path("output"))[:1]
     if not paths:
         raise OutputError("There is no model in output: train one, or name one with --model.")
@@ -58,12 +64,14 @@ def _run(arguments: Namespace) -> int:
     for model in models:
         if model.rejection is None:
             print(f"{model.path} {_WITHOUT_RULE}", file=sys.stderr)
-    inputs, failed = _read(arguments.files, arguments.invert)
-    digits = read_with(models, inputs)
+    inputs, failed = _read(files, arguments.invert)
+    digits = answer_all(models, inputs)
     _print(arguments, models, digits, failed)
     if arguments.show and digits:
         _show(arguments.show, digits, inputs)
-    return 1 if failed else 0
+    if not failed:
+        return 0
+    return 1 if digits else 2
 
 
 _WITHOUT_RULE = (
@@ -130,9 +138,19 @@ def _share(text: str) -> float:
     return value
 
 
-def _read(paths: list[Path], invert: Invert) -> tuple[list[InputDigit], dict[str, str]]:
+def _check_picture(picture: Path, files: list[Path]) -> None:
+    """Refuse, before anything is read, to draw where no picture can be or where another file is."""
+    if picture.suffix.lower() != ".png":
+        raise OutputError(f"--show draws a PNG file: let the name {picture} end with .png")
+    if not picture.parent.is_dir():
+        raise OutputError(f"--show: there is no folder {picture.parent}: name one that is there")
+    if picture.resolve() in {file.resolve() for file in files}:
+        raise OutputError(f"--show would draw over {picture}, which is to be read: name another")
+
+
+def _read(files: list[Path], invert: Invert) -> tuple[list[InputDigit], dict[str, str]]:
     """Read all files; those that fail are told at once and do not stop the others."""
-    from mnist_lightning.digit_inputs import expand, read_digits
+    from mnist_lightning.digit_inputs import read_digits
 
     inputs: list[InputDigit] = []
     failed: dict[str, str] = {}
@@ -144,49 +162,9 @@ def _read(paths: list[Path], invert: Invert) -> tuple[list[InputDigit], dict[str
             failed[str(path)] = str(error)
             print(f"error: {error}", file=sys.stderr)
 
-    for path in expand(paths):
+    for path in files:
         read(path)
     return inputs, failed
-
-
-def read_with(models: Sequence[TrainedModel], inputs: Sequence[InputDigit]) -> list[ReadDigit]:
-    """Ask every model about every digit.
-
-    Args:
-        models: At least one.
-        inputs: What to read, in the order in which it comes back.
-    """
-    import numpy as np
-    from torch import from_numpy
-
-    from mnist_lightning.reporting.answers_text import Answer, ReadDigit
-
-    if not inputs:
-        return []
-    images = from_numpy(np.stack([one.pixels for one in inputs])).unsqueeze(1)
-    columns = []
-    for name, model in zip(names_of(models), models, strict=True):
-        probabilities = model.probabilities(images)
-        best, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-        sure = model.answers(probabilities)
-        rows = zip(best, confidence, sure, strict=True)
-        columns.append([Answer(name, int(b), float(c), bool(s)) for b, c, s in rows])
-    answers = zip(*columns, strict=True)
-    return [
-        ReadDigit(one.file, one.page, one.number, _corners(one), one.label, said)
-        for one, said in zip(inputs, answers, strict=True)
-    ]
-
-
-def names_of(models: Sequence[TrainedModel]) -> list[str]:
-    """Return the models' names, or their paths where two have the same name."""
-    names = [model.name for model in models]
-    return names if len(set(names)) == len(names) else [str(model.path) for model in models]
-
-
-def _corners(one: InputDigit) -> tuple[int, int, int, int] | None:
-    box = one.box
-    return None if box is None else (box.left, box.top, box.right, box.bottom)
 
 
 def _print(
@@ -197,6 +175,7 @@ def _print(
 ) -> None:
     from dataclasses import asdict
 
+    from mnist_lightning.answering import names_of
     from mnist_lightning.reporting.answers_text import answers_csv, answers_json, answers_table
 
     if arguments.json:

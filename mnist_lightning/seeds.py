@@ -12,7 +12,7 @@ from mnist_lightning.compare import COMPLETE
 from mnist_lightning.errors import UserError
 from mnist_lightning.evaluation.record import read_record
 from mnist_lightning.evaluation.seeds import seed_folder
-from mnist_lightning.storage import atomic_path
+from mnist_lightning.storage import atomic_path, one_writer
 
 
 def train_seeds(args: list[str], seeds: list[int], train: Callable[[StudyCLI], None]) -> None:
@@ -51,8 +51,9 @@ def train_seeds(args: list[str], seeds: list[int], train: Callable[[StudyCLI], N
             # The results are written, and copied, by the first process alone.
             continue
         if seed == seeds[0]:
-            for path in sorted(folder.glob(f"{name}_*.*"), key=_records_last):
-                _copy(path, output_dir / path.name)
+            with one_writer(folder, name), one_writer(output_dir, name):
+                for path in sorted(folder.glob(f"{name}_*.*"), key=_records_last):
+                    _copy(path, output_dir / path.name)
         # The record comes last, because it says that the seed is done.
         for end in COMPLETE:
             _copy(folder / f"{name}{end}", folder.with_name(f"{folder.name}{end}"))

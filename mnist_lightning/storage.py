@@ -1,13 +1,18 @@
 """Files that are either whole or not there."""
 
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from mnist_lightning.errors import OutputError
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -24,12 +29,7 @@ def atomic_path(destination: Path) -> Iterator[Path]:
     Yields:
         A path in the same folder, to be written by the caller.
     """
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        dir=destination.parent, prefix=f".{destination.stem}-", suffix=f".tmp{destination.suffix}"
-    )
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _make_beside(destination)
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
@@ -38,11 +38,56 @@ def atomic_path(destination: Path) -> Iterator[Path]:
         temporary.replace(destination)
     except OSError as error:
         # A full disk is reported without a name, or with one that nobody has heard of.
-        if error.filename in (None, name):
+        if error.filename in (None, str(temporary)):
             error.filename = str(destination)
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        # The error above, if there was one, says more than that the file cannot be deleted either.
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _make_beside(destination: Path) -> Path:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    ends = {"prefix": f".{destination.stem}-", "suffix": f".tmp{destination.suffix}"}
+    try:
+        handle, name = tempfile.mkstemp(dir=destination.parent, **ends)
+    except OSError as error:
+        # It names a file that nobody has heard of.
+        error.filename = str(destination)
+        raise
+    os.close(handle)
+    return Path(name)
+
+
+@contextmanager
+def one_writer(folder: Path, name: str) -> Iterator[None]:
+    """Let one process at a time write several files that belong together.
+
+    A process that comes second waits, and then replaces all of them. The operating system frees
+    the lock of a process that dies. Where a disk knows no locks, nobody waits: the files are whole
+    all the same, and their record tells by their hashes if they do not belong together.
+
+    Args:
+        folder: Where the files are; it exists.
+        name: What they belong to.
+    """
+    path = folder / f".{name}.lock"
+    lock = FileLock(path)
+    with suppress(OSError, NotImplementedError):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.info("Another run is writing its results of %s to %s: waiting for it", name, folder)
+            lock.acquire()
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            # Whoever waits for it notices that it is gone, and makes it anew.
+            with suppress(OSError):
+                path.unlink()
+            lock.release()
 
 
 def check_writable(folder: Path, bytes_needed: int) -> None:

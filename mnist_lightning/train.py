@@ -91,7 +91,7 @@ def train(cli: StudyCLI) -> None:
     """
     from mnist_lightning.evaluation.environment import describe_environment
     from mnist_lightning.results import describe_run, leave_results
-    from mnist_lightning.storage import check_writable
+    from mnist_lightning.storage import check_writable, one_writer
     from mnist_lightning.training.runs import read_checkpoint
 
     environment = describe_environment()
@@ -117,4 +117,5 @@ def train(cli: StudyCLI) -> None:
     model.load_state_dict(read_checkpoint(Path(cli.best.best_model_path))["state_dict"])
     (tested,) = trainer.test(model, data, verbose=False)
     if trainer.is_global_zero:
-        print(leave_results(cli, tested, environment))
+        with one_writer(cli.output_dir, cli.name):
+            print(leave_results(cli, tested, environment))

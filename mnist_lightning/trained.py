@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
+from mnist_lightning.errors import OutputError
 from mnist_lightning.evaluation.calibration import scale
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.predictions import read_predictions
@@ -74,9 +76,11 @@ def load_trained(path: Path, error_rate: float = ERROR_RATE) -> TrainedModel:
         The model.
 
     Raises:
-        OutputError: The file, its record or its predictions are damaged.
+        OutputError: The file, its record or its predictions are damaged, or it is a network that
+            does not read digits.
     """
     network = load_network(path)
+    _try_on_blank_image(network, path)
     name = path.stem.removesuffix(MODEL_SUFFIX)
     record = _record_beside(path, name)
     if record is None:
@@ -87,6 +91,17 @@ def load_trained(path: Path, error_rate: float = ERROR_RATE) -> TrainedModel:
         validation = read_predictions(predictions_path, record.model.preset).validation
         rejection = fit_rejection(validation.probabilities, validation.labels, error_rate)
     return TrainedModel(record.model.name, record.model.title, path, network, rejection)
+
+
+def _try_on_blank_image(network: nn.Module, path: Path) -> None:
+    try:
+        predict_logits(network, torch.zeros(1, 1, 28, 28, dtype=torch.uint8))
+    except Exception as error:  # somebody else's network may raise anything
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise OutputError(
+            f"{path} does not read an image of a digit ({reason:.120}): name a model that "
+            "scripts/train.py has made."
+        ) from error
 
 
 def _record_beside(path: Path, name: str) -> Record | None:

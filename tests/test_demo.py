@@ -22,21 +22,6 @@ def error_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return captured.err
 
 
-def test_without_a_model_the_command_that_makes_one_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    error = error_of(capsys, "--output_dir", str(tmp_path))
-    assert str(tmp_path) in error
-    assert "python scripts/train.py --model cnn" in error
-    assert "absent.pt" in error_of(capsys, "--model", str(tmp_path / "absent.pt"))
-
-
-def test_a_damaged_model_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    damaged = tmp_path / "my_model.pt"
-    damaged.write_bytes(b"PK\x03\x04 nothing")
-    assert str(damaged) in error_of(capsys, "--model", str(damaged), "--port", "0")
-
-
 def test_a_port_in_use_is_named_before_anything_is_loaded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -46,17 +31,6 @@ def test_a_port_in_use_is_named_before_anything_is_loaded(
         error = error_of(capsys, "--output_dir", str(tmp_path), "--port", port)
     assert port in error
     assert "--port 0" in error
-
-
-@pytest.mark.parametrize(
-    "words",
-    [("--port", "65536"), ("--port", "-1"), ("--port", "http"), ("--host", "256.1.1.1"), ("--x",)],
-)
-def test_a_wrong_option_is_one_line(
-    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
-    error = error_of(capsys, "--output_dir", str(ROOT / "output"), *words)
-    assert words[-1] in error
 
 
 @pytest.mark.slow  # a process of its own, and Lightning is slow to import

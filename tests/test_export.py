@@ -104,49 +104,6 @@ def test_without_the_data_files_the_installed_digits_are_used_and_named(
     assert read_exports(folder / f"{NAME}_exports.json").files[0].parity.n == 1000
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--formats", "tflite"], "argument --formats: invalid choice: 'tflite'"),
-        (["--model", "nobody"], "There is no record"),
-        (["--model", "../x"], "--model takes a name"),
-        (["--ckpt_path", "missing.ckpt"], "--ckpt_path: there is no file missing.ckpt"),
-        (["--data_dir", "missing"], "Say with --data_dir"),
-    ],
-)
-def test_a_mistake_is_answered_in_one_line(
-    words: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = sorted(folder.iterdir())
-
-    assert _export(folder, *words) == 2
-    # Before it there may be a warning that the tiny images are not MNIST.
-    line = capsys.readouterr().err.splitlines()[-1]
-    assert line.startswith("error: ")
-    assert message in line
-    assert sorted(folder.iterdir()) == before
-
-
-def test_a_file_that_is_not_the_one_of_the_record_is_refused(
-    folder: Path, tiny_data_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    images = load_dataset(tiny_data_dir, "mnist", download=False).test.images
-    torch.manual_seed(1)
-    export_torchscript(CNN((4, 8)), folder / f"{NAME}_model.pt", images)
-
-    assert _export(folder) == 2
-    assert "is not the file that its record speaks of" in capsys.readouterr().err
-
-
-def test_without_a_file_the_remedies_are_named(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (folder / f"{NAME}_model.pt").unlink()
-
-    assert _export(folder) == 2
-    assert "give a checkpoint with --ckpt_path, or train" in capsys.readouterr().err
-
-
 def test_an_account_of_another_version_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,7 +43,8 @@ ON_TOP = {
     *("demo", "page"),
     *("export", "exporting", "exportable", "quantising", "card"),
     *("robustness", "robustness_files", "robustness_trials"),
-    *("loading", "trained", "predict", "digit_inputs", "checkpoint_network"),
+    *("loading", "trained", "predict", "digit_inputs", "answering"),
+    "checkpoint_network",
 }
 
 NETWORKS = [

@@ -91,18 +91,6 @@ def test_a_dataset_folder_is_read_with_its_labels(
     assert [row["confidence"] for row in bare] == [row["confidence"] for row in rows]
 
 
-@pytest.mark.parametrize(
-    "words", [[], ["a.png", "--invert", "maybe"], ["a.png", "--error_rate", "2"]]
-)
-def test_a_wrong_command_line_is_told_in_one_line(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(words) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("error: ")
-    assert len(err.splitlines()) == 1
-
-
 def test_help_does_not_wait_for_torch() -> None:
     code = (
         "import sys\nfrom mnist_lightning.predict import main\n"

@@ -79,38 +79,6 @@ def test_a_model_that_is_its_own_baseline_has_relative_error_one(output: Path) -
     assert model.relative == (1 if model.corruptions["stripe"].errors else None)
 
 
-@pytest.mark.parametrize(
-    ("words", "culprit"),
-    [
-        (["--corruptions", "hail"], "there is no 'hail'"),
-        (["--models", "nobody"], "nobody_metrics.json"),
-        (["--models", "../custom_cnn"], "not the path"),
-        (["--limit", "0"], "--limit"),
-        (["--seed", "-1"], "--seed"),
-    ],
-)
-def test_mistakes_are_refused_in_one_line_and_leave_nothing(
-    output: Path, capsys: pytest.CaptureFixture[str], words: list[str], culprit: str
-) -> None:
-    before = sorted(output.rglob("*"))
-    assert run(output, *words) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("error: ")
-    assert culprit in err
-    assert err.count("\n") == 1
-    assert sorted(output.rglob("*")) == before
-
-
-def test_another_model_file_and_an_empty_folder_are_refused(
-    output: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    shutil.copy(output / "resnet50_model.pt", output / "custom_cnn_model.pt")
-    assert run(output) == 2
-    assert "is not the file that custom_cnn_metrics.json describes" in capsys.readouterr().err
-    assert run(tmp_path / "empty") == 2
-    assert "train.py" in capsys.readouterr().err
-
-
 def test_damaged_record_is_refused(
     output: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -69,7 +69,9 @@ def read_document(kind: type[T], path: Path, *, version: int, noun: str, remedy:
     except FileNotFoundError:
         raise OutputError(f"There is no {noun} {path}: {remedy}.") from None
     except OSError as error:
-        raise OutputError(f"The {noun} {path} cannot be read: {error.strerror}.") from None
+        raise OutputError(
+            f"The {noun} {path} cannot be read ({error.strerror}): mend that, or {remedy} again."
+        ) from None
     except (ValueError, RecursionError) as error:
         raise OutputError(f"{path} is not a JSON file ({error}): {remedy} again.") from None
     found = document.get("schema_version") if isinstance(document, dict) else None

@@ -38,7 +38,7 @@ def read_pages(path: Path) -> Iterator[Grey]:
             a package that reads it is not installed.
     """
     if not path.is_file():
-        raise DataError(f"{path}: there is no such file.")
+        raise DataError(f"{path}: there is no such file; check its name.")
     with path.open("rb") as file:
         is_pdf = file.read(5) == b"%PDF-"
     if is_pdf:
@@ -56,13 +56,15 @@ def _read_image(path: Path) -> Grey:
                 _check_size(path, image.size)
                 return to_grey(image)
     except UnidentifiedImageError:
-        raise DataError(f"{path}: it is not an image that can be read.") from None
+        raise DataError(f"{path}: it is not an image that can be read; save it as PNG.") from None
     except Image.DecompressionBombError:
         raise DataError(_too_large(path)) from None
     except MemoryError:
         raise DataError(f"{path}: it does not fit into memory.") from None
     except _DAMAGED as error:
-        raise DataError(f"{path}: it is a damaged image ({error!s:.80}).") from error
+        raise DataError(
+            f"{path}: it is a damaged image ({error!s:.80}); take a sound copy."
+        ) from error
 
 
 def to_grey(image: Image.Image) -> Grey:
@@ -116,7 +118,7 @@ def _read_pdf(path: Path) -> Iterator[Grey]:
                 bitmap = page.render(scale=LONG_SIDE / max(*page.get_size(), 1.0))
                 yield to_grey(bitmap.to_pil())
     except pypdfium2.PdfiumError as error:
-        raise DataError(f"{path}: it is a damaged PDF ({error}).") from error
+        raise DataError(f"{path}: it is a damaged PDF ({error}); take a sound copy.") from error
 
 
 def _check_size(path: Path, size: tuple[int, int]) -> None:

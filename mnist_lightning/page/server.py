@@ -58,6 +58,9 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         UserError: The port is taken, or the host or port is not this machine's.
     """
+    if not host:
+        # It would stand for all addresses of this machine.
+        raise UserError("--host needs an address of this machine, e.g. 127.0.0.1")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)

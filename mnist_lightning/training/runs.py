@@ -141,7 +141,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         ) from None
     except Exception as error:  # foreign bytes can make an unpickler raise nearly anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"--ckpt_path: {path} is damaged ({reason})") from None
+        raise UserError(f"--ckpt_path: {path} is damaged ({reason:.80})") from None
     if not (
         isinstance(checkpoint, dict)
         and {"state_dict", "loops", "global_step"} <= checkpoint.keys()

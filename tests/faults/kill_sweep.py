@@ -18,6 +18,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from mnist_lightning.models import resnet50 as network
 from mnist_lightning.train import main
 
 RESULTS = Path(__file__).parent / "results"
+CONTEXT = multiprocessing.get_context("forkserver")
 PLACES = ("batch", "validation", "checkpoint", "export")
 NAMES = {"cnn": "custom_cnn", "frozen": "resnet50", "finetune": "resnet50_finetune"}
 NAMES["scratch"] = "resnet50_scratch"
@@ -107,14 +109,6 @@ def _short_resnet(weights: None = None) -> ResNet:
     return ResNet(Bottleneck, [1, 1, 1, 1], width_per_group=8)
 
 
-def _shorten() -> None:
-    """A small network, no figures, and a latency that is measured in a blink."""
-    network.resnet50 = _short_resnet
-    results.measure_latency.__defaults__ = (0.05,)
-    results._figures = lambda *args: {}
-    results._log_to_tensorboard = lambda *args: None
-
-
 def _arm(killer: KillAt) -> None:
     """Let the writing of checkpoints and of the exported file pass the killer."""
     chmod, replace = Path.chmod, Path.replace
@@ -138,11 +132,20 @@ def _arm(killer: KillAt) -> None:
     Path.chmod, Path.replace = half, move  # type: ignore[assignment, method-assign]
 
 
-def _child(argv: list[str], place: str, number: int) -> None:
+def be_quick_and_quiet() -> None:
+    """Shorten what a training in a child of its own does after its last epoch, and what it says."""
     torch.set_num_threads(1)
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
-    _shorten()
+    # A small network, no figures, and a latency that is measured in a blink.
+    network.resnet50 = _short_resnet
+    results.measure_latency.__defaults__ = (0.05,)
+    results._figures = lambda *args: {}
+    results._log_to_tensorboard = lambda *args: None
+
+
+def _child(argv: list[str], place: str, number: int) -> None:
+    be_quick_and_quiet()
     if place:
         killer = KillAt(place, number)
         _arm(killer)
@@ -155,14 +158,19 @@ def _child(argv: list[str], place: str, number: int) -> None:
     os._exit(main(argv))
 
 
-def train(argv: list[str], place: str = "", number: int = 0) -> int:
-    """Train in a forked child; return its exit status, negative after a signal."""
+def start(target: Callable[..., None], *args: Any) -> BaseProcess:
+    """Call a function in a forked child."""
     # Forked from a process that has imported all of this, which takes seconds, but has not trained:
     # PyTorch cannot compute gradients in the fork of a process that has.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mnist_lightning.cli", "mnist_lightning.results"])
-    child = context.Process(target=_child, args=(argv, place, number))
+    CONTEXT.set_forkserver_preload(["mnist_lightning.cli", "mnist_lightning.results"])
+    child = CONTEXT.Process(target=target, args=args)
     child.start()
+    return child
+
+
+def train(argv: list[str], place: str = "", number: int = 0) -> int:
+    """Train in a forked child; return its exit status, negative after a signal."""
+    child = start(_child, argv, place, number)
     child.join()
     assert child.exitcode is not None
     return child.exitcode

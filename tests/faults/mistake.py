@@ -10,7 +10,8 @@ class Mistake(NamedTuple):
 
     Attributes:
         words: The command line, typed in a folder that holds ``output/`` with the files of two
-            trainings, ``data/`` with MNIST-like files, ``report.md`` and an ``empty/`` folder.
+            trainings, ``data/`` with MNIST-like files, ``page.png`` with five digits, ``report.md``
+            and an ``empty/`` folder.
         culprit: What the one line on stderr must name.
         remedy: What it must say about mending it.
         spoil: Damages something in that folder first.

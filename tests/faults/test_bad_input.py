@@ -14,15 +14,21 @@ from pathlib import Path
 import pytest
 from compare_and_report_mistakes import COMPARE, REPORT
 from comparison_inputs import leave_model
+from drawn_pages import as_image, draw_page
 from mistake import Mistake
 from train_mistakes import TRAIN
+from use_mistakes import DEMO, EXPORT, PREDICT, ROBUSTNESS
 
-from mnist_lightning import compare, report, train
+from mnist_lightning import compare, demo, export, predict, report, robustness, train
 
 COMMANDS = {
     "train": (train.main, TRAIN),
     "compare": (compare.main, COMPARE),
     "report": (report.main, REPORT),
+    "predict": (predict.main, PREDICT),
+    "export": (export.main, EXPORT),
+    "robustness": (robustness.main, ROBUSTNESS),
+    "demo": (demo.main, DEMO),
 }
 ROWS = [(command, name) for command, (_, table) in COMMANDS.items() for name in table]
 # A guard against what would hang, not a measurement: it ends the whole process with a traceback.
@@ -36,6 +42,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data_dir: Path) -> Pa
     shutil.copytree(tiny_data_dir, folder / "data")
     leave_model(folder / "output", tiny_data_dir, "custom_cnn", noise=0.3)
     leave_model(folder / "output", tiny_data_dir, "resnet50", noise=1.5)
+    as_image(draw_page(["01234"])).save(folder / "page.png")
     (folder / "report.md").write_text("# Report\n")
     (folder / "empty").mkdir()
     return folder
@@ -96,7 +103,11 @@ def test_mistake_ends_in_one_line_with_exit_2_and_changes_no_file(
 
 @pytest.mark.parametrize(
     ("command", "name"),
-    [("train", "unknown model"), ("compare", "missing folder"), ("report", "missing document")],
+    [
+        *(("train", "unknown model"), ("compare", "stray word"), ("report", "unknown option")),
+        *(("predict", "no file"), ("export", "stray word"), ("robustness", "stray word")),
+        ("demo", "missing model"),
+    ],
 )
 def test_script_answers_a_mistake_like_its_function(command: str, name: str, user: Path) -> None:
     mistake = COMMANDS[command][1][name]

@@ -1,14 +1,25 @@
-"""A slice of the kill sweep: killed in a chosen moment, resumed, the same to the last bit."""
+"""Trainings in processes of their own: killed in chosen moments and resumed, and two at once."""
 
+import hashlib
+import os
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+import yaml
 
 if sys.platform == "win32":
     pytest.skip("Windows has neither fork nor SIGKILL", allow_module_level=True)
 
-from kill_sweep import kill_and_resume, make_inputs
+from kill_sweep import CONTEXT, be_quick_and_quiet, kill_and_resume, make_inputs, start, words
+
+from mnist_lightning import storage
+from mnist_lightning.evaluation.exports import read_exports
+from mnist_lightning.evaluation.record import Record, read_record
+from mnist_lightning.train import main
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +50,46 @@ def test_a_killed_run_that_is_resumed_leaves_the_same(
     assert outcome["resumed"]
     assert outcome["status"] == 0
     assert outcome["different"] == []
+
+
+def _train_beside_another(argv: list[str], barrier: Any, first: bool) -> None:
+    """Train, and come to the results together with the other; the first one is slow with them."""
+    be_quick_and_quiet()
+    alone, write = storage.one_writer, Record.write
+
+    def meet(folder: Path, name: str) -> Any:
+        barrier.wait(timeout=60)
+        time.sleep(0.0 if first else 0.3)
+        return alone(folder, name)
+
+    def write_late(self: Record, path: Path) -> None:
+        time.sleep(1.0 if first else 0.0)
+        write(self, path)
+
+    storage.one_writer, Record.write = meet, write_late  # type: ignore[method-assign]
+    os._exit(main(argv))
+
+
+def test_of_two_trainings_at_once_the_later_one_leaves_all_of_its_results(
+    folder: Path, tmp_path: Path
+) -> None:
+    argv, barrier = words("cnn", folder, tmp_path), CONTEXT.Barrier(2)
+    seeds = [[*argv, "--seed_everything", seed] for seed in ("0", "1")]
+    both = [start(_train_beside_another, seeds[n], barrier, n == 0) for n in (0, 1)]
+    for one in both:
+        one.join()
+
+    assert [one.exitcode for one in both] == [0, 0]
+    record = read_record(tmp_path / "custom_cnn_metrics.json")
+    assert record.training.seed == 1
+    for described in (record.model.file, record.predictions):
+        content = (tmp_path / described.name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == described.sha256
+    assert read_exports(tmp_path / "custom_cnn_exports.json").files[0].file == record.model.file
+    assert list(tmp_path.rglob(".*")) == []
+    versions = [tmp_path / "runs/custom_cnn" / f"version_{number}" for number in (0, 1)]
+    configs = [yaml.safe_load((version / "config.yaml").read_text()) for version in versions]
+    assert sorted(config["seed_everything"] for config in configs) == [0, 1]
+    for version in versions:
+        last = torch.load(version / "checkpoints" / "last.ckpt", weights_only=True)
+        assert len((version / "metrics.csv").read_text().splitlines()) == last["epoch"] + 2

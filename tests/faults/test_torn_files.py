@@ -5,6 +5,8 @@ import hashlib
 import json
 import pathlib
 import re
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -117,6 +119,64 @@ def test_a_disk_that_is_full_at_any_file_leaves_the_old_one_and_says_which(
     assert [path for path in after if ".tmp" in path] == []
     for path in after:
         _check_sound(tmp_path / path)
+
+
+def _remove(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(folder)
+
+
+def _replace_by_a_file(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    folder.rename(folder.with_name("elsewhere"))
+    folder.write_text("mine")
+
+
+def _make_read_only(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    # The superuser may write to any folder, so that its permissions would not do.
+    def refuse(**options: Any) -> tuple[int, str]:
+        raise OSError(errno.EROFS, "Read-only file system", str(folder / ".metrics-x.tmp.csv"))
+
+    patch.setattr(tempfile, "mkstemp", refuse)
+
+
+@pytest.mark.parametrize(
+    ("lose", "says", "kept"),
+    [
+        (_make_read_only, r"/metrics\.csv: Read-only file system", "output"),
+        (_replace_by_a_file, r"/events\.out\.[\w.]+: Not a directory", "elsewhere"),
+        (_remove, r"/events\.out\.[\w.]+: No such file or directory", None),
+    ],
+)
+def test_a_folder_that_is_lost_after_the_first_epoch_stops_the_run_in_one_line(
+    lose: Callable[[Path, pytest.MonkeyPatch], None],
+    says: str,
+    kept: str | None,
+    tiny_data_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = tmp_path / "output"
+    real = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        moved = real(self, target)
+        if target.name == "last.ckpt":
+            lose(output, monkeypatch)
+        return moved
+
+    monkeypatch.setattr(Path, "replace", replace)
+
+    assert main(_words(tiny_data_dir, output, "--trainer.max_epochs", "2")) == 2
+
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert re.fullmatch(rf"error: {output}/runs/custom_cnn/version_0{says}", error.splitlines()[-1])
+    for path in _hashes(tmp_path):
+        _check_sound(tmp_path / path)
+    if kept:
+        last = tmp_path / kept / "runs/custom_cnn/version_0/checkpoints/last.ckpt"
+        assert torch.load(last, weights_only=True)["epoch"] == 0
+    assert not output.is_file() or output.read_text() == "mine"
 
 
 def test_a_disk_that_is_full_for_tensorboard_stops_the_run_in_one_line(

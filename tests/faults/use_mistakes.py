@@ -1,0 +1,166 @@
+"""Wrong input of ``predict``, ``export``, ``robustness`` and ``demo``, which use trained models."""
+
+import shutil
+from pathlib import Path
+
+import torch
+from mistake import Mistake, cut, delete, write
+from PIL import Image
+from torch import Tensor, nn
+
+MODEL = "output/custom_cnn_model.pt"
+RECORD = "output/custom_cnn_metrics.json"
+PREDICTIONS = "output/custom_cnn_predictions.npz"
+IMAGES = "data/t10k-images-idx3-ubyte"
+PAGE = ["page.png"]
+ANY_PORT = ["--port", "0"]
+MAKE = "train.py --model"
+
+
+class _OfThreeClasses(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1)[:, :3].float()
+
+
+def _foreign_model(folder: Path) -> None:
+    network = _OfThreeClasses().eval()
+    torch.jit.save(torch.jit.script(network), folder / "foreign.pt")
+
+
+def _weights_alone(folder: Path) -> None:
+    torch.save({"head.weight": torch.zeros(10, 784)}, folder / "weights.pt")
+
+
+def _blank_page(folder: Path) -> None:
+    Image.new("L", (200, 200), 255).save(folder / "page.png")
+
+
+def _model_of_another_training(folder: Path) -> None:
+    shutil.copy(folder / "output/resnet50_model.pt", folder / MODEL)
+
+
+def _damaged_files(words: list[str]) -> dict[str, Mistake]:
+    """Damage to what a training left that every command which uses it must notice."""
+    return {
+        "truncated model": Mistake(words, MODEL, "take a sound copy", cut(MODEL, 900)),
+        "model that is text": Mistake(words, MODEL, "take a sound copy", write(MODEL, "hello")),
+        "damaged record": Mistake(words, RECORD, MAKE, cut(RECORD, 300)),
+        "record that is a list": Mistake(words, RECORD, MAKE, write(RECORD, "[1]")),
+    }
+
+
+def _no_trained_model(*culprits: str) -> dict[str, Mistake]:
+    """Output folders that hold no model; the culprits are one that is missing, empty, a file."""
+    kinds = ("none", "empty", "report.md")
+    return {
+        f"output folder: {kind}": Mistake(["--output_dir", kind], culprit, MAKE)
+        for kind, culprit in zip(kinds, culprits, strict=True)
+    }
+
+
+PREDICT = {
+    **_damaged_files(PAGE),
+    "no file": Mistake([], "FILE", "see --help"),
+    "unknown option": Mistake([*PAGE, "--modle", "x"], "--modle", "see --help"),
+    "missing image": Mistake(["gone.png"], "gone.png", "check its name"),
+    "image that is text": Mistake(["report.md"], "report.md", "save it as PNG"),
+    "truncated image": Mistake(PAGE, "page.png", "take a sound copy", cut("page.png", 900)),
+    "empty image": Mistake(PAGE, "page.png", "save it as PNG", write("page.png", "")),
+    "blank page": Mistake(PAGE, "page.png", "see --invert", _blank_page),
+    "damaged PDF": Mistake(["a.pdf"], "a.pdf", "sound copy", write("a.pdf", "%PDF-1.7 and no")),
+    "empty folder": Mistake(["empty"], "empty", "name one with images"),
+    "folder without images": Mistake(
+        ["notes"], "notes/a.txt", "save it as PNG", write("notes/a.txt", "none here")
+    ),
+    "truncated IDX file": Mistake([IMAGES], IMAGES, "copy a sound", cut(IMAGES, 5_000)),
+    "truncated MNIST": Mistake(["data"], IMAGES, "copy a sound", cut(IMAGES, 5_000)),
+    "missing model": Mistake([*PAGE, "--model", "no.pt"], "no.pt", "train.py"),
+    "model that is a folder": Mistake([*PAGE, "--model", "output"], "output", "train.py"),
+    "model of no format": Mistake([*PAGE, "--model", "report.md"], "report.md", "end with .pt"),
+    "model without a path": Mistake([*PAGE, "--model"], "--model", "see --help"),
+    "weights without a network": Mistake(
+        [*PAGE, "--model", "weights.pt"], "weights.pt", "train.py", _weights_alone
+    ),
+    "model of other images": Mistake(
+        [*PAGE, "--model", "foreign.pt"], "foreign.pt", "train.py", _foreign_model
+    ),
+    "damaged ONNX": Mistake(
+        [*PAGE, "--model", "m.onnx"], "m.onnx", "train.py", write("m.onnx", "hello")
+    ),
+    "damaged program": Mistake(
+        [*PAGE, "--model", "m.pt2"], "m.pt2", "train.py", write("m.pt2", "hello")
+    ),
+    "damaged predictions": Mistake(PAGE, PREDICTIONS, f"{MAKE} cnn", cut(PREDICTIONS, 99)),
+    "no model": Mistake(
+        PAGE, "no model in output", "--model", lambda folder: shutil.rmtree(folder / "output")
+    ),
+    "share above one": Mistake([*PAGE, "--error_rate", "2"], "--error_rate", "from 0 to 1"),
+    "share in words": Mistake([*PAGE, "--error_rate", "low"], "'low'", "from 0 to 1"),
+    "unknown ground": Mistake([*PAGE, "--invert", "maybe"], "'maybe'", "'auto'"),
+    "two formats": Mistake([*PAGE, "--json", "--csv"], "--csv", "not allowed with"),
+    "picture that is no PNG": Mistake([*PAGE, "--show", "report.md"], "report.md", ".png"),
+    "picture over the image": Mistake([*PAGE, "--show", "./page.png"], "page.png", "name another"),
+    "picture without a folder": Mistake(
+        [*PAGE, "--show", "no/a.png"], "folder no", "that is there"
+    ),
+}
+
+EXPORT = {
+    **_no_trained_model("none", "empty", "report.md"),
+    **_damaged_files([]),
+    "unknown format": Mistake(["--formats", "tflite"], "'tflite'", "'pt2'"),
+    "formats without a name": Mistake(["--formats"], "--formats", "see --help"),
+    "unknown model": Mistake(["--model", "nobody"], "nobody_metrics.json", MAKE),
+    "a path for a name": Mistake(["--model", "../x"], "'../x'", "a name such as"),
+    "missing model file": Mistake([], MODEL, "--ckpt_path", delete(MODEL)),
+    "model of another training": Mistake([], MODEL, MAKE, _model_of_another_training),
+    "model of another network": Mistake([], MODEL, "--ckpt_path"),
+    "missing checkpoint": Mistake(["--ckpt_path", "no.ckpt"], "no.ckpt", "--ckpt_path"),
+    "damaged checkpoint": Mistake(
+        ["--ckpt_path", "my.ckpt"], "my.ckpt", "--ckpt_path", write("my.ckpt", "hello")
+    ),
+    "checkpoint that is an exported model": Mistake(["--ckpt_path", MODEL], MODEL, "--ckpt_path"),
+    "images elsewhere": Mistake(["--data_dir", "empty"], "empty", "--data_dir"),
+    "truncated images": Mistake(["--data_dir", "data"], IMAGES, "--data_dir", cut(IMAGES, 5_000)),
+    "stray word": Mistake(["stray"], "stray", "see --help"),
+}
+
+ROBUSTNESS = {
+    **_no_trained_model("none", "empty", "report.md"),
+    **_damaged_files([]),
+    "unknown corruption": Mistake(["--corruptions", "hail"], "'hail'", "choose from shot_noise"),
+    "unknown model": Mistake(["--models", "nobody"], "nobody_metrics.json", MAKE),
+    "a path for a name": Mistake(["--models", "../x"], "'../x'", "names such as"),
+    "a model twice": Mistake(["--models", "a", "a"], "a a", "names a model twice"),
+    "missing model file": Mistake(["--models", "custom_cnn"], MODEL, "train.py", delete(MODEL)),
+    "model of another training": Mistake([], MODEL, MAKE, _model_of_another_training),
+    "no images": Mistake(["--limit", "0"], "--limit", "at least 1"),
+    "images in words": Mistake(["--limit", "all"], "'all'", "at least 1"),
+    "negative seed": Mistake(["--seed", "-1"], "--seed", "at least 0"),
+    "images elsewhere": Mistake(["--data_dir", "empty"], "empty", "--data_dir"),
+    "truncated images": Mistake(["--data_dir", "data"], IMAGES, "--data_dir", cut(IMAGES, 5_000)),
+    "stray word": Mistake(["stray"], "stray", "see --help"),
+}
+
+DEMO = {
+    **_no_trained_model("none", "empty", "report.md"),
+    **_damaged_files(ANY_PORT),
+    "port too high": Mistake(["--port", "65536"], "65536", "0 to 65535"),
+    "port below zero": Mistake(["--port", "-1"], "-1", "0 to 65535"),
+    "port in words": Mistake(["--port", "http"], "http", "0 to 65535"),
+    # An address that is reserved for documents.
+    "address of another machine": Mistake(
+        ["--host", "192.0.2.1", *ANY_PORT], "192.0.2.1", "choose another with --host"
+    ),
+    "no address": Mistake(["--host", "", *ANY_PORT], "--host", "e.g. 127.0.0.1"),
+    "missing model": Mistake(["--model", "no.pt"], "no.pt", "train.py"),
+    "model of no format": Mistake(["--model", "report.md", *ANY_PORT], "report.md", "end with .pt"),
+    "model of other images": Mistake(
+        ["--model", "foreign.pt", *ANY_PORT], "foreign.pt", "train.py", _foreign_model
+    ),
+    "damaged predictions": Mistake(ANY_PORT, PREDICTIONS, MAKE, cut(PREDICTIONS, 99)),
+    "truncated images": Mistake(
+        ["--data_dir", "data", *ANY_PORT], IMAGES, "copy a sound", cut(IMAGES, 5_000)
+    ),
+    "unknown option": Mistake(["--prot", "1"], "--prot", "see --help"),
+}
