@@ -144,7 +144,7 @@ def test_without_a_file_the_remedies_are_named(
     (folder / f"{NAME}_model.pt").unlink()
 
     assert _export(folder) == 2
-    assert "give a checkpoint with --ckpt_path, or train" in capsys.readouterr().err
+    assert "give a checkpoint with --ckpt_path, or make it" in capsys.readouterr().err
 
 
 def test_an_account_of_another_version_is_refused(
