@@ -13,16 +13,18 @@ from pathlib import Path
 
 import pytest
 from compare_and_report_mistakes import COMPARE, REPORT
-from comparison_inputs import leave_model
+from comparison_inputs import leave_model, leave_seeds
+from ensemble_mistakes import ENSEMBLE
 from mistake import Mistake
 from train_mistakes import TRAIN
 
-from mnist_lightning import compare, report, train
+from mnist_lightning import compare, ensemble, report, train
 
 COMMANDS = {
     "train": (train.main, TRAIN),
     "compare": (compare.main, COMPARE),
     "report": (report.main, REPORT),
+    "ensemble": (ensemble.main, ENSEMBLE),
 }
 ROWS = [(command, name) for command, (_, table) in COMMANDS.items() for name in table]
 # A guard against what would hang, not a measurement: it ends the whole process with a traceback.
@@ -31,11 +33,12 @@ HANG_SECONDS = 120.0
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data_dir: Path) -> Path:
-    """A folder as a user has it after two trainings."""
+    """A folder as a user has it after two trainings, one of them with two seeds."""
     folder = tmp_path_factory.mktemp("user")
     shutil.copytree(tiny_data_dir, folder / "data")
     leave_model(folder / "output", tiny_data_dir, "custom_cnn", noise=0.3)
     leave_model(folder / "output", tiny_data_dir, "resnet50", noise=1.5)
+    leave_seeds(folder / "output", tiny_data_dir, (0, 1))
     (folder / "report.md").write_text("# Report\n")
     (folder / "empty").mkdir()
     return folder
@@ -96,7 +99,12 @@ def test_mistake_ends_in_one_line_with_exit_2_and_changes_no_file(
 
 @pytest.mark.parametrize(
     ("command", "name"),
-    [("train", "unknown model"), ("compare", "missing folder"), ("report", "missing document")],
+    [
+        ("train", "unknown model"),
+        ("compare", "missing folder"),
+        ("report", "missing document"),
+        ("ensemble", "missing folder"),
+    ],
 )
 def test_script_answers_a_mistake_like_its_function(command: str, name: str, user: Path) -> None:
     mistake = COMMANDS[command][1][name]
