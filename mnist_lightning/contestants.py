@@ -15,7 +15,7 @@ from mnist_lightning.evaluation.compared import Verification
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.predictions import Predictions, SplitPredictions, read_predictions
 from mnist_lightning.evaluation.record import Record, describe_file, read_record
-from mnist_lightning.evaluation.schema import FileDescription
+from mnist_lightning.evaluation.schema import FileDescription, making_command
 from mnist_lightning.formats.torchscript import load_torchscript
 
 # Enough to notice a file that is not the one the predictions came from, even if its hash was
@@ -66,8 +66,8 @@ def read_records(output_dir: Path, presets: dict[str, str]) -> list[Record]:
         record = read_record(path, preset)
         if record.model.name != name:
             raise OutputError(
-                f"The record {path} is that of '{record.model.name}': train '{name}' with "
-                f"`python scripts/train.py --model {preset}`."
+                f"The record {path} is that of '{record.model.name}': make '{name}' with "
+                f"`{making_command(name, preset)}`."
             )
         records.append(record)
     _check_same_dataset(records)
@@ -201,7 +201,7 @@ def _check_predictions(record: Record, test: SplitPredictions, dataset: DigitDat
 
 
 def _command(record: Record) -> str:
-    return f"`python scripts/train.py --model {record.model.preset or 'NAME'}`"
+    return f"`{record.making_command}`"
 
 
 def _remedy(record: Record) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.evaluation.environment import Environment
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.record import Record, describe_file
+from mnist_lightning.evaluation.schema import ModelDescription
 from mnist_lightning.formats.metadata import Metadata
 from mnist_lightning.formats.restoring import restore_network
 from mnist_lightning.loading import load_network
@@ -75,17 +76,17 @@ def network_from_exported(record: Record, path: Path) -> nn.Module:
     if not path.is_file():
         raise OutputError(
             f"There is no {path} to take the weights from: give a checkpoint with --ckpt_path, or "
-            f"train with `python scripts/train.py --model {record.model.preset}`"
+            f"make it with `{record.making_command}`"
         )
     frozen = load_network(path)
     if describe_file(path).sha256 != record.model.file.sha256:
         raise OutputError(
-            f"{path} is not the file that its record speaks of: train again with "
-            f"`python scripts/train.py --model {record.model.preset}`"
+            f"{path} is not the file that its record speaks of: make it again with "
+            f"`{record.making_command}`"
         )
     assert isinstance(frozen, torch.jit.ScriptModule)
     try:
-        return restore_network(_build(record).network, frozen)
+        return restore_network(_untrained(record), frozen)
     except OutputError as error:
         raise OutputError(f"{path}: {error}") from None
 
@@ -96,8 +97,10 @@ def network_from_checkpoint(record: Record, path: Path, test: Digits) -> nn.Modu
     Raises:
         UserError: The checkpoint is missing, damaged, of another model or of another training.
     """
+    if record.members:
+        raise UserError(f"--ckpt_path: {record.model.name} is an ensemble, which has no checkpoint")
     checkpoint = read_checkpoint(path)
-    model = _build(record)
+    model = _build(record.model)
     check_fits(checkpoint, path, model)
     model.load_state_dict(checkpoint["state_dict"])
     network = model.network.eval()
@@ -111,16 +114,27 @@ def network_from_checkpoint(record: Record, path: Path, test: Digits) -> nn.Modu
     return network
 
 
-def _build(record: Record) -> models.DigitClassifier:
-    kind = record.model.class_path.rpartition(".")[2]
+def _untrained(record: Record) -> nn.Module:
+    """The network of a record, with weights that mean nothing."""
+    members = record.members
+    if members is None:
+        return _build(record.model).network
+    one = replace(
+        record.model, class_path=members.class_path, hyperparameters=members.hyperparameters
+    )
+    return models.Ensemble([_build(one).network for _ in members.seeds])
+
+
+def _build(described: ModelDescription) -> models.DigitClassifier:
+    kind = described.class_path.rpartition(".")[2]
     classifier = getattr(models, f"{kind}Classifier", None)
     if classifier is None:
-        raise OutputError(f"There is no network {record.model.class_path} in this version")
+        raise OutputError(f"There is no network {described.class_path} in this version")
     try:
-        model: models.DigitClassifier = classifier(**record.model.hyperparameters)
+        model: models.DigitClassifier = classifier(**described.hyperparameters)
     except (TypeError, ValueError) as error:
         raise OutputError(
-            f"The record of {record.model.name} has settings that {kind} does not take ({error}): "
+            f"The record of {described.name} has settings that {kind} does not take ({error}): "
             "it is of another version"
         ) from None
     return model

@@ -30,11 +30,10 @@ from mnist_lightning.exportable import TRAINING, Source
 from mnist_lightning.exporting import export_formats, installed_formats
 from mnist_lightning.formats.metadata import Metadata
 from mnist_lightning.formats.torchscript import ExportedModel, export_torchscript
-from mnist_lightning.reporting.confusion import plot_confusion
 from mnist_lightning.reporting.curves import plot_curves
-from mnist_lightning.reporting.examples import plot_examples
 from mnist_lightning.reporting.style import DPI, headline
 from mnist_lightning.reporting.summary import summary
+from mnist_lightning.reporting.tested import plot_tested
 from mnist_lightning.storage import atomic_path
 
 if TYPE_CHECKING:
@@ -219,20 +218,16 @@ def _best_row(cli: StudyCLI) -> dict[str, float]:
 
 def _figures(cli: StudyCLI, record: Record, test: SplitPredictions) -> dict[str, Figure]:
     """The figures of a run by the last part of their file names."""
-    dataset = record.dataset
-    tested = headline(record.model.title, dataset.label, dataset.test)
-    return {
-        "training_curves": plot_curves(
-            cli.history.table,
-            title=headline(record.model.title, dataset.label, dataset.train, "training"),
-            best_epoch=record.training.best_epoch,
-            note=_how_measured(cli),
-        ),
-        "confusion_matrix": plot_confusion(record.test.confusion_matrix, title=tested),
-        "examples": plot_examples(
-            cli.datamodule.test.images[:, 0].numpy(), test.labels, test.probabilities, title=tested
-        ),
-    }
+    dataset, best_epoch = record.dataset, record.training.best_epoch
+    assert best_epoch is not None, "this is no ensemble"
+    curves = plot_curves(
+        cli.history.table,
+        title=headline(record.model.title, dataset.label, dataset.train, "training"),
+        best_epoch=best_epoch,
+        note=_how_measured(cli),
+    )
+    tested = plot_tested(record, cli.datamodule.test.images[:, 0].numpy(), test)
+    return {"training_curves": curves, **tested}
 
 
 def _how_measured(cli: StudyCLI) -> str:

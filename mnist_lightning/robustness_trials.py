@@ -48,12 +48,11 @@ def load_verified(output_dir: Path, record: Record) -> nn.Module:
         OutputError: The file is missing, damaged, or not the one in the record.
     """
     path = output_dir / Path(record.model.file.name).name
-    remedy = f"`python scripts/train.py --model {record.model.preset or 'NAME'}`"
     network = load_network(path)
     if describe_file(path).sha256 != record.model.file.sha256:
         raise OutputError(
             f"{path} is not the file that {record.model.name}_metrics.json describes: make it "
-            f"again with {remedy}."
+            f"again with `{record.making_command}`."
         )
     return network
 

@@ -62,7 +62,12 @@ class TrainedModel:
 def find_models(output_dir: Path) -> list[Path]:
     """Return the TorchScript files that trainings left in a folder, the custom CNN first."""
     found = output_dir.glob(f"*{MODEL_SUFFIX}.pt")
-    return sorted(found, key=lambda path: (not path.name.startswith("custom_cnn"), path.name))
+    return sorted(found, key=_custom_cnn_first)
+
+
+def _custom_cnn_first(path: Path) -> tuple[bool, bool, str]:
+    name = path.stem.removesuffix(MODEL_SUFFIX)
+    return name != "custom_cnn", not name.startswith("custom_cnn"), name
 
 
 def load_trained(path: Path, error_rate: float = ERROR_RATE) -> TrainedModel:

@@ -1,5 +1,7 @@
 """What a training leaves, made in a blink: for the tests of everything that compares."""
 
+import shutil
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,14 +48,22 @@ class Templates(nn.Module):
         return logits
 
 
-def leave_model(folder: Path, data_dir: Path, name: str, noise: float, seed: int = 0) -> Record:
+def leave_model(
+    folder: Path,
+    data_dir: Path,
+    name: str,
+    noise: float,
+    seed: int = 0,
+    network: nn.Module | None = None,
+) -> Record:
     """Leave the three files of one trained model, as `train.py` does, and return its record."""
     dataset = load_dataset(data_dir, "mnist", download=False)
     train, test = dataset.train, dataset.test
     pixels = train.images.flatten(1).float() / 255
     means = torch.stack([pixels[train.labels == digit].mean(0) for digit in range(10)])
     model_path, predictions_path = folder / f"{name}_model.pt", folder / f"{name}_predictions.npz"
-    exported = export_torchscript(Templates(means, noise, seed), model_path, test.images)
+    network = network or Templates(means, noise, seed)
+    exported = export_torchscript(network, model_path, test.images)
     kept = torch.arange(VALIDATION)
     validation = predict_logits(exported.model, train.images[kept])
     write_predictions(
@@ -89,6 +99,33 @@ def leave_model(folder: Path, data_dir: Path, name: str, noise: float, seed: int
     )
     record.write(folder / f"{name}_metrics.json")
     return record
+
+
+def leave_seeds(
+    output_dir: Path,
+    data_dir: Path,
+    seeds: Iterable[int],
+    make: Callable[[int], nn.Module | None] = lambda seed: None,
+) -> list[Record]:
+    """Leave what `train.py --seeds` keeps of each seed of the custom CNN, and return the records.
+
+    Args:
+        output_dir: Folder of the artefacts.
+        data_dir: Where MNIST-like files lie.
+        seeds: The seeds.
+        make: Makes the network of a seed; without it, they are templates under noise.
+    """
+    folder = output_dir / "seeds" / "custom_cnn"
+    records = []
+    for seed in seeds:
+        work = folder / f"seed_{seed}"
+        found = leave_model(work, data_dir, "custom_cnn", 2.5, seed, make(seed))
+        command = (*found.training.command, "--seed_everything", str(seed))
+        records.append(replace(found, training=replace(found.training, command=command)))
+        for end in ("model.pt", "predictions.npz"):
+            shutil.copyfile(work / f"custom_cnn_{end}", folder / f"seed_{seed}_{end}")
+        records[-1].write(folder / f"seed_{seed}_metrics.json")
+    return records
 
 
 def golden_comparison(models: int = 2) -> Comparison:

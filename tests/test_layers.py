@@ -41,6 +41,7 @@ ON_TOP = {
     *("cli", "train", "results", "seeds"),
     *("compare", "comparing", "comparison_files", "contestants", "report"),
     *("demo", "page"),
+    *("ensemble", "ensembling", "members"),
     *("export", "exporting", "exportable", "quantising", "card"),
     *("robustness", "robustness_files", "robustness_trials"),
     *("loading", "trained", "predict", "digit_inputs", "answering"),
@@ -49,6 +50,7 @@ ON_TOP = {
 
 NETWORKS = [
     "models/cnn.py",
+    "models/ensemble.py",
     "models/resnet50.py",
     "models/weights*.py",
     "models/feature*.py",

@@ -46,11 +46,12 @@ def test_a_model_without_its_record_answers_everything(tiny_digits: Digits, tmp_
 
 
 def test_the_custom_cnn_is_found_first(tmp_path: Path) -> None:
-    for name in ("b_model.pt", "custom_cnn_model.pt", "a_model.pt", "other.pt"):
+    found = ("b_model.pt", "custom_cnn_model.pt", "custom_cnn_ensemble_model.pt", "a_model.pt")
+    for name in (*found, "other.pt"):
         (tmp_path / name).touch()
 
     names = [path.name for path in find_models(tmp_path)]
-    assert names == ["custom_cnn_model.pt", "a_model.pt", "b_model.pt"]
+    assert names == [found[1], found[2], found[3], found[0]]
 
 
 def test_a_missing_model_is_named(tmp_path: Path) -> None:

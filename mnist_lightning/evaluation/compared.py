@@ -83,6 +83,11 @@ class ComparedModel:
     cost: Cost
     latency: tuple[LatencyPoint, ...]
 
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether it was made of several trainings."""
+        return self.training.seed is None
+
     def point(self, threads: int, batch_size: int) -> LatencyPoint:
         """Return the latency at a thread count and batch size that were measured."""
         return next(

@@ -124,14 +124,19 @@ def limits(
 ) -> list[str]:
     """Say what must not be read into the numbers."""
     sentences = []
-    repeated = {found.model for found in seeds.summaries}
-    single = [in_sentence(model.title) for model in models if model.name not in repeated]
+    several = {found.model for found in seeds.summaries} | {m.name for m in models if m.is_ensemble}
+    single = [in_sentence(model.title) for model in models if model.name not in several]
     if single:
         sentences.append(
             f"{listed(single)} {'was' if len(single) == 1 else 'were'} trained once: the "
             "intervals cover the choice of test images, not the luck of initialisation and order, "
             "so that this is about these files and not about the architectures."
         )
+    sentences += [
+        f"{in_sentence(model.title)} averages several trainings; one such average was measured."
+        for model in models
+        if model.is_ensemble
+    ]
     if all(model.weights == RANDOM for model in models):
         sentences.append(
             "All of these models started from random weights: nothing about transfer from "

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from mnist_lightning.errors import OutputError
 from mnist_lightning.evaluation.inference import CLASSES
+from mnist_lightning.evaluation.schema import making_command
 from mnist_lightning.storage import atomic_path
 
 # Ten times what all 70,000 images of MNIST would need; an archive that unpacks to more is not ours.
 MAX_UNPACKED_BYTES = 50_000_000
 SPLITS = ("test", "validation")
+SUFFIX = "_predictions.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ def read_predictions(path: Path, preset: str = "NAME") -> Predictions:
         OutputError: The file is missing, damaged, or an array in it is missing or has another
             shape, dtype or range. The message names the command that makes it.
     """
-    remedy = f"make them with `python scripts/train.py --model {preset}`"
+    remedy = f"make them with `{making_command(path.name.removesuffix(SUFFIX), preset)}`"
     try:
         test, validation = (_read_split(path, split) for split in SPLITS)
     except FileNotFoundError:

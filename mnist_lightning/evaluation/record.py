@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from mnist_lightning.evaluation.decoding import decode
 from mnist_lightning.evaluation.document import read_document, write_document
 from mnist_lightning.evaluation.environment import Environment
 from mnist_lightning.evaluation.latency import Latency
@@ -17,11 +18,14 @@ from mnist_lightning.evaluation.schema import (
     DatasetDescription,
     ExportParity,
     FileDescription,
+    Members,
     ModelDescription,
     Training,
+    making_command,
 )
 
 SCHEMA_VERSION = 1
+SUFFIX = "_metrics.json"
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Record:
         test: The exported model on the test images: the result.
         trainer_test: What Lightning's ``Trainer.test`` said of the best checkpoint on the same
             test images, by metric; it may differ in the last digits where training ran in
-            another precision.
+            another precision. Empty for an ensemble, which no Trainer has seen.
         export: The exported file against the network it came from.
         predictions: The file with the probabilities behind ``validation`` and ``test``.
         latency: Inference time of the exported model on the CPU.
@@ -56,6 +60,24 @@ class Record:
     predictions: FileDescription
     latency: Latency
     environment: Environment
+
+    def __post_init__(self) -> None:
+        """Refuse an ensemble that does not say what it is made of, with a ``DecodingError``."""
+        _ = self.members
+
+    @property
+    def members(self) -> Members | None:
+        """What an ensemble is made of; None for a model that was trained once."""
+        if self.training.seed is not None:
+            return None
+        key = "model.hyperparameters"
+        members: Members = decode(Members, self.model.hyperparameters, key)
+        return members
+
+    @property
+    def making_command(self) -> str:
+        """The command that makes the model and its files again."""
+        return making_command(self.model.name, self.model.preset or "NAME")
 
     def write(self, path: Path) -> None:
         """Write the record to a JSON file, which is replaced in one step.
@@ -97,5 +119,5 @@ def read_record(path: Path, preset: str = "NAME") -> Record:
         OutputError: The file is missing, not JSON, of another schema version, or a key in it is
             missing, unknown or of the wrong type. The message names the command that makes it.
     """
-    remedy = f"make it with `python scripts/train.py --model {preset}`"
+    remedy = f"make it with `{making_command(path.name.removesuffix(SUFFIX), preset)}`"
     return read_document(Record, path, version=SCHEMA_VERSION, noun="record", remedy=remedy)

@@ -7,6 +7,20 @@ What the exported model does is described by :mod:`~mnist_lightning.evaluation.m
 
 from dataclasses import dataclass
 
+ENSEMBLE_SUFFIX = "_ensemble"
+
+
+def making_command(name: str, preset: str) -> str:
+    """Return the command that makes the files of a model.
+
+    Args:
+        name: Prefix of the files; that of an ensemble ends with ``_ensemble``.
+        preset: What ``--model`` of ``train.py`` takes to train it.
+    """
+    if name.endswith(ENSEMBLE_SUFFIX):
+        return f"python scripts/ensemble.py --model {name.removesuffix(ENSEMBLE_SUFFIX)}"
+    return f"python scripts/train.py --model {preset}"
+
 
 def dataset_label(name: str, fingerprint: str) -> str:
     """Name a dataset with the beginning of its fingerprint: ``MNIST (06b0d1f1)``."""
@@ -51,7 +65,8 @@ class ModelDescription:
         title: Its name for people, in figures and tables, e.g. ``Custom CNN``; it says so where
             the weights are random instead of pretrained.
         class_path: Dotted path of the network's class.
-        hyperparameters: Arguments of the model, as JSON values.
+        hyperparameters: Arguments of the model, as JSON values; those of an ensemble are
+            described by :class:`Members`.
         weights: What training started from: ``random initialisation`` or the name of the
             pretrained weights.
         parameters: Size of the network.
@@ -66,6 +81,23 @@ class ModelDescription:
     weights: str
     parameters: Parameters
     file: FileDescription
+
+
+@dataclass(frozen=True)
+class Members:
+    """What an ensemble is made of: the ``hyperparameters`` of its record.
+
+    Attributes:
+        class_path: Dotted path of the class of each member.
+        hyperparameters: Arguments of each member, as JSON values.
+        seeds: The seed that each was trained with, in order.
+        files: SHA-256 of the exported file of each, in the same order.
+    """
+
+    class_path: str
+    hyperparameters: dict[str, object]
+    seeds: tuple[int, ...]
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -97,12 +129,13 @@ class DatasetDescription:
 
 @dataclass(frozen=True)
 class Training:
-    """How it was trained.
+    """How it was trained; epochs, steps and seconds of an ensemble are those of all its members.
 
     Attributes:
-        seed: Seed of initialisation, order and augmentation.
+        seed: Seed of initialisation, order and augmentation; null for an ensemble, each member of
+            which has its own.
         epochs: Number of epochs trained.
-        best_epoch: The epoch whose weights were exported, counted from 1.
+        best_epoch: The epoch whose weights were exported, counted from 1; null for an ensemble.
         best_train_loss: Training loss of that epoch in nats, on augmented images while the
             weights moved; null where it was not logged.
         best_train_accuracy: Training accuracy of that epoch, measured the same way; 0 to 1 or
@@ -114,13 +147,14 @@ class Training:
         precision: Lightning's name of the numerical precision, e.g. ``bf16-mixed``.
         resumed: Whether it was continued from a checkpoint at least once.
         commit: Git commit of the source that trained, 40 hexadecimal digits; null outside a
-            checkout. The record may have been made later, see ``environment``.
+            checkout and where that of the members differs. The record may have been made later,
+            see ``environment``.
         command: The command line, word by word.
     """
 
-    seed: int
+    seed: int | None
     epochs: int
-    best_epoch: int
+    best_epoch: int | None
     best_train_loss: float | None
     best_train_accuracy: float | None
     steps: int

@@ -90,8 +90,8 @@ def read_seeds(output_dir: Path, record: Record) -> list[Record]:
         return []
     paths = [path for path in folder.iterdir() if _FILE.fullmatch(path.name)]
     found = [read_record(path, record.model.preset) for path in paths]
-    same = [other for other in found if _recipe(other) == _recipe(record)]
-    return sorted(same, key=lambda other: other.training.seed)
+    same = [other for other in found if recipe(other) == recipe(record)]
+    return sorted(same, key=_seed)
 
 
 def study_seeds(records: Mapping[str, Sequence[Record]]) -> SeedStudy:
@@ -115,7 +115,7 @@ def summarise(model: str, records: Sequence[Record]) -> SeedSummary:
     accuracies = [record.test.accuracy for record in records]
     return SeedSummary(
         model=model,
-        seeds=tuple(record.training.seed for record in records),
+        seeds=tuple(map(_seed, records)),
         accuracies=tuple(accuracies),
         mean=statistics.mean(accuracies),
         standard_deviation=statistics.stdev(accuracies),
@@ -134,7 +134,13 @@ def compare_seeds(first: SeedSummary, second: SeedSummary) -> SeedTest:
     )
 
 
-def _recipe(record: Record) -> tuple[object, ...]:
+def recipe(record: Record) -> tuple[object, ...]:
+    """Return what the trainings of one recipe have in common, as far as their records say."""
     model = record.model
     dataset = record.dataset.fingerprint
     return dataset, model.class_path, model.hyperparameters, model.weights, record.training.epochs
+
+
+def _seed(record: Record) -> int:
+    assert record.training.seed is not None, "an ensemble is not a seed"
+    return record.training.seed

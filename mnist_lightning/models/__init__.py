@@ -3,7 +3,8 @@
 from mnist_lightning.models.classifier import DigitClassifier
 from mnist_lightning.models.cnn import CNN
 from mnist_lightning.models.cnn_classifier import CNNClassifier
+from mnist_lightning.models.ensemble import Ensemble
 from mnist_lightning.models.resnet50 import ResNet50
 from mnist_lightning.models.resnet50_classifier import ResNet50Classifier
 
-__all__ = ["CNN", "CNNClassifier", "DigitClassifier", "ResNet50", "ResNet50Classifier"]
+__all__ = ["CNN", "CNNClassifier", "DigitClassifier", "Ensemble", "ResNet50", "ResNet50Classifier"]

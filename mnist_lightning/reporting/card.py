@@ -6,6 +6,7 @@ from mnist_lightning.evaluation.record import Record
 from mnist_lightning.evaluation.rejection import Rejection
 from mnist_lightning.reporting.comparison_rows import percent
 from mnist_lightning.reporting.exports import describe_quantisation, exports_table
+from mnist_lightning.reporting.making import commands_of, seeds_of
 
 
 def model_card(
@@ -42,16 +43,29 @@ def model_card(
 def _header(record: Record) -> str:
     model, training = record.model, record.training
     commit = f"`{training.commit[:12]}`" if training.commit else "unknown (not a git checkout)"
-    command = " ".join(["python scripts/train.py", *training.command])
+    commands = ", then ".join(f"`{command}`" for command in commands_of(record))
     return (
         f"# Model card: {model.title}\n\n"
         f"Reads one handwritten digit. {model.parameters.total:,} parameters, started from "
-        f"{model.weights}; {training.epochs} epochs with seed {training.seed}, the weights of "
-        f"epoch {training.best_epoch}, chosen on validation images.\n\n"
-        f"- Made with: `{command}`\n"
+        f"{model.weights}; {_training(record)}, chosen on validation images.\n\n"
+        f"- Made with: {commands}\n"
         f"- Source: commit {commit}; {record.environment.created[:10]}\n"
         "- Input: `uint8 (N, 1, 28, 28)`, 0 is background and 255 is ink; nothing to prepare\n"
         "- Output: `float32 (N, 10)` logits, of the digits 0 to 9 in order"
+    )
+
+
+def _training(record: Record) -> str:
+    training, members = record.training, record.members
+    if members is None:
+        return (
+            f"{training.epochs} epochs with seed {training.seed}, the weights of epoch "
+            f"{training.best_epoch}"
+        )
+    return (
+        f"the mean of the probabilities of {len(members.seeds)} networks, trained for "
+        f"{training.epochs} epochs in all with the seeds {seeds_of(record)}, each with the weights "
+        "of its best epoch"
     )
 
 

@@ -94,7 +94,8 @@ def over_seeds(evidence: Evidence) -> str:
     """Table of the trainings with several seeds, or which models have only one."""
     titles = {record.model.name: record.model.title for record in evidence.records}
     repeated = {found.model for found in evidence.seeds.summaries}
-    single = [in_sentence(title) for name, title in titles.items() if name not in repeated]
+    once = {record.model.name for record in evidence.records if not record.members} - repeated
+    single = [in_sentence(title) for name, title in titles.items() if name in once]
     parts = []
     if repeated:
         rows = [

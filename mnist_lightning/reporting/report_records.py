@@ -1,11 +1,12 @@
 """Parts of the technical report that single records are enough for."""
 
-import shlex
+import re
 from collections.abc import Sequence
 
 from mnist_lightning.evaluation.record import Record
-from mnist_lightning.reporting.comparison_rows import duration, percent
+from mnist_lightning.reporting.comparison_rows import UNKNOWN, duration, percent
 from mnist_lightning.reporting.comparison_text import table
+from mnist_lightning.reporting.making import commands_of, seeds_of
 
 
 def data(records: Sequence[Record]) -> str:
@@ -50,9 +51,9 @@ def training(records: Sequence[Record]) -> str:
         [
             [
                 record.model.title,
-                str(record.training.seed),
+                seeds_of(record),
                 str(record.training.epochs),
-                str(record.training.best_epoch),
+                str(record.training.best_epoch or UNKNOWN),
                 f"{record.training.steps:,}",
                 duration(record.training.seconds),
                 _device(record),
@@ -99,7 +100,7 @@ def errors(records: Sequence[Record]) -> str:
 
 def reproduce(records: Sequence[Record]) -> str:
     """Give the command lines behind the records."""
-    commands = [f"python scripts/train.py {shlex.join(r.training.command)}" for r in records]
+    commands = [command for record in records for command in commands_of(record)]
     return "\n".join(["```bash", *commands, "python scripts/compare.py", "```"])
 
 
@@ -129,7 +130,7 @@ def results_in_turkish(records: Sequence[Record]) -> str:
         ["Model", "Test doğruluğu", "%95 güven aralığı", "Hata sayısı", "Parametre sayısı"],
         [
             [
-                record.model.title.replace("random initialisation", "rastgele başlangıç"),
+                _in_turkish(record.model.title),
                 "%" + number(percent(record.test.accuracy)),
                 f"%{number(percent(record.test.interval.low))} – "
                 f"%{number(percent(record.test.interval.high))}",
@@ -140,6 +141,11 @@ def results_in_turkish(records: Sequence[Record]) -> str:
             for record in records
         ],
     )
+
+
+def _in_turkish(title: str) -> str:
+    title = title.replace("random initialisation", "rastgele başlangıç")
+    return re.sub(r"ensemble of (\d+)", r"\1 ağın ortalaması", title)
 
 
 def _device(record: Record) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_lightning.evaluation.record import Record
+from mnist_lightning.reporting.making import seeds_of
 
 WIDTH = 100
 INDENT = 20
@@ -46,7 +47,7 @@ def _results(record: Record) -> list[tuple[str, str]]:
         (
             "Training",
             f"{_duration(training.seconds)} for {_count(training.epochs, 'epoch')} on "
-            f"{training.accelerator} ({training.precision}), best epoch {training.best_epoch}",
+            f"{training.accelerator} ({training.precision}), {_kept(record)}",
         ),
         ("Parameters", f"{parameters.total:,}, {trained} trained, from {record.model.weights}"),
         (
@@ -55,6 +56,12 @@ def _results(record: Record) -> list[tuple[str, str]]:
             f"batches of {batched.batch_size} ({_count(record.latency.threads, 'thread')})",
         ),
     ]
+
+
+def _kept(record: Record) -> str:
+    if record.members:
+        return f"seeds {seeds_of(record)}"
+    return f"best epoch {record.training.best_epoch}"
 
 
 def _files(files: Sequence[Path]) -> list[tuple[str, list[str]]]:

@@ -114,6 +114,29 @@ def test_number_that_is_not_finite_is_refused_before_the_old_file_is_touched(
     assert read_record(path) == golden
 
 
+def test_ensemble_says_what_it_is_made_of(tmp_path: Path, document: dict[str, Any]) -> None:
+    assert read_record(GOLDEN).members is None
+    path = tmp_path / "custom_cnn_ensemble_metrics.json"
+    document["training"]["seed"] = document["training"]["best_epoch"] = None
+    with pytest.raises(
+        OutputError,
+        match=r"model\.hyperparameters\.class_path is missing; make it with "
+        r"`python scripts/ensemble\.py --model custom_cnn` again",
+    ):
+        read_record(write(path, document))
+    document["model"]["hyperparameters"] = {
+        "class_path": "mnist_lightning.models.cnn.CNN",
+        "hyperparameters": {"widths": [4]},
+        "seeds": [3, 4],
+        "files": ["c" * 64, "d" * 64],
+    }
+    record = read_record(write(path, document))
+    assert record.members is not None
+    assert record.members.seeds == (3, 4)
+    record.write(path)
+    assert read_record(path) == record
+
+
 def write(path: Path, document: object) -> Path:
     path.write_text(json.dumps(document), encoding="utf-8")
     return path

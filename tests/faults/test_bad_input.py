@@ -13,13 +13,23 @@ from pathlib import Path
 
 import pytest
 from compare_and_report_mistakes import COMPARE, REPORT
-from comparison_inputs import leave_model
+from comparison_inputs import leave_model, leave_seeds
 from drawn_pages import as_image, draw_page
+from ensemble_mistakes import ENSEMBLE
 from mistake import Mistake
 from train_mistakes import TRAIN
 from use_mistakes import DEMO, EXPORT, PREDICT, ROBUSTNESS
 
-from mnist_lightning import compare, demo, export, predict, report, robustness, train
+from mnist_lightning import (
+    compare,
+    demo,
+    ensemble,
+    export,
+    predict,
+    report,
+    robustness,
+    train,
+)
 
 COMMANDS = {
     "train": (train.main, TRAIN),
@@ -29,6 +39,7 @@ COMMANDS = {
     "export": (export.main, EXPORT),
     "robustness": (robustness.main, ROBUSTNESS),
     "demo": (demo.main, DEMO),
+    "ensemble": (ensemble.main, ENSEMBLE),
 }
 ROWS = [(command, name) for command, (_, table) in COMMANDS.items() for name in table]
 # A guard against what would hang, not a measurement: it ends the whole process with a traceback.
@@ -37,12 +48,13 @@ HANG_SECONDS = 120.0
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data_dir: Path) -> Path:
-    """A folder as a user has it after two trainings."""
+    """A folder as a user has it after two trainings, one of them with two seeds."""
     folder = tmp_path_factory.mktemp("user")
     shutil.copytree(tiny_data_dir, folder / "data")
     leave_model(folder / "output", tiny_data_dir, "custom_cnn", noise=0.3)
     leave_model(folder / "output", tiny_data_dir, "resnet50", noise=1.5)
     as_image(draw_page(["01234"])).save(folder / "page.png")
+    leave_seeds(folder / "output", tiny_data_dir, (0, 1))
     (folder / "report.md").write_text("# Report\n")
     (folder / "empty").mkdir()
     return folder
@@ -107,6 +119,7 @@ def test_mistake_ends_in_one_line_with_exit_2_and_changes_no_file(
         *(("train", "unknown model"), ("compare", "stray word"), ("report", "unknown option")),
         *(("predict", "no file"), ("export", "stray word"), ("robustness", "stray word")),
         ("demo", "missing model"),
+        ("ensemble", "missing folder"),
     ],
 )
 def test_script_answers_a_mistake_like_its_function(command: str, name: str, user: Path) -> None:

@@ -1,0 +1,106 @@
+"""How accurate ensembles of five seeds are, over every choice of five among the kept seeds.
+
+    python scripts/train.py --model cnn --seeds 0 1 2 3 4 5 6 7 8 9
+    python -m benchmarks.ensemble [--model custom_cnn] [--size 5]
+
+Nothing is trained and nothing is timed: the predictions that each seed left are averaged, as
+``scripts/ensemble.py`` averages its networks. Ten seeds give 252 subsets of five, and any two of
+these share members: they are not independent, so that their standard deviation only describes them
+and says too little about how far ensembles of other seeds would differ. The disjoint groups are
+independent, taken in the order of the seeds: two of ten.
+"""
+
+import argparse
+import statistics
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.harness import print_machine, write_result
+from mnist_lightning.command import run_command
+from mnist_lightning.compare import BASELINE, presets_by_model_name
+from mnist_lightning.ensemble import SIZE, choose_seeds
+from mnist_lightning.errors import UserError
+from mnist_lightning.evaluation.subsets import subset_accuracies
+from mnist_lightning.members import Member, read_members
+
+
+def spread(accuracies: Sequence[float]) -> dict[str, Any]:
+    """Describe accuracies; the standard deviation is that of the sample, null for a single one."""
+    several = len(accuracies) > 1
+    return {
+        "count": len(accuracies),
+        "mean": statistics.mean(accuracies),
+        "standard_deviation": statistics.stdev(accuracies) if several else None,
+        "lowest": min(accuracies),
+        "highest": max(accuracies),
+    }
+
+
+def measure(members: Sequence[Member], size: int) -> dict[str, Any]:
+    """Measure single members, all subsets of ``size`` of them, and disjoint groups."""
+    probabilities = np.stack([member.predictions.test.probabilities for member in members])
+    labels = members[0].predictions.test.labels
+    places = range(len(members))
+    groups = [tuple(places[at : at + size]) for at in range(0, len(members) - size + 1, size)]
+    kinds = {
+        "single": [(place,) for place in places],
+        "subsets": list(combinations(places, size)),
+        "disjoint": groups,
+    }
+    found = {
+        kind: subset_accuracies(probabilities, labels, subsets) for kind, subsets in kinds.items()
+    }
+    result: dict[str, Any] = {kind: spread(accuracies) for kind, accuracies in found.items()}
+    seeds = [member.seed for member in members]
+    result["single"]["by_seed"] = dict(zip(map(str, seeds), found["single"], strict=True))
+    result["disjoint"]["groups"] = [
+        {"seeds": [seeds[place] for place in group], "accuracy": accuracy}
+        for group, accuracy in zip(groups, found["disjoint"], strict=True)
+    ]
+    return result
+
+
+def main() -> int:
+    """Measure, print and record."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
+    parser.add_argument("--model", default=BASELINE)
+    parser.add_argument("--size", type=int, default=SIZE)
+    parser.add_argument("--output_dir", type=Path, default=Path("output"))
+    arguments = parser.parse_args()
+    return run_command(lambda: run(arguments.output_dir, arguments.model, arguments.size))
+
+
+def run(output_dir: Path, name: str, size: int) -> int:
+    """Measure what the seeds of a model left.
+
+    Raises:
+        UserError: There are fewer seeds than an ensemble takes, or their files are not sound.
+    """
+    preset = presets_by_model_name().get(name, "NAME")
+    seeds = choose_seeds(output_dir, name, None, preset)
+    if not 1 <= size <= len(seeds):
+        raise UserError(f"--size must be from 1 to {len(seeds)}, the number of seeds, not {size}")
+    members = read_members(output_dir, name, seeds, preset)
+    result = measure(members, size)
+    print_machine()
+    print(
+        f"\n{members[0].record.model.title}, seeds {', '.join(map(str, seeds))}: test accuracy, %"
+    )
+    for kind in ("single", "subsets", "disjoint"):
+        found = result[kind]
+        deviation = found["standard_deviation"]
+        plus_minus = "" if deviation is None else f" ± {100 * deviation:.3f}"
+        print(f"  {kind:<9} {found['count']:>4}   {100 * found['mean']:.3f}{plus_minus}")
+    records = {str(one.seed): one.record.predictions.sha256 for one in members}
+    test_images = members[0].record.test.n
+    about = {"model": name, "size": size, "test_images": test_images, "predictions": records}
+    write_result("ensemble", {**about, **result})
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,8 @@
+"""Average the networks of several seeds into one file: `python scripts/ensemble.py`."""
+
+import sys
+
+from mnist_lightning.ensemble import main
+
+if __name__ == "__main__":
+    sys.exit(main())
