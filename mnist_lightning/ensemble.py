@@ -56,6 +56,7 @@ def _run(arguments: Namespace, words: list[str]) -> int:
 
     from mnist_lightning.contestants import load_test_images
     from mnist_lightning.ensembling import leave_ensemble
+    from mnist_lightning.evaluation.schema import ENSEMBLE_SUFFIX
     from mnist_lightning.evaluation.environment import describe_environment
     from mnist_lightning.members import load_networks, read_members
     from mnist_lightning.quiet import be_quiet
@@ -70,7 +71,7 @@ def _run(arguments: Namespace, words: list[str]) -> int:
     weights = sum(member.record.model.file.bytes for member in members)
     check_writable(output_dir, bytes_needed=2 * weights + 20_000_000)
     command = " ".join(["python scripts/ensemble.py", *words])
-    with one_writer(output_dir, f"{name}_ensemble"):
+    with one_writer(output_dir, f"{name}{ENSEMBLE_SUFFIX}"):
         print(leave_ensemble(members, networks, dataset, output_dir, environment, command))
     return 0
 

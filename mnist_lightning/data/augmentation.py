@@ -93,7 +93,7 @@ def apply_warp(images: Tensor, warp: Warp) -> Tensor:
         warp: The distortions of these ``N`` images, on the same device.
 
     Returns:
-        uint8 ``(N, 1, 28, 28)``, bilinearly resampled, background where the grid leaves the image.
+        uint8 ``(N, 1, 28, 28)``, resampled, background where the grid leaves the image.
     """
     # A grid is linear in what it is made from, so one matrix product makes those of a whole batch.
     # F.affine_grid, which multiplies image by image, takes twenty times as long on a CPU.
@@ -102,8 +102,9 @@ def apply_warp(images: Tensor, warp: Warp) -> Tensor:
     n, axes, width = parameters.shape
     grid = parameters.reshape(n * axes, width) @ _grid_basis(images.device)[:width]
     grid = grid.view(n, axes, SIZE, SIZE).permute(0, 2, 3, 1)
-    warped = F.grid_sample(images.float(), grid, "bilinear", "zeros", align_corners=False)
-    return warped.round_().to(torch.uint8)
+    # Bilinear sampling blurs: a network that was trained on that meets sharper edges in the test.
+    warped = F.grid_sample(images.float(), grid, "bicubic", "zeros", align_corners=False)
+    return warped.round_().clamp_(0, 255).to(torch.uint8)
 
 
 @lru_cache(maxsize=4)

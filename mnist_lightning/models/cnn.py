@@ -16,7 +16,8 @@ class CNN(nn.Module):
     maximum says where a stroke is found, not where in the picture: it needs no dense layer.
 
     Args:
-        widths: Channels of each stage; between two stages the picture is halved.
+        widths: Channels of each stage; between two stages the picture is halved. Multiples of 16
+            are about twice as fast on processors with wide vector registers.
         convs_per_stage: 3x3 convolutions in each stage, each with batch normalisation and ReLU.
         dropout: Probability of dropping a feature before the last layer.
 
@@ -27,7 +28,7 @@ class CNN(nn.Module):
 
     def __init__(
         self,
-        widths: Sequence[int] = (20, 40, 64),
+        widths: Sequence[int] = (16, 48, 64),
         convs_per_stage: int = 2,
         dropout: float = 0.0,
     ) -> None:

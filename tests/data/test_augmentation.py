@@ -97,8 +97,9 @@ def test_drawn_shifts_move_the_ink_by_up_to_their_range_in_all_directions() -> N
 
     moved = _centroids(apply_warp(_bars(200), warp))
 
-    assert torch.allclose(moved, -warp.affine[:, :, 2].double() * SIZE / 2, atol=0.02)
-    assert moved.abs().max() <= 3.02
+    # What a cubic overshoots, and a pixel cannot hold, shifts the ink a little.
+    assert torch.allclose(moved, -warp.affine[:, :, 2].double() * SIZE / 2, atol=0.05)
+    assert moved.abs().max() <= 3.05
     assert (moved.amax(dim=0) > 2.5).all()
     assert (moved.amin(dim=0) < -2.5).all()
 
