@@ -56,8 +56,8 @@ def _run(arguments: Namespace, words: list[str]) -> int:
 
     from mnist_lightning.contestants import load_test_images
     from mnist_lightning.ensembling import leave_ensemble
-    from mnist_lightning.evaluation.schema import ENSEMBLE_SUFFIX
     from mnist_lightning.evaluation.environment import describe_environment
+    from mnist_lightning.evaluation.schema import ENSEMBLE_SUFFIX
     from mnist_lightning.members import load_networks, read_members
     from mnist_lightning.quiet import be_quiet
     from mnist_lightning.storage import check_writable, one_writer
