@@ -20,12 +20,6 @@ from mnist_lightning.evaluation.predictions import (
     write_predictions,
 )
 from mnist_lightning.evaluation.record import SCHEMA_VERSION, Record, describe_file
-from mnist_lightning.evaluation.schema import (
-    DatasetDescription,
-    ModelDescription,
-    Parameters,
-    Training,
-)
 from mnist_lightning.exportable import TRAINING, Source
 from mnist_lightning.exporting import export_formats, installed_formats
 from mnist_lightning.formats.metadata import Metadata
@@ -34,11 +28,16 @@ from mnist_lightning.reporting.curves import plot_curves
 from mnist_lightning.reporting.style import DPI, headline
 from mnist_lightning.reporting.summary import summary
 from mnist_lightning.reporting.tested import plot_tested
+from mnist_lightning.run_record import (
+    count_parameters,
+    describe_dataset,
+    describe_model,
+    describe_training,
+)
 from mnist_lightning.storage import atomic_path
 
 if TYPE_CHECKING:
     from mnist_lightning.cli import StudyCLI
-    from mnist_lightning.models import DigitClassifier
 
 NEXT_COMMAND = "tensorboard --logdir {runs}"
 
@@ -46,7 +45,7 @@ NEXT_COMMAND = "tensorboard --logdir {runs}"
 def describe_run(cli: StudyCLI) -> str:
     """Say in two lines what is going to be trained, on what and how."""
     data, trainer = cli.datamodule, cli.trainer
-    parameters = _count_parameters(cli.model)
+    parameters = count_parameters(cli.model)
     some = parameters.trainable < parameters.total
     learning = f" ({parameters.trainable:,} of them learn)" if some else ""
     device = trainer.strategy.root_device
@@ -91,9 +90,9 @@ def leave_results(cli: StudyCLI, tested: Mapping[str, float], environment: Envir
     write_predictions(predictions_path, predictions)
     record = Record(
         schema_version=SCHEMA_VERSION,
-        model=_describe_model(cli, model_path),
-        dataset=_describe_dataset(cli),
-        training=_describe_training(cli),
+        model=describe_model(cli, model_path),
+        dataset=describe_dataset(cli),
+        training=describe_training(cli),
         validation=measure(validation, data.val.labels),
         test=measure_in_detail(exported.logits, data.test.labels),
         trainer_test={key.removeprefix("test/"): value for key, value in tested.items()},
@@ -155,65 +154,6 @@ def _export_others(
     exports = export_formats(source, formats, folder, exported)
     written = [folder / one.file.name for one in exports.files[1:]]
     return [*written, folder / f"{cli.name}_exports.json", write_card(folder, cli.name)]
-
-
-def _describe_model(cli: StudyCLI, path: Path) -> ModelDescription:
-    network = cli.model.network
-    return ModelDescription(
-        name=cli.name,
-        preset=cli.preset,
-        title=cli.model.title,
-        class_path=f"{type(network).__module__}.{type(network).__qualname__}",
-        hyperparameters=dict(cli.model.hparams),
-        weights=cli.model.weights,
-        parameters=_count_parameters(cli.model),
-        file=describe_file(path),
-    )
-
-
-def _count_parameters(model: DigitClassifier) -> Parameters:
-    return Parameters(
-        total=sum(p.numel() for p in model.network.parameters()),
-        trainable=sum(p.numel() for p in model.learning_parameters()),
-    )
-
-
-def _describe_dataset(cli: StudyCLI) -> DatasetDescription:
-    data = cli.datamodule
-    return DatasetDescription(
-        name=data.dataset.name,
-        fingerprint=data.dataset.fingerprint,
-        is_standard=data.dataset.is_standard,
-        train=len(data.train),
-        validation=len(data.val),
-        test=len(data.test),
-    )
-
-
-def _describe_training(cli: StudyCLI) -> Training:
-    rows, trainer = cli.history.rows, cli.trainer
-    best = _best_row(cli)
-    return Training(
-        seed=cli.config.seed_everything,
-        epochs=len(rows),
-        best_epoch=int(best["epoch"]),
-        best_train_loss=best["train/loss"],
-        best_train_accuracy=best["train/accuracy"],
-        steps=int(rows[-1]["step"]),
-        seconds=round(cli.stopwatch.seconds, 1),
-        accelerator=trainer.strategy.root_device.type,
-        devices=trainer.world_size,
-        precision=str(trainer.precision),
-        resumed=cli.history.resumed,
-        commit=cli.history.commit,
-        command=tuple(cli.command),
-    )
-
-
-def _best_row(cli: StudyCLI) -> dict[str, float]:
-    """The epoch of the best checkpoint; like that, the last of equally good ones."""
-    choose = max if cli.best.mode == "max" else min
-    return choose(reversed(cli.history.rows), key=lambda row: row[str(cli.best.monitor)])
 
 
 def _figures(cli: StudyCLI, record: Record, test: SplitPredictions) -> dict[str, Figure]:

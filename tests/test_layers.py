@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 #: These put the parts together and may import everything; nobody below may import them.
 ON_TOP = {
-    *("cli", "train", "results", "seeds"),
+    *("cli", "train", "results", "run_record", "seeds"),
     *("compare", "comparing", "comparison_files", "contestants", "report"),
     *("demo", "page"),
     *("ensemble", "ensembling", "members"),
