@@ -35,7 +35,6 @@ from benchmarks.study import build_study, build_toy_study
 from mnist_lightning.cli import StudyCLI
 from mnist_lightning.data.augmentation import Warp, apply_warp
 from mnist_lightning.data.datamodule import EVALUATION_BATCH_SIZE
-from mnist_lightning.data.digits import Digits
 from mnist_lightning.data.loader import Batch, BatchLoader
 
 
@@ -73,10 +72,7 @@ class BareLoop:
         self.average = deepcopy(self.network).eval()
         self.decay = float(cli.config.ema.decay)
         self.bf16 = cli.trainer.precision == "bf16-mixed"
-        train, val = (
-            Digits(part.images.to(self.device), part.labels.to(self.device))
-            for part in (data.train, data.val)
-        )
+        train, val = (part.to(self.device) for part in (data.train, data.val))
         self.loader = BatchLoader(
             train, data.batch_size, seed=data.seed, augmentation=data.augmentation
         )
@@ -118,7 +114,7 @@ class BareLoop:
             loss.backward()
             self.optimizer.step()
             self.schedule.step()
-            decay = min(self.decay, (1 + self.step) / (10 + self.step))
+            decay = min(self.decay, (1 + self.step) / (10 + self.step)) if self.step else 0.0
             with torch.no_grad():
                 torch._foreach_lerp_(average, weights, 1 - decay)
             self.step += 1
