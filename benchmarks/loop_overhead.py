@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
@@ -78,7 +79,7 @@ class BareLoop:
         )
         self.validation = BatchLoader(val, EVALUATION_BATCH_SIZE)
         parameters = list(self.network.parameters())
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [p for p in parameters if p.ndim > 1]},
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from benchmarks import cnn_inference, ddp, harness, loop_overhead, scale
+from benchmarks.study import build_study
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.data.idx import read_image_label_pair
 from mnist_lightning.data.standard import TRAIN_IMAGES, TRAIN_LABELS
@@ -48,8 +49,8 @@ def test_the_overhead_of_the_loop(results: Path, tiny_data_dir: Path) -> None:
 def test_the_bare_loop_trains_the_same_network(tiny_data_dir: Path, tmp_path: Path) -> None:
     options = ["--data.data_dir", str(tiny_data_dir), "--trainer.max_epochs", "2"]
     options += ["--trainer.accelerator", "cpu", "--trainer.precision", "32-true"]
-    cli = loop_overhead.build_study(tmp_path, ["--model", "cnn", *options, *TINY])
-    cli.model.network.dropout.p = 0.0  # type: ignore[union-attr,assignment]
+    options += ["--model.dropout", "0"]
+    cli = build_study(tmp_path, ["--model", "cnn", *options, *TINY])
     cli.datamodule.setup()
     turns = loop_overhead.InTurns(loop_overhead.BareLoop(cli))
     cli.trainer.callbacks.append(turns)
