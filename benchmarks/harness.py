@@ -1,29 +1,36 @@
 """What all benchmarks share: interleaved timing, a header about the machine, a JSON result."""
 
 import json
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 
 from mnist_lightning.evaluation.environment import describe_environment
+from mnist_lightning.reporting.style import DPI
 from mnist_lightning.storage import atomic_path
 
 RESULTS = Path(__file__).parent / "results"
+#: Waiting or running processes, by the minute, before the benchmark itself was one; not on Windows.
+LOAD_BEFORE = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def time_interleaved(
-    variants: Mapping[str, Callable[[], object]], rounds: int
+    variants: Mapping[str, Callable[[], object]], rounds: int, pause: float = 0.0
 ) -> dict[str, list[float]]:
     """Time variants in turns, so that a busy neighbour slows all of them and not one.
 
     Args:
         variants: What to call, by name. Each is called once before, to warm up.
         rounds: Timed calls of each, at least 1.
+        pause: Seconds before each call, in which the threads of the variant before fall asleep:
+            some runtimes let theirs spin for a while, in case there is more to do.
 
     Returns:
         Seconds of each call, by name, in order.
@@ -33,6 +40,7 @@ def time_interleaved(
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(rounds):
         for name, run in variants.items():
+            time.sleep(pause)
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)
@@ -49,15 +57,39 @@ def print_machine() -> None:
     here = describe_environment()
     gpu = f", {here.gpu}" if here.gpu else ""
     versions = ", ".join(f"{name} {version}" for name, version in here.versions.items())
-    print(f"{here.processor}, {torch.get_num_threads()} threads{gpu}; {here.platform}")
+    load = "" if LOAD_BEFORE is None else f", load average {LOAD_BEFORE:.2f}"
+    print(
+        f"{here.processor}, {here.logical_cores} cores, {torch.get_num_threads()} threads, "
+        f"{torch.backends.cpu.get_cpu_capability()}{gpu}; {here.platform}{load}"
+    )
     print(f"Python {here.python}, {versions}")
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table in Markdown, the first column to the left and the others to the right."""
+    print()
+    for cells in (header, ["---", *["---:"] * (len(header) - 1)], *rows):
+        print(f"| {' | '.join(cells)} |")
 
 
 def write_result(name: str, result: Mapping[str, Any]) -> None:
     """Write ``benchmarks/results/<name>.json`` with the machine beside the numbers."""
     path = RESULTS / f"{name}.json"
-    machine = {**asdict(describe_environment()), "threads": torch.get_num_threads()}
+    machine = {
+        **asdict(describe_environment()),
+        "threads": torch.get_num_threads(),
+        "isa": torch.backends.cpu.get_cpu_capability(),
+        "load_before": LOAD_BEFORE,
+    }
     with atomic_path(path) as temporary:
         text = json.dumps({"machine": machine, **result}, indent=2)
         temporary.write_text(text + "\n", encoding="utf-8")
+    print(f"Written: benchmarks/results/{path.name}")
+
+
+def write_figure(name: str, figure: Figure) -> None:
+    """Write ``benchmarks/results/<name>.png``."""
+    path = RESULTS / f"{name}.png"
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=DPI, format="png")
     print(f"Written: benchmarks/results/{path.name}")

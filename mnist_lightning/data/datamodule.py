@@ -1,6 +1,7 @@
 """The one data module that feeds every model of the study."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor, from_numpy
 
 from mnist_lightning.data.augmentation import Augmentation, apply_warp
-from mnist_lightning.data.digits import DigitDataset, Digits
+from mnist_lightning.data.digits import DigitDataset, Digits, Selection
 from mnist_lightning.data.loader import Batch, BatchLoader
 from mnist_lightning.data.precomputation import Precomputation, Precompute
 from mnist_lightning.data.sources import Source, load_dataset
@@ -104,7 +105,7 @@ class MNISTDataModule(LightningDataModule):
         # Sorted, so that neighbouring images are read from neighbouring memory.
         self.train_indices: Tensor = from_numpy(np.sort(train))
         self.val_indices: Tensor = from_numpy(np.sort(val))
-        self._train = dataset.train[self.train_indices]
+        self._train = Selection(dataset.train, self.train_indices)
         self._val = dataset.train[self.val_indices]
         self._dataset = dataset
 
@@ -115,7 +116,7 @@ class MNISTDataModule(LightningDataModule):
         return self._dataset
 
     @property
-    def train(self) -> Digits:
+    def train(self) -> Selection:
         """The training images, without those of validation."""
         assert self._dataset is not None, "call setup() first"
         return self._train
@@ -136,7 +137,7 @@ class MNISTDataModule(LightningDataModule):
         if self._precomputation is None:
             loader = self._loader([self.train], self.batch_size, self.seed, self.augmentation)
         else:
-            passes = self._precomputation.training_passes(self.train, self.seed)
+            passes = self._precomputation.training_passes(self.train[:], self.seed)
             loader = self._loader(passes, self.batch_size, self.seed)
         if self._resume_from is not None:
             loader.load_state_dict(self._resume_from)
@@ -181,7 +182,7 @@ class MNISTDataModule(LightningDataModule):
 
     def _loader(
         self,
-        passes: list[Digits],
+        passes: Sequence[Digits | Selection],
         batch_size: int,
         seed: int | None = None,
         augmentation: Augmentation | None = None,
@@ -190,7 +191,7 @@ class MNISTDataModule(LightningDataModule):
         if self.trainer is not None:
             # The whole set takes 55 MB: it moves to the device once, not batch by batch.
             device = self.trainer.strategy.root_device
-            passes = [Digits(one.images.to(device), one.labels.to(device)) for one in passes]
+            passes = [one.to(device) for one in passes]
             rank, world_size = self.trainer.global_rank, self.trainer.world_size
         return BatchLoader(
             passes[0],

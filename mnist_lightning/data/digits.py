@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -23,6 +24,55 @@ class Digits:
 
     def __getitem__(self, index: Tensor | slice) -> "Digits":
         return Digits(self.images[index], self.labels[index])
+
+    @property
+    def device(self) -> torch.device:
+        """Where they are."""
+        return self.images.device
+
+    def to(self, device: torch.device) -> "Digits":
+        """Return them on a device, without a copy if they are there."""
+        return Digits(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Some of the images of a set, by their indices: only what is asked for is copied.
+
+    A set of millions of images is not there twice because a few thousand are set aside.
+
+    Attributes:
+        whole: The set.
+        indices: int64, ``(N,)``, which of its images, in this order.
+    """
+
+    whole: Digits
+    indices: Tensor
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: Tensor | slice) -> Digits:
+        return self.whole[self.indices[index]]
+
+    @property
+    def images(self) -> Tensor:
+        """A copy of their images."""
+        return self.whole.images[self.indices]
+
+    @property
+    def labels(self) -> Tensor:
+        """A copy of their labels."""
+        return self.whole.labels[self.indices]
+
+    @property
+    def device(self) -> torch.device:
+        """Where they are."""
+        return self.whole.device
+
+    def to(self, device: torch.device) -> "Digits | Selection":
+        """Return them on a device: this selection if they are there, else a copy."""
+        return self if device == self.device else self[:].to(device)
 
 
 @dataclass(frozen=True, eq=False)

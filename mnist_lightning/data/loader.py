@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from mnist_lightning.data.augmentation import Augmentation, Warp
-from mnist_lightning.data.digits import Digits
+from mnist_lightning.data.digits import Digits, Selection
 
 
 class Batch(NamedTuple):
@@ -54,12 +54,12 @@ class BatchLoader:
 
     def __init__(
         self,
-        digits: Digits,
+        digits: Digits | Selection,
         batch_size: int,
         *,
         seed: int | None = None,
         augmentation: Augmentation | None = None,
-        more_passes: Sequence[Digits] = (),
+        more_passes: Sequence[Digits | Selection] = (),
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -80,7 +80,7 @@ class BatchLoader:
         self._resume_at = 0
 
     @property
-    def digits(self) -> Digits:
+    def digits(self) -> Digits | Selection:
         """The images and labels of this epoch."""
         return self._passes[self.epoch % len(self._passes)]
 
@@ -135,7 +135,7 @@ class BatchLoader:
         if self.seed is None:
             return None
         order = torch.randperm(len(self.digits), generator=self._generator(0))
-        return order.to(self.digits.images.device)
+        return order.to(self.digits.device)
 
     def _generator(self, stream: int) -> Generator:
         """A generator of its own for (seed, epoch, stream): 0 is the order, n is step n - 1."""

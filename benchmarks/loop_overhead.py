@@ -1,0 +1,311 @@
+"""What the Trainer costs: our epoch against the same epoch as a bare loop, in turns.
+
+    python -m benchmarks.loop_overhead [--data_dir data] [--epochs 5] [--model.KEY VALUE]
+
+Ours is the training of `scripts/train.py --model cnn` as shipped: Lightning's Trainer with
+progress, metrics, logging, the average of the weights, the check of every loss, two checkpoints an
+epoch. The bare loop has the same network, batches, distortions, optimiser, schedule, precision,
+average and validation, and nothing else: it counts no training metric, writes no file and cannot
+be resumed. A bare epoch is run before every epoch of the Trainer, in the same process; the first
+of each is not counted. Further options are those of the training, such as --model.widths.
+
+A linear layer on the pixels does the same without distortions. Its steps take hardly any time of
+their own: what the Trainer adds to one is its overhead.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import OneCycleLR
+
+from benchmarks.harness import median_ratio, print_machine, print_table, write_result
+from benchmarks.study import build_study, build_toy_study
+from mnist_lightning.cli import StudyCLI
+from mnist_lightning.data.augmentation import Warp, apply_warp
+from mnist_lightning.data.datamodule import EVALUATION_BATCH_SIZE
+from mnist_lightning.data.loader import Batch, BatchLoader
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Where the seconds of an epoch went.
+
+    Attributes:
+        steps: From the first batch to the last one.
+        validation: From the last batch to the end of the validation.
+        end: After the validation: metrics, logging, checkpoints.
+    """
+
+    steps: float
+    validation: float
+    end: float
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.steps + self.validation + self.end
+
+
+class BareLoop:
+    """The same training, written by hand.
+
+    Args:
+        cli: The training, its data set up. The network is copied.
+    """
+
+    def __init__(self, cli: StudyCLI) -> None:
+        model, data = cli.model, cli.datamodule
+        self.device = cli.trainer.strategy.root_device
+        self.network = deepcopy(model.network).to(self.device)
+        self.average = deepcopy(self.network).eval()
+        self.decay = float(cli.config.ema.decay)
+        self.bf16 = cli.trainer.precision == "bf16-mixed"
+        train, val = (part.to(self.device) for part in (data.train, data.val))
+        self.loader = BatchLoader(
+            train, data.batch_size, seed=data.seed, augmentation=data.augmentation
+        )
+        self.validation = BatchLoader(val, EVALUATION_BATCH_SIZE)
+        parameters = list(self.network.parameters())
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in parameters if p.ndim > 1]},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        rate, decay = model.learning_rate, model.weight_decay
+        self.optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
+        steps = len(self.loader) * int(cli.config.trainer.max_epochs)
+        self.schedule = OneCycleLR(self.optimizer, rate, total_steps=steps)
+        self.smoothing = model.label_smoothing
+        self.step = 0
+
+    def epoch(self, number: int) -> Epoch:
+        """Train and validate once.
+
+        Args:
+            number: Number of the epoch from 0, which decides the order and the distortions.
+        """
+        self.loader.set_epoch(number)
+        start = time.perf_counter()
+        self._train()
+        trained = time.perf_counter()
+        self._validate()
+        return Epoch(trained - start, time.perf_counter() - trained, 0.0)
+
+    def _train(self) -> None:
+        self.network.train()
+        weights, average = _weights(self.network), _weights(self.average)
+        for batch in self.loader:
+            images = self._distorted(batch)
+            self.optimizer.zero_grad()
+            with self._autocast():
+                logits = self.network(images)
+                loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.smoothing)
+            loss.backward()
+            self.optimizer.step()
+            self.schedule.step()
+            decay = min(self.decay, (1 + self.step) / (10 + self.step)) if self.step else 0.0
+            with torch.no_grad():
+                torch._foreach_lerp_(average, weights, 1 - decay)
+            self.step += 1
+
+    def _distorted(self, batch: Batch) -> Tensor:
+        if batch.warp is None:
+            return batch.images
+        affine, elastic = batch.warp
+        elastic = None if elastic is None else elastic.to(self.device)
+        return apply_warp(batch.images, Warp(affine.to(self.device), elastic))
+
+    @torch.no_grad()
+    def _validate(self) -> tuple[float, float]:
+        loss, right = 0.0, 0
+        for batch in self.validation:
+            with self._autocast():
+                logits = self.average(batch.images)
+                loss += F.cross_entropy(logits, batch.labels).item() * len(batch.labels)
+            right += int((logits.argmax(1) == batch.labels).sum())
+        n = len(self.validation.digits)
+        return loss / n, right / n
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+
+def _weights(network: nn.Module) -> list[Tensor]:
+    """The weights and batch statistics, without the counters of batches."""
+    return [value for value in network.state_dict().values() if value.is_floating_point()]
+
+
+class InTurns(Callback):
+    """Runs a bare epoch before each epoch of the Trainer, and times both.
+
+    Args:
+        loop: The bare loop.
+
+    Attributes:
+        bare: The bare epochs.
+        ours: The Trainer's, each until the next one could begin.
+    """
+
+    def __init__(self, loop: BareLoop) -> None:
+        self.loop = loop
+        self.bare: list[Epoch] = []
+        self.ours: list[Epoch] = []
+        self._times: list[float] = []
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop the clock of the epoch before; run a bare epoch; start the clock."""
+        if self._times:
+            self._finish()
+        self.bare.append(self.loop.epoch(trainer.current_epoch))
+        self._times = [time.perf_counter()]
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note the time."""
+        self._times.append(time.perf_counter())
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note the time."""
+        self._times.append(time.perf_counter())
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop the clock of the last epoch."""
+        self._finish()
+
+    def _finish(self) -> None:
+        self._times.append(time.perf_counter())
+        self.ours.append(Epoch(*(after - before for before, after in pairwise(self._times))))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured with one network.
+
+    Attributes:
+        name: What the network is.
+        images: Training images.
+        steps: Steps of an epoch.
+        bare: The bare epochs, without the first.
+        ours: The Trainer's, without the first.
+    """
+
+    name: str
+    images: int
+    steps: int
+    bare: list[Epoch]
+    ours: list[Epoch]
+
+    @property
+    def totals(self) -> tuple[list[float], list[float]]:
+        """Seconds of the Trainer's epochs and of the bare ones."""
+        return [epoch.total for epoch in self.ours], [epoch.total for epoch in self.bare]
+
+    @property
+    def overhead_ms(self) -> float:
+        """Milliseconds that the Trainer adds to a step, the median over the epochs."""
+        more = (o.steps - b.steps for o, b in zip(self.ours, self.bare, strict=True))
+        return 1000 * median(more) / self.steps
+
+
+def measure(
+    name: str, build: Callable[[Path, Sequence[str]], StudyCLI], options: Sequence[str]
+) -> Measured:
+    """Train with both loops in turns.
+
+    Args:
+        name: What the network is.
+        build: Makes the training of a folder and options.
+        options: Of the training, the number of epochs among them.
+    """
+    print(f"\n{name}")
+    with tempfile.TemporaryDirectory() as folder:
+        cli = build(Path(folder), options)
+        cli.datamodule.setup()  # before fit() would, so that nothing is downloaded
+        turns = InTurns(BareLoop(cli))
+        cli.trainer.callbacks.append(turns)
+        cli.trainer.fit(cli.model, cli.datamodule)
+        images, steps = len(cli.datamodule.train), len(turns.loop.loader)
+    return Measured(name, images, steps, turns.bare[1:], turns.ours[1:])
+
+
+def print_overhead(measured: Sequence[Measured]) -> None:
+    """Print the ratio of all epochs, and where the time of one goes."""
+    rows = []
+    for one in measured:
+        ours, bare = one.totals
+        ratios = sorted(a / b for a, b in zip(ours, bare, strict=True))
+        rows.append(
+            [
+                one.name,
+                f"{one.images:,}",
+                f"{one.steps:,}",
+                f"{median(bare):.2f}",
+                f"{median(ours):.2f}",
+                f"{median_ratio(ours, bare):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})",
+                f"{one.overhead_ms:.2f}",
+            ]
+        )
+    print_table(
+        [
+            "network",
+            "images",
+            "steps",
+            "bare epoch, s",
+            "Trainer's epoch, s",
+            "Trainer / bare",
+            "added to a step, ms",
+        ],
+        rows,
+    )
+    parts = []
+    for one in measured:
+        for loop, epochs in (("bare loop", one.bare), ("Trainer", one.ours)):
+            seconds = [median(getattr(epoch, part) for epoch in epochs) for part in vars(epochs[0])]
+            parts.append([f"{one.name}, {loop}", *(f"{value:.3f}" for value in seconds)])
+    print_table(["s of an epoch", "steps", "validation", "metrics, logging, checkpoints"], parts)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, print and record."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
+    parser.add_argument("--data_dir", default="data")
+    parser.add_argument("--epochs", type=int, default=5, help="of each loop, after the first")
+    arguments, more = parser.parse_known_args(argv)
+    epochs = str(arguments.epochs + 1)
+    options = ["--data.data_dir", arguments.data_dir, "--trainer.max_epochs", epochs]
+    print_machine()
+    measured = [
+        measure("custom CNN", build_study, ["--model", "cnn", *options, *more]),
+        measure("linear layer", build_toy_study, options),
+    ]
+    print_overhead(measured)
+    write_result(
+        "loop_overhead",
+        {
+            "epochs": arguments.epochs,
+            "training_options": more,
+            "networks": {
+                one.name: {
+                    **asdict(one),
+                    "trainer_by_bare": median_ratio(*one.totals),
+                    "added_ms_per_step": one.overhead_ms,
+                }
+                for one in measured
+            },
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The benchmarks run to their end and write what they promise; how fast anything is, is not asked.
+
+What they start as processes of their own runs in this one.
+"""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks import cnn_inference, ddp, harness, loop_overhead, scale
+from benchmarks.study import build_study
+from mnist_lightning.data.digits import Digits
+from mnist_lightning.data.idx import read_image_label_pair
+from mnist_lightning.data.standard import TRAIN_IMAGES, TRAIN_LABELS
+
+TINY = ["--model.widths", "[4]", "--model.convs_per_stage", "1"]
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the benchmarks write to."""
+    monkeypatch.setattr(harness, "RESULTS", tmp_path)
+    return tmp_path
+
+
+def _read(path: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return result
+
+
+def test_the_overhead_of_the_loop(results: Path, tiny_data_dir: Path) -> None:
+    loop_overhead.main(["--data_dir", str(tiny_data_dir), "--epochs", "2", *TINY])
+
+    result = _read(results / "loop_overhead.json")
+    assert result["training_options"] == TINY
+    for network in ("custom CNN", "linear layer"):
+        measured = result["networks"][network]
+        assert (measured["images"], measured["steps"]) == (350, 3)
+        assert len(measured["ours"]) == len(measured["bare"]) == 2
+        # Validation and what follows are timed apart from the steps.
+        assert all(min(epoch.values()) > 0 for epoch in measured["ours"])
+        assert measured["trainer_by_bare"] > 0
+
+
+def test_the_bare_loop_trains_the_same_network(tiny_data_dir: Path, tmp_path: Path) -> None:
+    options = ["--data.data_dir", str(tiny_data_dir), "--trainer.max_epochs", "2"]
+    options += ["--trainer.accelerator", "cpu", "--trainer.precision", "32-true"]
+    options += ["--model.dropout", "0"]
+    cli = build_study(tmp_path, ["--model", "cnn", *options, *TINY])
+    cli.datamodule.setup()
+    turns = loop_overhead.InTurns(loop_overhead.BareLoop(cli))
+    cli.trainer.callbacks.append(turns)
+
+    cli.trainer.fit(cli.model, cli.datamodule)
+
+    # Training ends with the averaged weights in the network.
+    ours, bare = cli.model.network.state_dict(), turns.loop.average.state_dict()
+    for name, value in ours.items():
+        if value.is_floating_point():
+            assert (value - bare[name]).abs().max() < 1e-5, name
+
+
+def test_inference_of_the_exported_files(
+    results: Path, tiny_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cnn_inference, "BLOCK_SECONDS", 0.0001)
+    options = ["--batches", "1", "3", "--rounds", "1", "--trainer.max_epochs", "1", *TINY]
+
+    cnn_inference.main(["--data_dir", str(tiny_data_dir), *options])
+
+    result = _read(results / "cnn_inference.json")
+    assert [cell["batch"] for cell in result["times"]] == [1, 3]
+    for cell in result["times"]:
+        assert set(cnn_inference.SHIPPED) < set(cell["models"])
+        assert all(row["images_per_second"] > 0 for row in cell["models"].values())
+        assert cell["models"][cnn_inference.EAGER]["times_eager"] == 1
+        assert cell["models"][cnn_inference.ONNX]["times_onnx_runtime"] == 1
+    exact = {name for name, row in result["parity"].items() if row["max_abs_difference"] < 1e-4}
+    assert result["parity"].keys() - exact == {cnn_inference.INT8, "TorchScript, bfloat16"}
+    assert (results / "cnn_inference.png").read_bytes().startswith(b"\x89PNG")
+
+
+def _run_here(monkeypatch: pytest.MonkeyPatch, module: Any) -> None:
+    """Let a benchmark call its own main function where it would start ``python -m module``."""
+
+    def run(command: list[str], **options: Any) -> None:
+        assert command[1:3] == ["-m", module.__name__]
+        module.main(command[3:])
+
+    monkeypatch.setattr(module, "subprocess", SimpleNamespace(run=run))
+
+
+def test_scale(results: Path, tiny_data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _run_here(monkeypatch, scale)
+    monkeypatch.setattr(scale, "CHUNK", 300)
+
+    scale.main(["--data_dir", str(tiny_data_dir), "--sizes", "500", "900"])
+
+    result = _read(results / "scale.json")
+    assert [cost["images"] for cost in result["costs"]] == [500, 900]
+    assert all(cost["epoch_seconds"] > 0 for cost in result["costs"])
+    assert result["lines"].keys() == {"setup_seconds", "epoch_seconds", "peak_bytes"}
+
+
+def test_the_repeated_set_begins_again_where_it_ends(tiny_digits: Digits, tmp_path: Path) -> None:
+    scale.write_repeated(tiny_digits, tmp_path, (TRAIN_IMAGES, TRAIN_LABELS), 120)
+
+    files = (tmp_path / file.name for file in (TRAIN_IMAGES, TRAIN_LABELS))
+    repeated = read_image_label_pair(*files)
+    again = torch.arange(120) % len(tiny_digits)
+    assert torch.equal(repeated.images, tiny_digits.images[again])
+    assert torch.equal(repeated.labels, tiny_digits.labels[again])
+
+
+def test_a_line_is_fitted_through_the_costs() -> None:
+    costs = [scale.Cost(n, 0.0, 2 + n / 1000, 50 + 784 * n) for n in (1000, 2000, 5000)]
+
+    memory, epoch = scale.fit_line(costs, "peak_bytes"), scale.fit_line(costs, "epoch_seconds")
+
+    assert memory["per_image"] == pytest.approx(784)
+    assert memory["constant"] == pytest.approx(50)
+    assert memory["largest_deviation"] == pytest.approx(0, abs=1e-9)
+    assert epoch["per_image"] == pytest.approx(0.001)
+    assert epoch["constant"] == pytest.approx(2)
+
+
+def test_processes_against_threads(
+    results: Path, tiny_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two real processes train in tests/faults/test_distributed_runs.py.
+    _run_here(monkeypatch, ddp)
+    monkeypatch.setattr(ddp, "VARIANTS", (ddp.BASE, ddp.Variant(1, 1, 64)))
+    options = ["--rounds", "1", "--epochs", "1", "--images", "128"]
+
+    ddp.main(["--data_dir", str(tiny_data_dir), *options, *TINY])
+
+    first, second = _read(results / "ddp.json")["variants"]
+    assert first["times_one_thread"] == first["efficiency"] == 1
+    assert second["images_per_second"] > 0
