@@ -49,9 +49,9 @@ def atomic_path(destination: Path) -> Iterator[Path]:
 
 def _make_beside(destination: Path) -> Path:
     destination.parent.mkdir(parents=True, exist_ok=True)
-    ends = {"prefix": f".{destination.stem}-", "suffix": f".tmp{destination.suffix}"}
+    prefix, suffix = f".{destination.stem}-", f".tmp{destination.suffix}"
     try:
-        handle, name = tempfile.mkstemp(dir=destination.parent, **ends)
+        handle, name = tempfile.mkstemp(dir=destination.parent, prefix=prefix, suffix=suffix)
     except OSError as error:
         # It names a file that nobody has heard of.
         error.filename = str(destination)
