@@ -95,7 +95,7 @@ def train(cli: StudyCLI) -> None:
     """
     from mnist_lightning.evaluation.environment import describe_environment
     from mnist_lightning.results import describe_run, leave_results
-    from mnist_lightning.storage import check_writable, one_writer
+    from mnist_lightning.storage import check_writable, one_writer, remove_abandoned
     from mnist_lightning.training.runs import read_checkpoint
 
     environment = describe_environment()
@@ -108,6 +108,8 @@ def train(cli: StudyCLI) -> None:
         data.precompute_with(model.precompute, model.augmented_passes)
     check_writable(cli.output_dir, bytes_needed=cli.bytes_needed)
     if trainer.is_global_zero:
+        # Of runs that were killed; what is resumed writes into their folders again, others do not.
+        remove_abandoned(cli.output_dir / "runs" / cli.name)
         # Before anything is written; the other processes wait for it inside of fit().
         data.prepare_data()
         data.setup()

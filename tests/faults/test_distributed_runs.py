@@ -28,6 +28,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = str(ROOT / "scripts" / "train.py")
 RUN = Path("runs/custom_cnn/version_0")
+HANG_SECONDS = 300.0
 
 
 def _arguments(data: Path, output: Path, *more: str) -> list[str]:
@@ -83,7 +84,7 @@ def _free_port() -> int:
 
 def _in_two_processes(arguments: list[str], folder: Path) -> tuple[int, str, str]:
     process = _start([sys.executable, SCRIPT, *arguments, *TWO], folder)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=HANG_SECONDS)
     return process.returncode, out, err
 
 
@@ -95,7 +96,7 @@ def _as_two_nodes(arguments: list[str], folder: Path) -> list[tuple[int, str, st
         torchrun += ["--node_rank", str(rank), "--master_addr", "127.0.0.1"]
         torchrun += ["--master_port", str(port), SCRIPT, *arguments, *one_each]
         nodes.append(_start([sys.executable, *torchrun], folder))
-    answers = [node.communicate(timeout=120) for node in nodes]
+    answers = [node.communicate(timeout=HANG_SECONDS) for node in nodes]
     return [(node.returncode, *answer) for node, answer in zip(nodes, answers, strict=True)]
 
 
