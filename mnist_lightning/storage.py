@@ -1,9 +1,11 @@
 """Files that are either whole or not there."""
 
+import glob
 import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +16,9 @@ from mnist_lightning.errors import OutputError
 
 log = logging.getLogger(__name__)
 
+#: Seconds after which a temporary file has no writer any more: none takes longer than minutes.
+ABANDONED = 3600.0
+
 
 @contextmanager
 def atomic_path(destination: Path) -> Iterator[Path]:
@@ -21,7 +26,8 @@ def atomic_path(destination: Path) -> Iterator[Path]:
 
     The temporary file is flushed to the disk before it is moved, so that a crash leaves either
     the old file or the new one. It keeps the suffix of ``destination``, because matplotlib and
-    numpy choose the format by it.
+    numpy choose the format by it. A writer that is killed leaves its temporary file, which the next
+    one for the same destination deletes when it is an hour old.
 
     Args:
         destination: Where the finished file shall be. Its folder is created if missing.
@@ -50,14 +56,29 @@ def atomic_path(destination: Path) -> Iterator[Path]:
 def _make_beside(destination: Path) -> Path:
     destination.parent.mkdir(parents=True, exist_ok=True)
     prefix, suffix = f".{destination.stem}-", f".tmp{destination.suffix}"
+    remove_abandoned(destination.parent, f"{glob.escape(prefix)}*{glob.escape(suffix)}")
     try:
-        handle, name = tempfile.mkstemp(suffix, prefix, destination.parent)
+        handle, name = tempfile.mkstemp(dir=destination.parent, prefix=prefix, suffix=suffix)
     except OSError as error:
         # It names a file that nobody has heard of.
         error.filename = str(destination)
         raise
     os.close(handle)
     return Path(name)
+
+
+def remove_abandoned(folder: Path, pattern: str = "**/.*-*.tmp*") -> None:
+    """Delete the temporary files of writers that were killed.
+
+    Args:
+        folder: Where to look; it may be missing.
+        pattern: Which files; by default all that ``atomic_path`` makes, in folders below as well.
+    """
+    for path in folder.glob(pattern):
+        # Another run may delete it at the same time.
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > ABANDONED:
+                path.unlink()
 
 
 @contextmanager

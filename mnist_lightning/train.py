@@ -20,6 +20,7 @@ from mnist_lightning.command_line import (
     take_seeds,
     wants,
 )
+from mnist_lightning.errors import UserError
 
 if TYPE_CHECKING:
     from mnist_lightning.cli import StudyCLI
@@ -88,10 +89,13 @@ def train(cli: StudyCLI) -> None:
 
     Args:
         cli: The data module, the model and the Trainer of the run.
+
+    Raises:
+        UserError: The options leave nothing to train or to test.
     """
     from mnist_lightning.evaluation.environment import describe_environment
     from mnist_lightning.results import describe_run, leave_results
-    from mnist_lightning.storage import check_writable, one_writer
+    from mnist_lightning.storage import check_writable, one_writer, remove_abandoned
     from mnist_lightning.training.runs import read_checkpoint
 
     environment = describe_environment()
@@ -104,6 +108,8 @@ def train(cli: StudyCLI) -> None:
         data.precompute_with(model.precompute, model.augmented_passes)
     check_writable(cli.output_dir, bytes_needed=cli.bytes_needed)
     if trainer.is_global_zero:
+        # Of runs that were killed; what is resumed writes into their folders again, others do not.
+        remove_abandoned(cli.output_dir / "runs" / cli.name)
         # Before anything is written; the other processes wait for it inside of fit().
         data.prepare_data()
         data.setup()
@@ -113,6 +119,11 @@ def train(cli: StudyCLI) -> None:
     if cli.config.trainer.fast_dev_run:
         trainer.print("fast_dev_run: everything works; no file was written")
         return
+    if not cli.best.best_model_path:
+        raise UserError(
+            "No epoch came to its end, so that there is nothing to test: give it more of "
+            "--trainer.max_steps or --trainer.max_time"
+        )
     # Not test(ckpt_path=...): that would also set the history and the clock back to that epoch.
     model.load_state_dict(read_checkpoint(Path(cli.best.best_model_path))["state_dict"])
     (tested,) = trainer.test(model, data, verbose=False)

@@ -1,5 +1,6 @@
 import os
 import shutil
+import time
 from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import Any, NoReturn
 import pytest
 
 from mnist_lightning.errors import OutputError
-from mnist_lightning.storage import atomic_path, check_writable
+from mnist_lightning.storage import atomic_path, check_writable, one_writer, remove_abandoned
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -135,6 +136,55 @@ def test_two_writers_at_once_do_not_meet(tmp_path: Path) -> None:
         second.write_text("second")
 
     assert path.read_text() == "first"
+    assert _names(tmp_path) == ["record.json"]
+
+
+def _leave(path: Path, hours: float) -> None:
+    """Make a file that was last written so long ago."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("half")
+    written = time.time() - 3600 * hours
+    os.utime(path, (written, written))
+
+
+def test_temporary_files_of_killed_writers_are_deleted_when_no_writer_can_be_left(
+    tmp_path: Path,
+) -> None:
+    _leave(tmp_path / ".last-abandone.tmp.ckpt", 1.1)
+    kept = [".last-stillnew.tmp.ckpt", ".best-abandone.tmp.ckpt", ".last-abandone.tmp.png"]
+    for name, hours in zip([*kept, "last.ckpt"], (0.9, 9, 9, 9), strict=True):
+        _leave(tmp_path / name, hours)
+
+    with atomic_path(tmp_path / "last.ckpt") as temporary:
+        temporary.write_text("new")
+
+    assert _names(tmp_path) == sorted([*kept, "last.ckpt"])
+
+
+def test_temporary_files_are_deleted_in_folders_below(tmp_path: Path) -> None:
+    abandoned = [".metrics-abandone.tmp.csv", "checkpoints/.last-abandone.tmp.ckpt"]
+    others = [".metrics-stillnew.tmp.csv", ".hidden", "checkpoints/last.ckpt"]
+    for name, hours in zip([*abandoned, *others], (9, 9, 0.9, 9, 9), strict=True):
+        _leave(tmp_path / "version_0" / name, hours)
+
+    remove_abandoned(tmp_path)
+    remove_abandoned(tmp_path / "none")
+
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(files) == sorted(tmp_path / "version_0" / name for name in others)
+
+
+def test_the_next_file_is_written_where_no_lock_can_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any, **options: Any) -> NoReturn:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+
+    with one_writer(tmp_path, "custom_cnn"):
+        (tmp_path / "record.json").write_text("new")
+
     assert _names(tmp_path) == ["record.json"]
 
 

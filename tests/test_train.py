@@ -313,6 +313,13 @@ def test_diverging_loss_stops_at_its_step_and_keeps_the_last_good_checkpoint(
     assert all(tensor.isfinite().all() for tensor in weights)
 
 
+def test_training_that_stops_within_its_first_epoch_says_that_there_is_nothing_to_test(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*SMALL, "--trainer.max_steps", "1", "--output_dir", str(tmp_path)]) == 2
+    assert "error: No epoch came to its end" in capsys.readouterr().err
+
+
 def test_full_disk_is_found_out_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

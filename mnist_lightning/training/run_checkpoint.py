@@ -70,6 +70,11 @@ class RunCheckpoint(ModelCheckpoint):
         }
         super().load_state_dict({**state, "dirpath": self.dirpath})
 
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write, unless the epoch was cut off before its validation, e.g. by ``max_steps``."""
+        if self.monitor is None or self.monitor in trainer.callback_metrics:
+            super().on_train_epoch_end(trainer, pl_module)
+
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Where nothing was left to train, let the last checkpoint be the one resumed from.
 

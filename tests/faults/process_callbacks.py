@@ -16,15 +16,18 @@ class Signal(Callback):
         rank: The process.
         step: The step.
         signum: The signal.
+        group: Send it to all processes of the group, as a terminal does on Ctrl-C.
     """
 
-    def __init__(self, rank: int, step: int, signum: int) -> None:
+    def __init__(self, rank: int, step: int, signum: int, group: bool = False) -> None:
         self.rank, self.step, self.signum = rank, step, signum
+        self.group = group
 
     def on_before_optimizer_step(self, trainer: Trainer, *args: Any) -> None:
         """Send it."""
         if (trainer.global_rank, trainer.global_step + 1) == (self.rank, self.step):
-            os.kill(os.getpid(), self.signum)
+            # Of oneself, and of the group of oneself.
+            os.killpg(0, self.signum) if self.group else os.kill(os.getpid(), self.signum)
             if self.signum == signal.SIGSTOP:
                 # A stopped process goes on here when it is continued, to be ended.
                 os._exit(9)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -30,15 +29,13 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _rank(rank: int, port: int, answers: Any, *, dies: bool) -> None:
+def _rank(rank: int, port: int, answers: Any) -> None:
     torch.set_num_threads(1)
     store = dist.TCPStore("127.0.0.1", port, 2, is_master=rank == 0)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=2, timeout=timedelta(0, 5))
     dist.all_reduce(torch.ones(1))
-    if rank == 1 and dies:
-        os._exit(9)
     if rank == 1:
-        time.sleep(600)
+        os._exit(9)
     try:
         dist.all_reduce(torch.ones(1))
         answers.put("went on")
@@ -46,15 +43,11 @@ def _rank(rank: int, port: int, answers: Any, *, dies: bool) -> None:
         answers.put("lost" if lost_peer(error) else f"unknown: {error}")
 
 
-@pytest.mark.parametrize("dies", [True, False], ids=["dies", "hangs"])
-def test_a_process_that_is_lost_is_recognised_by_those_who_wait_for_it(dies: bool) -> None:
+def test_a_process_that_dies_is_recognised_by_those_who_wait_for_it() -> None:
     context = multiprocessing.get_context("fork")
     answers = context.Queue()
     port = _free_port()
-    processes = [
-        context.Process(target=_rank, args=(rank, port, answers), kwargs={"dies": dies})
-        for rank in (0, 1)
-    ]
+    processes = [context.Process(target=_rank, args=(rank, port, answers)) for rank in (0, 1)]
     for process in processes:
         process.start()
     try:

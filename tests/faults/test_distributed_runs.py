@@ -1,9 +1,10 @@
-"""Whole trainings in two processes: what they leave, and what remains when one is killed."""
+"""Whole trainings in two processes: what they leave, and what remains when they are stopped."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from two_processes import TWO, train_in_two
 
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.evaluation.record import read_record
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = str(ROOT / "scripts" / "train.py")
 RUN = Path("runs/custom_cnn/version_0")
-STEPS = 3  # an epoch: 350 images in two processes, 64 each
+HANG_SECONDS = 300.0
 
 
 def _arguments(data: Path, output: Path, *more: str) -> list[str]:
@@ -38,6 +40,7 @@ def _arguments(data: Path, output: Path, *more: str) -> list[str]:
         *("--model.dropout", "0.3"),
         *("--trainer.max_epochs", "2"),
         *("--trainer.accelerator", "cpu"),
+        *("--trainer.precision", "32-true"),
         *("--export_formats", "[]"),
         *("--output_dir", str(output)),
         *more,
@@ -49,12 +52,13 @@ def _witness(folder: Path) -> list[str]:
     return ["--trainer.callbacks+", name, "--trainer.callbacks.folder", str(folder)]
 
 
-def _kill(rank: int, step: int) -> list[str]:
+def _send(rank: int, step: int, signum: int, *, to_all: bool = False) -> list[str]:
     return [
         *("--trainer.callbacks+", "process_callbacks.Signal"),
         *("--trainer.callbacks.rank", str(rank)),
         *("--trainer.callbacks.step", str(step)),
-        *("--trainer.callbacks.signum", str(int(signal.SIGKILL))),
+        *("--trainer.callbacks.signum", str(int(signum))),
+        *("--trainer.callbacks.group", str(to_all).lower()),
     ]
 
 
@@ -72,25 +76,27 @@ def _start(command: list[str], folder: Path) -> subprocess.Popen[str]:
     )
 
 
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
 def _in_two_processes(arguments: list[str], folder: Path) -> tuple[int, str, str]:
-    two = ["--data.batch_size", "64", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
-    process = _start([sys.executable, SCRIPT, *arguments, *two], folder)
-    out, err = process.communicate(timeout=120)
+    process = _start([sys.executable, SCRIPT, *arguments, *TWO], folder)
+    out, err = process.communicate(timeout=HANG_SECONDS)
     return process.returncode, out, err
 
 
 def _as_two_nodes(arguments: list[str], folder: Path) -> list[tuple[int, str, str]]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    two = ["--data.batch_size", "64", "--trainer.devices", "1", "--trainer.strategy", "ddp"]
-    nodes = []
+    port, nodes = _free_port(), []
+    one_each = [*TWO, "--trainer.devices", "1", "--trainer.num_nodes", "2"]
     for rank in (0, 1):
         torchrun = ["-m", "torch.distributed.run", "--nnodes", "2", "--nproc_per_node", "1"]
         torchrun += ["--node_rank", str(rank), "--master_addr", "127.0.0.1"]
-        torchrun += ["--master_port", str(port), SCRIPT, *arguments, *two]
-        nodes.append(_start([sys.executable, *torchrun, "--trainer.num_nodes", "2"], folder))
-    answers = [node.communicate(timeout=120) for node in nodes]
+        torchrun += ["--master_port", str(port), SCRIPT, *arguments, *one_each]
+        nodes.append(_start([sys.executable, *torchrun], folder))
+    answers = [node.communicate(timeout=HANG_SECONDS) for node in nodes]
     return [(node.returncode, *answer) for node, answer in zip(nodes, answers, strict=True)]
 
 
@@ -128,7 +134,8 @@ def _sorted(images: torch.Tensor) -> list[bytes]:
 def test_the_first_process_alone_leaves_what_a_single_one_would(
     whole: Path, tiny_data_dir: Path, tmp_path: Path
 ) -> None:
-    assert main(_arguments(tiny_data_dir, tmp_path, "--trainer.devices", "1")) == 0
+    one = ["--trainer.devices", "1", "--trainer.max_epochs", "1"]
+    assert main(_arguments(tiny_data_dir, tmp_path, *one)) == 0
 
     assert _files(whole / "output") == _files(tmp_path)
 
@@ -157,26 +164,33 @@ def test_recorded_metrics_are_those_of_a_single_process(
     assert record.test.accuracy == pytest.approx(tested["test/accuracy"], rel=1e-6)
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_when_one_process_is_killed_the_other_says_so_and_the_training_can_be_resumed(
-    rank: int, whole: Path, tiny_data_dir: Path, tmp_path: Path
+# Two epochs have the steps 1 to 6. Each training below goes on where the one before it was stopped.
+STOPS = [
+    ("the second process is killed", _send(1, 5, signal.SIGKILL), 1, "of this training died"),
+    ("the first process is killed", _send(0, 5, signal.SIGKILL), -9, "of this training died"),
+    ("Ctrl-C", _send(0, 4, signal.SIGINT, to_all=True), 130, "stopped by SIGINT with a checkpoint"),
+    ("SIGTERM", _send(0, 5, signal.SIGTERM), 143, "stopped by SIGTERM with a checkpoint"),
+]
+
+
+def test_a_training_that_is_stopped_in_every_way_ends_like_one_that_is_not(
+    whole: Path, tiny_data_dir: Path, tmp_path: Path
 ) -> None:
-    output = tmp_path / "output"
-    killed = _arguments(tiny_data_dir, output, *_kill(rank, STEPS + 2))
+    output, alone = tmp_path / "output", tmp_path / "alone"
+    resume: list[str] = []
+    for what, signals, expected, says in STOPS:
+        stopped = _arguments(tiny_data_dir, output, *resume, *signals)
+        status, err = train_in_two(stopped, tmp_path)
 
-    status, _, err = _in_two_processes(killed, tmp_path)
+        assert status == expected, f"{what}: {err}"
+        assert err.count(says) == 1, f"{what}: {err}"
+        assert "--ckpt_path last" in err
+        assert "Traceback" not in err
+        resume = ["--ckpt_path", "last"]
+        if not alone.exists():
+            shutil.copytree(output, alone)
 
-    assert status == (1 if rank == 1 else -signal.SIGKILL)
-    assert err.count("error: another process of this training died") == 1
-    assert "--ckpt_path last" in err
-    assert "Traceback" not in err
-    if rank == 0:
-        # With the batches of both, since there is one process now.
-        one = ["--data.batch_size", "128", "--trainer.devices", "1", "--ckpt_path", "last"]
-        assert main(_arguments(tiny_data_dir, output, *one)) == 0
-        assert json.loads((output / "custom_cnn_metrics.json").read_text())["training"]["resumed"]
-        return
-    nodes = _as_two_nodes(_arguments(tiny_data_dir, output, "--ckpt_path", "last"), tmp_path)
+    nodes = _as_two_nodes(_arguments(tiny_data_dir, output, *resume), tmp_path)
     assert [node[0] for node in nodes] == [0, 0], nodes
     assert [node[1].count("Test accuracy") for node in nodes] == [1, 0]
     last, expected = (
@@ -184,3 +198,23 @@ def test_when_one_process_is_killed_the_other_says_so_and_the_training_can_be_re
         for folder in (output, whole / "output")
     )
     torch.testing.assert_close(last["state_dict"], expected["state_dict"], rtol=0, atol=0)
+
+    # With the batches of both, since there is one process now.
+    one = ["--data.batch_size", "128", "--trainer.devices", "1", *resume]
+    assert main(_arguments(tiny_data_dir, alone, *one)) == 0
+    assert json.loads((alone / "custom_cnn_metrics.json").read_text())["training"]["resumed"]
+
+
+def test_when_one_process_hangs_the_other_stops_when_its_time_is_out_and_ends_it(
+    tiny_data_dir: Path, tmp_path: Path
+) -> None:
+    hung = ["--trainer.timeout", "10", *_send(1, 5, signal.SIGSTOP)]
+    arguments = _arguments(tiny_data_dir, tmp_path / "output", *hung)
+
+    status, err = train_in_two(arguments, tmp_path, grace=0.5)
+
+    assert status == 1
+    assert err.count("error: another process of this training died or hung") == 1
+    assert "--ckpt_path last" in err
+    assert "Traceback" not in err
+    assert read_checkpoint(tmp_path / "output" / RUN / "checkpoints" / "last.ckpt")["epoch"] == 0

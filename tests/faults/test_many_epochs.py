@@ -21,7 +21,7 @@ LARGEST_EVENTS = 300_000
 def _train(data_dir: Path, output_dir: Path, epochs: int) -> Path:
     words = [
         *("--model", "cnn", "--model.widths", "[4]", "--data.data_dir", str(data_dir)),
-        *("--data.batch_size", "16", "--trainer.limit_train_batches", "2"),
+        *("--data.batch_size", "64", "--trainer.limit_train_batches", "1"),
         *("--trainer.max_epochs", str(epochs), "--trainer.accelerator", "cpu"),
         *("--export_formats", "[]", "--output_dir", str(output_dir)),
     ]

@@ -3,11 +3,13 @@
 import errno
 import hashlib
 import json
+import os
 import pathlib
 import re
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +21,6 @@ import torch
 from PIL import Image
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from mnist_lightning.evaluation.record import read_record
 from mnist_lightning.formats.torchscript import load_torchscript
 from mnist_lightning.storage import atomic_path
 from mnist_lightning.train import main
@@ -254,16 +255,18 @@ def test_of_two_writers_at_once_one_wins_and_no_reader_sees_a_torn_file(tmp_path
     assert [one.name for one in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_a_later_run_into_the_same_folder_wins_with_all_of_its_files(
-    tiny_data_dir: Path, tmp_path: Path
+def test_the_next_run_of_a_model_deletes_what_killed_ones_left_half_written(
+    tiny_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for seed in ("1", "2"):
-        assert main(_words(tiny_data_dir, tmp_path, "--seed_everything", seed)) == 0
+    monkeypatch.setattr("mnist_lightning.results.leave_results", lambda *args: "")
+    checkpoints = tmp_path / "runs/custom_cnn/version_0/checkpoints"
+    checkpoints.mkdir(parents=True)
+    for name, hours in (("abandone", 2), ("stillnew", 0)):
+        path = checkpoints / f".last-{name}.tmp.ckpt"
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - 3600 * hours,) * 2)
 
-    # read_record compares the hashes of the files that it speaks of with those beside it.
-    record = read_record(tmp_path / "custom_cnn_metrics.json")
-    assert record.training.seed == 2
-    for described in (record.model.file, record.predictions):
-        assert described is not None
-        content = (tmp_path / described.name).read_bytes()
-        assert hashlib.sha256(content).hexdigest() == described.sha256
+    assert main(_words(tiny_data_dir, tmp_path)) == 0
+
+    assert (tmp_path / "runs/custom_cnn/version_1").is_dir()
+    assert [path.name for path in checkpoints.iterdir()] == [".last-stillnew.tmp.ckpt"]

@@ -85,6 +85,15 @@ OPTIONS = {
     "enormous seed": _option(
         "seed_everything", "99999999999", "--seed_everything", "from 0 to 4294967295"
     ),
+    "no batches": _option("trainer.limit_train_batches", "0", "batches must be above 0"),
+    "no validation batches": _option("trainer.limit_val_batches", "0", "batches must be above 0"),
+    "no test batches": _option("trainer.limit_test_batches", "0.0", "batches must be above 0"),
+    "batches in words": _option("trainer.limit_train_batches", "few", "limit_train", "not few"),
+    "no steps": _option("trainer.max_steps", "0", "--trainer.max_steps", "must be above 0"),
+    "steps of no batch": _option("trainer.accumulate_grad_batches", "0", "must be above 0"),
+    "validation now and then": _option(
+        "trainer.check_val_every_n_epoch", "2", "check_val_every_n_epoch", "must be 1"
+    ),
     "workers below zero": _option("data.num_workers", "-1", "--data.num_workers", "no option"),
 }
 

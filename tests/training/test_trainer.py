@@ -1,11 +1,14 @@
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional, Union
 
 import pytest
 import torch
 from lightning.pytorch.loggers.logger import DummyLogger
 
+from mnist_lightning.cli import StudyCLI
+from mnist_lightning.command_line import expand
 from mnist_lightning.data.datamodule import MNISTDataModule
+from mnist_lightning.errors import UserError
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.training import trainer as trainer_module
 from mnist_lightning.training.trainer import StudyTrainer
@@ -86,3 +89,28 @@ def test_a_precision_that_is_asked_for_is_taken_whatever_the_hardware(
     assert trainer.precision == precision
     assert trainer.precision_reason == "as asked for"
     assert _arithmetic(trainer, tiny_data) == arithmetic
+
+
+@pytest.mark.parametrize(("word", "steps"), [("1", 1), ("1.0", 6), ("0.5", 3), ("2", 2)])
+def test_one_is_one_batch_and_one_point_zero_is_all_of_them(
+    word: str, steps: int, tiny_data: MNISTDataModule, tmp_path: Path
+) -> None:
+    # Some library may have said so before; typing keeps what was said first.
+    assert Optional[Union[float, int]]  # noqa: UP007, UP045
+    words = ["--model", "cnn", "--output_dir", str(tmp_path), "--trainer.limit_train_batches", word]
+    config = StudyCLI(expand(words), command=[]).config.trainer
+
+    limit = config.limit_train_batches
+    trainer = _trainer(tmp_path, limit_train_batches=limit, max_epochs=1, log_every_n_steps=1)
+    trainer.fit(CNNClassifier(widths=[4]), tiny_data)
+
+    assert trainer.global_step == steps
+
+
+def test_a_share_of_less_than_a_batch_is_the_users_to_mend(
+    tiny_data: MNISTDataModule, tmp_path: Path
+) -> None:
+    trainer = _trainer(tmp_path, limit_train_batches=0.01, max_epochs=1)
+
+    with pytest.raises(UserError, match="Try at least `limit_train_batches="):
+        trainer.fit(CNNClassifier(widths=[4]), tiny_data)
