@@ -90,8 +90,9 @@ def _scalars(output_dir: Path) -> dict[str, list[tuple[int, float]]]:
     names = [
         name for name in accumulator.Tags()["scalars"] if name.startswith(("train", "val", "lr"))
     ]
+    # Files of the same second are read in the order of their process numbers.
     return {
-        name: [(scalar.step, scalar.value) for scalar in accumulator.Scalars(name)]
+        name: sorted((scalar.step, scalar.value) for scalar in accumulator.Scalars(name))
         for name in names
     }
 
