@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import cnn_inference, ddp, harness, loop_overhead, scale
+from benchmarks import allocator, cnn_inference, ddp, harness, loop_overhead, scale
 from benchmarks.study import build_study
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.data.idx import read_image_label_pair
 from mnist_lightning.data.standard import TRAIN_IMAGES, TRAIN_LABELS
+from mnist_lightning.models.cnn import CNN
 
 TINY = ["--model.widths", "[4]", "--model.convs_per_stage", "1"]
 
@@ -92,6 +93,22 @@ def _run_here(monkeypatch: pytest.MonkeyPatch, module: Any) -> None:
         module.main(command[3:])
 
     monkeypatch.setattr(module, "subprocess", SimpleNamespace(run=run))
+
+
+def test_the_allocator(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = {"tiny": (lambda: allocator._training(CNN((4,), 1), 8), 2)}
+    monkeypatch.setattr(allocator, "CASES", tiny)
+    monkeypatch.setattr(allocator, "measure_apart", allocator.measure)
+
+    allocator.main(["--rounds", "2"])
+
+    case = _read(results / "allocator.json")["cases"]["tiny"]
+    assert case["times_as_fast"] > 0
+    for quantity in ("ms", "pages", "peak_mib"):
+        assert {name: len(runs) for name, runs in case[quantity].items()} == {
+            "default": 2,
+            "kept": 2,
+        }
 
 
 def test_scale(results: Path, tiny_data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

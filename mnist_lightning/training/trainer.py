@@ -10,6 +10,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.plugins import MixedPrecision
 
 from mnist_lightning.errors import UserError
+from mnist_lightning.training.allocator import keep_freed_memory
 from mnist_lightning.training.checkpoint_file import AtomicCheckpointIO
 from mnist_lightning.training.precision import choose_precision
 
@@ -50,6 +51,7 @@ class StudyTrainer(Trainer):
         kwargs["limit_val_batches"] = limit_val_batches
         kwargs["limit_test_batches"] = limit_test_batches
         _check(kwargs)
+        keep_freed_memory()
         super().__init__(precision=None if precision == "auto" else precision, **kwargs)
         self.timeout = timedelta(seconds=timeout)
         if type(self.strategy.checkpoint_io) is TorchCheckpointIO:
