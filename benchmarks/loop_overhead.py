@@ -84,7 +84,7 @@ class BareLoop:
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
         rate, decay = model.learning_rate, model.weight_decay
-        self.optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
+        self.optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=decay, fused=True)
         steps = len(self.loader) * int(cli.config.trainer.max_epochs)
         self.schedule = OneCycleLR(self.optimizer, rate, total_steps=steps)
         self.smoothing = model.label_smoothing

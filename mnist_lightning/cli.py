@@ -17,6 +17,7 @@ from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.errors import UserError
 from mnist_lightning.messages import shorten
 from mnist_lightning.models import DigitClassifier
+from mnist_lightning.models.stages import Stage
 from mnist_lightning.training.averaging import WeightAverage
 from mnist_lightning.training.history import History
 from mnist_lightning.training.interruption import GracefulStop
@@ -227,7 +228,7 @@ class StudyCLI(LightningCLI):
         callbacks = [
             *callbacks,
             self.stopwatch,
-            StagedUnfreezing(self.model.network, self.model.stages),
+            *self._unfreezing(),
             StepSeed(self.config.seed_everything),
             TrainingProgress(),
             self.history,
@@ -236,3 +237,9 @@ class StudyCLI(LightningCLI):
             GracefulStop(),
         ]
         return super()._instantiate_trainer(config, callbacks)
+
+    def _unfreezing(self) -> list[Callback]:
+        stages = self.model.stages
+        # Where all learns from the beginning it would look at every module in each step for nothing.
+        whole = len(stages) == 1 and stages[0] == Stage()
+        return [] if whole else [StagedUnfreezing(self.model.network, stages)]

@@ -83,6 +83,19 @@ def test_training_learns_the_tiny_digits(
     assert tested["test/loss"] < 1.5
 
 
+@pytest.mark.parametrize("clip", [None, 0.001])
+def test_the_optimiser_is_fused_unless_gradients_are_clipped(
+    tiny_data: MNISTDataModule, make_trainer: MakeTrainer, clip: float | None
+) -> None:
+    model = _classifier()
+    trainer = make_trainer(max_epochs=1, precision="bf16-mixed", gradient_clip_val=clip)
+
+    trainer.fit(model, tiny_data)
+
+    (optimizer,) = trainer.optimizers
+    assert [group["fused"] for group in optimizer.param_groups] == [clip is None] * 2
+
+
 def test_hyperparameters_are_plain_and_complete() -> None:
     model = _classifier(dropout=0.25, learning_rate=0.02, weight_decay=0.1, label_smoothing=0.05)
 
