@@ -72,17 +72,21 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         print(f"| {' | '.join(cells)} |")
 
 
-def write_result(name: str, result: Mapping[str, Any]) -> None:
-    """Write ``benchmarks/results/<name>.json`` with the machine beside the numbers."""
-    path = RESULTS / f"{name}.json"
-    machine = {
+def describe_machine() -> dict[str, Any]:
+    """Describe the machine, the versions and how busy it was, for the record of a result."""
+    return {
         **asdict(describe_environment()),
         "threads": torch.get_num_threads(),
         "isa": torch.backends.cpu.get_cpu_capability(),
         "load_before": LOAD_BEFORE,
     }
+
+
+def write_result(name: str, result: Mapping[str, Any]) -> None:
+    """Write ``benchmarks/results/<name>.json`` with the machine beside the numbers."""
+    path = RESULTS / f"{name}.json"
     with atomic_path(path) as temporary:
-        text = json.dumps({"machine": machine, **result}, indent=2)
+        text = json.dumps({"machine": describe_machine(), **result}, indent=2)
         temporary.write_text(text + "\n", encoding="utf-8")
     print(f"Written: benchmarks/results/{path.name}")
 

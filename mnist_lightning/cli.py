@@ -240,6 +240,6 @@ class StudyCLI(LightningCLI):
 
     def _unfreezing(self) -> list[Callback]:
         stages = self.model.stages
-        # Where all learns from the beginning it would look at every module in each step for nothing.
+        # Where all learns from the beginning it would look at every module for nothing.
         whole = len(stages) == 1 and stages[0] == Stage()
         return [] if whole else [StagedUnfreezing(self.model.network, stages)]

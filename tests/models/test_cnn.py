@@ -75,6 +75,25 @@ def test_widths_and_depth_are_those_asked_for() -> None:
     assert [layer.out_channels for layer in convolutions] == [3, 3, 3, 5, 5, 5]
 
 
+def test_the_first_convolution_alone_is_strided() -> None:
+    network = CNN((3, 5), first_kernel=5, first_stride=2)
+
+    first, *others = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    assert (first.kernel_size, first.stride) == ((5, 5), (2, 2))
+    assert {(layer.kernel_size, layer.stride) for layer in others} == {((3, 3), (1, 1))}
+    # 28 is halved by the stride and again between the stages.
+    assert network.features(torch.zeros(1, 1, 28, 28)).shape == (1, 5, 7, 7)
+
+
+@pytest.mark.parametrize(("stride", "stages"), [(1, 5), (2, 4), (3, 4), (4, 3), (28, 1)])
+def test_a_stride_leaves_room_for_fewer_stages(stride: int, stages: int) -> None:
+    network = CNN((2,) * stages, convs_per_stage=1, first_stride=stride).eval()
+
+    assert network(_digits(1)).shape == (1, 10)
+    with pytest.raises(ValueError, match=f"widths must be 1 (to {stages} )?positive number"):
+        CNN((2,) * (stages + 1), convs_per_stage=1, first_stride=stride)
+
+
 def test_dropout_acts_in_training_only() -> None:
     # Batch statistics stay out of it: only dropout may differ between two calls.
     network, images = _trained(dropout=0.5), _digits(8)
@@ -103,6 +122,10 @@ def test_an_image_is_judged_alone() -> None:
         ({"dropout": -0.1}, "dropout"),
         ({"dropout": 1.0}, "dropout"),
         ({"dropout": float("nan")}, "dropout"),
+        ({"first_kernel": 4}, "first_kernel"),
+        ({"first_kernel": -1}, "first_kernel"),
+        ({"first_stride": 0}, "first_stride"),
+        ({"first_stride": 29}, "first_stride"),
     ],
 )
 def test_an_impossible_network_is_refused_by_name(arguments: dict[str, Any], name: str) -> None:

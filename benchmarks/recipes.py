@@ -1,0 +1,109 @@
+"""The trainings that are timed, and the file that each of them leaves."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import harness
+from mnist_lightning.storage import atomic_path
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = "one_epoch"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way to train a network on MNIST.
+
+    Attributes:
+        title: What tables and the plot call it.
+        module: What trains it, in `benchmarks/peers/`.
+        options: Its further command line.
+        needs: A package that this project does not need by itself.
+    """
+
+    title: str
+    module: str
+    options: tuple[str, ...] = ()
+    needs: str | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a preset of this project."""
+        return self.module == "ours"
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the package that it needs is not installed."""
+        return self.needs is not None and importlib.util.find_spec(self.needs) is None
+
+
+RECIPES = {
+    "cnn_fast": Recipe("ours, --model cnn_fast", "ours", ("--model", "cnn_fast")),
+    "cnn": Recipe("ours, --model cnn", "ours", ("--model", "cnn")),
+    REFERENCE: Recipe("one-epoch recipe", "one_epoch"),
+    "one_epoch_bf16": Recipe("one-epoch recipe in our bfloat16", "one_epoch", ("--bfloat16",)),
+    "pytorch_example": Recipe("PyTorch's example", "pytorch_example"),
+    "keras_convnet": Recipe("Keras' mnist_convnet", "keras_convnet", needs="tensorflow"),
+    "keras_study": Recipe("Keras, the usual CNN", "keras_study", needs="tensorflow"),
+}
+
+#: The run files by recipe, and in these by seed.
+Runs = dict[str, dict[int, dict[str, Any]]]
+
+
+def run_folder() -> Path:
+    """Return the folder with a file for each training."""
+    return harness.RESULTS / "time_to_accuracy"
+
+
+def train(name: str, seed: int, data_dir: Path) -> None:
+    """Train in a process of its own, unless that has been done, and keep its times.
+
+    Args:
+        name: Of the recipe.
+        seed: Its seed.
+        data_dir: torchvision's root, with the files in ``MNIST/raw``.
+
+    Raises:
+        SystemExit: The training failed; its last words are in the message.
+    """
+    recipe, path = RECIPES[name], run_folder() / f"{name}_seed_{seed}.json"
+    if path.is_file():
+        print(f"{recipe.title}, seed {seed}: done before", flush=True)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "run.json")
+        command = [sys.executable, "-m", f"benchmarks.peers.{recipe.module}", *recipe.options]
+        command += ["--seed", str(seed), "--data_dir", str(data_dir.resolve())]
+        command += ["--output", str(output), "--started", repr(time.time())]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"{recipe.title}, seed {seed}, has failed:\n{done.stderr[-2000:]}")
+        run = json.loads(output.read_text(encoding="utf-8"))
+    with atomic_path(path) as temporary:
+        header = {"recipe": name, "options": recipe.options, "seed": seed}
+        text = json.dumps({**header, "machine": harness.describe_machine(), **run}, indent=2)
+        temporary.write_text(text + "\n", encoding="utf-8")
+    last, accuracy = run["laps"][-1], run["test_accuracy"][-1]
+    print(
+        f"{recipe.title}, seed {seed}: {last['training_seconds']:.1f} s of training, "
+        f"{last['process_seconds']:.1f} s of the process, {accuracy:.2%}",
+        flush=True,
+    )
+
+
+def read_runs() -> Runs:
+    """Read the files of all trainings so far, in the order of the recipes."""
+    runs: Runs = {}
+    for name in RECIPES:
+        for path in run_folder().glob(f"{name}_seed_*.json"):
+            run = json.loads(path.read_text(encoding="utf-8"))
+            runs.setdefault(name, {})[run["seed"]] = run
+    return runs
