@@ -46,6 +46,11 @@ class Recipe:
 
 RECIPES = {
     "cnn_fast": Recipe("ours, --model cnn_fast", "ours", ("--model", "cnn_fast")),
+    "cnn_fast_3_epochs": Recipe(
+        "ours, cnn_fast in three epochs",
+        "ours",
+        ("--model", "cnn_fast", "--trainer.max_epochs", "3"),
+    ),
     "cnn": Recipe("ours, --model cnn", "ours", ("--model", "cnn")),
     REFERENCE: Recipe("one-epoch recipe", "one_epoch"),
     "one_epoch_bf16": Recipe("one-epoch recipe in our bfloat16", "one_epoch", ("--bfloat16",)),
@@ -103,7 +108,7 @@ def read_runs() -> Runs:
     """Read the files of all trainings so far, in the order of the recipes."""
     runs: Runs = {}
     for name in RECIPES:
-        for path in run_folder().glob(f"{name}_seed_*.json"):
+        for path in run_folder().glob(f"{name}_seed_[0-9]*.json"):
             run = json.loads(path.read_text(encoding="utf-8"))
             runs.setdefault(name, {})[run["seed"]] = run
     return runs

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullFormatter
 
 from mnist_lightning.reporting.comparison_look import look
 from mnist_lightning.reporting.style import (
@@ -68,5 +68,6 @@ def _dress(axes: Axes, thresholds: Sequence[float]) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(MultipleLocator(0.002))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda accuracy, _: f"{accuracy:.1%}"))
     axes.grid(color=LIGHT_GREY)
