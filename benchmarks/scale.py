@@ -128,7 +128,7 @@ def measure(train_set: Digits, test_set: Digits, size: int) -> Cost:
 
 
 def fit_line(costs: Sequence[Cost], what: str) -> dict[str, float]:
-    """Fit a line to one attribute of the costs by least squares.
+    """Fit a line to one attribute of the costs, by least squares of the relative deviations.
 
     Returns:
         ``per_image`` and ``constant``, and ``largest_deviation`` of a size from the line, as a
@@ -136,7 +136,8 @@ def fit_line(costs: Sequence[Cost], what: str) -> dict[str, float]:
     """
     images = np.array([cost.images for cost in costs], dtype=float)
     values = np.array([getattr(cost, what) for cost in costs], dtype=float)
-    per_image, constant = np.polyfit(images, values, 1)
+    # Relative, or the largest size alone would decide on the line.
+    per_image, constant = np.polyfit(images, values, 1, w=1 / values)
     deviation = np.abs(per_image * images + constant - values) / values
     return {
         "per_image": float(per_image),

@@ -7,9 +7,11 @@ checkpoints, and the validation between two epochs. The accuracy after an epoch 
 averaged weights, which are what is validated and saved.
 """
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -103,6 +105,9 @@ def train(clock: Clock, options: Sequence[str]) -> TimedTraining:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train and write the result."""
+    # TensorBoard imports TensorFlow where it is installed, which here is for the peers; a module of
+    # this name is how TensorBoard is told not to.
+    sys.modules["tensorboard.compat.notf"] = ModuleType("tensorboard.compat.notf")
     arguments, options = training_parser(__doc__).parse_known_args(argv)
     clock = clock_of(choose_device(), arguments.started)
     seed = ["--seed_everything", str(arguments.seed)]

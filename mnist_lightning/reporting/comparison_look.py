@@ -15,7 +15,7 @@ class Look:
 
     Attributes:
         letter: Short name in every panel.
-        colour: Of Okabe and Ito's palette; the first four differ in lightness as well.
+        colour: Of Okabe and Ito's palette, and a grey; the first four differ in lightness as well.
         marker: Matplotlib's marker.
         line: Matplotlib's line style.
     """
@@ -26,8 +26,8 @@ class Look:
     line: str
 
 
-_COLOURS = (BLUE, VERMILLION, "#000000", "#56B4E9", "#CC79A7", "#009E73")
-_MARKERS = "osD^vP"
+_COLOURS = (BLUE, VERMILLION, "#000000", "#56B4E9", "#CC79A7", "#009E73", "#E69F00", "#7F7F7F")
+_MARKERS = "osD^vPX*"
 _LINES = ("-", "--", ":", "-.")
 
 

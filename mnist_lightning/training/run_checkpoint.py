@@ -45,6 +45,12 @@ class RunCheckpoint(ModelCheckpoint):
             auto_insert_metric_name=False,
         )
         self._resume_from = resume_from
+        self._state_key = super().state_key
+
+    @property
+    def state_key(self) -> str:
+        """Lightning's key; it would put it together anew in every hook of every step."""
+        return self._state_key
 
     def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
         """Replace the file by one that is better or as good; Lightning asks for a better one."""
