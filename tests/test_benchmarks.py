@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from benchmarks import allocator, cnn_inference, ddp, harness, loop_overhead, scale
+from benchmarks.bare_loop import BareLoop
 from benchmarks.study import build_study
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.data.idx import read_image_label_pair
@@ -53,7 +54,7 @@ def test_the_bare_loop_trains_the_same_network(tiny_data_dir: Path, tmp_path: Pa
     options += ["--model.dropout", "0"]
     cli = build_study(tmp_path, ["--model", "cnn", *options, *TINY])
     cli.datamodule.setup()
-    turns = loop_overhead.InTurns(loop_overhead.BareLoop(cli))
+    turns = loop_overhead.InTurns(BareLoop(cli))
     cli.trainer.callbacks.append(turns)
 
     cli.trainer.fit(cli.model, cli.datamodule)
