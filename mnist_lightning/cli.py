@@ -241,5 +241,5 @@ class StudyCLI(LightningCLI):
     def _unfreezing(self) -> list[Callback]:
         stages = self.model.stages
         # Where all learns from the beginning it would look at every module for nothing.
-        whole = len(stages) == 1 and stages[0] == Stage()
+        whole = list(stages) == [Stage()]
         return [] if whole else [StagedUnfreezing(self.model.network, stages)]

@@ -181,8 +181,8 @@ class DigitClassifier(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW over all that ever learns, with a learning rate that follows the step."""
-        # One kernel for all weights: on a CPU a third of the time of a loop over them. Lightning
-        # does not clip the gradients of such an optimiser.
+        # One kernel for all weights instead of a loop over them. Lightning does not clip the
+        # gradients of such an optimiser.
         fused = self.device.type in ("cpu", "cuda") and not self.trainer.gradient_clip_val
         optimizer = torch.optim.AdamW(
             self._parameter_groups(),

@@ -24,7 +24,7 @@ class CNN(nn.Module):
         dropout: Probability of dropping a feature before the last layer.
         first_kernel: Side of the very first convolution, odd; the others are 3x3.
         first_stride: Stride of the very first convolution. At 2 every layer sees a quarter of the
-            positions, which costs accuracy and most of the time.
+            positions, which saves time and costs accuracy.
 
     Shape:
         - Input: uint8 ``(N, 1, 28, 28)``, 0 is background and 255 is ink.

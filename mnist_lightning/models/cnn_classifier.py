@@ -14,7 +14,8 @@ class CNNClassifier(DigitClassifier):
         convs_per_stage: 3x3 convolutions in each stage.
         dropout: Probability of dropping a feature before the last layer.
         first_kernel: Side of the very first convolution, odd.
-        first_stride: Stride of the very first convolution; 2 is several times faster.
+        first_stride: Stride of the very first convolution; 2 leaves a quarter of the
+            positions to every layer.
         title: What figures and tables call the model.
         **training: How it is trained, see DigitClassifier.
     """
