@@ -39,13 +39,13 @@ from mnist_lightning.data.digits import Digits
 from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.latency import WARMUP_CALLS
-from mnist_lightning.formats.metadata import Metadata
-from mnist_lightning.formats.onnx import export_onnx, missing_packages
-from mnist_lightning.formats.parity import measure_parity
-from mnist_lightning.formats.program import export_program
-from mnist_lightning.formats.quantized import quantize_onnx
-from mnist_lightning.formats.torchscript import export_torchscript
-from mnist_lightning.loading import load_network
+from mnist_lightning.evaluation.parity import measure_parity
+from mnist_lightning.export.int8 import quantize_onnx
+from mnist_lightning.export.loading import load_network
+from mnist_lightning.export.metadata import Metadata
+from mnist_lightning.export.onnx import export_onnx, missing_packages
+from mnist_lightning.export.program import export_program
+from mnist_lightning.export.torchscript import export_torchscript
 from mnist_lightning.models.cnn import CNN
 
 EAGER = "eager"

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import print_machine, write_result
-from mnist_lightning.command import run_command
-from mnist_lightning.compare import BASELINE, presets_by_model_name
-from mnist_lightning.ensemble import SIZE, choose_seeds
+from mnist_lightning.commands.ensemble import SIZE, choose_seeds
+from mnist_lightning.comparison.members import Member, read_members, subset_accuracies
 from mnist_lightning.errors import UserError
-from mnist_lightning.evaluation.subsets import subset_accuracies
-from mnist_lightning.members import Member, read_members
+from mnist_lightning.records.artefacts import BASELINE
+from mnist_lightning.terminal.parser import run_command
+from mnist_lightning.terminal.presets import presets_by_model_name
 
 
 def spread(accuracies: Sequence[float]) -> dict[str, Any]:

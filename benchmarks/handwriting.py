@@ -22,9 +22,9 @@ from skimage.transform import resize
 from sklearn.datasets import load_digits
 
 from benchmarks.harness import print_machine, write_result
+from mnist_lightning.export.trained_model import TrainedModel, load_trained
 from mnist_lightning.handwriting.prepare import prepare_digit
 from mnist_lightning.handwriting.segment import find_digits
-from mnist_lightning.trained import TrainedModel, load_trained
 
 PAGE = (900, 500)
 PENS = (0, 2, 4)  # how much wider than the font's own stroke, in pixels

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from mnist_lightning.evaluation.environment import describe_environment
+from mnist_lightning.files.storage import atomic_path
+from mnist_lightning.records.environment import describe_environment
 from mnist_lightning.reporting.style import DPI
-from mnist_lightning.storage import atomic_path
 
 RESULTS = Path(__file__).parent / "results"
 #: Waiting or running processes, by the minute, before the benchmark itself was one; not on Windows.

@@ -8,13 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from mnist_lightning.reporting.comparison_look import look
-from mnist_lightning.reporting.style import (
-    DARK_GREY,
-    LIGHT_GREY,
-    TICK_SIZE,
-    label_axes,
-    new_figure,
-)
+from mnist_lightning.reporting.style import DARK_GREY, LIGHT_GREY, TICK_SIZE, label_axes, new_figure
 
 
 def plot_throughput(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import harness
-from mnist_lightning.storage import atomic_path
+from mnist_lightning.files.storage import atomic_path
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = "one_epoch"

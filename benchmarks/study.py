@@ -7,10 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from mnist_lightning.cli import StudyCLI
-from mnist_lightning.command_line import expand
 from mnist_lightning.models.classifier import NUM_CLASSES, DigitClassifier
-from mnist_lightning.presets import BASE, config_folder
-from mnist_lightning.quiet import be_quiet
+from mnist_lightning.terminal.logs import configure_logging
+from mnist_lightning.terminal.presets import BASE, config_folder, expand
 
 
 def build_study(folder: Path, options: Sequence[str]) -> StudyCLI:
@@ -20,13 +19,13 @@ def build_study(folder: Path, options: Sequence[str]) -> StudyCLI:
         folder: Where the run leaves its files.
         options: As on the command line of ``scripts/train.py``, ``--model NAME`` among them.
     """
-    be_quiet()
+    configure_logging()
     return StudyCLI([*expand(list(options)), "--output_dir", str(folder)], command=[])
 
 
 def build_toy_study(folder: Path, options: Sequence[str]) -> StudyCLI:
     """Build the same around the toy network; the options are without ``--model``."""
-    be_quiet()
+    configure_logging()
     base = str(config_folder() / f"{BASE}.yaml")
     toy = ["--name", "toy", "--model", f"{ToyClassifier.__module__}.{ToyClassifier.__name__}"]
     return StudyCLI(["--config", base, *toy, *options, "--output_dir", str(folder)], command=[])

@@ -9,13 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullFormatter
 
 from mnist_lightning.reporting.comparison_look import look
-from mnist_lightning.reporting.style import (
-    DARK_GREY,
-    LIGHT_GREY,
-    TICK_SIZE,
-    label_axes,
-    new_figure,
-)
+from mnist_lightning.reporting.style import DARK_GREY, LIGHT_GREY, TICK_SIZE, label_axes, new_figure
 
 LOWEST, HIGHEST = 0.98, 0.9985  # what differs lies between; 15 of 10,000 test labels are wrong
 

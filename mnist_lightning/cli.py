@@ -10,32 +10,29 @@ from lightning import Callback, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
-from mnist_lightning import models
-from mnist_lightning.command_line import preset_of, resume_command
 from mnist_lightning.data.augmentation import Augmentation
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.errors import UserError
-from mnist_lightning.messages import shorten
-from mnist_lightning.models import DigitClassifier
-from mnist_lightning.models.stages import Stage
+from mnist_lightning.models import CNNClassifier, DigitClassifier, ResNet50Classifier
+from mnist_lightning.terminal.messages import shorten
+from mnist_lightning.terminal.training_command import preset_of, resume_command
 from mnist_lightning.training.averaging import WeightAverage
-from mnist_lightning.training.history import History
-from mnist_lightning.training.interruption import GracefulStop
-from mnist_lightning.training.peers import watch_processes
-from mnist_lightning.training.progress import TrainingProgress
-from mnist_lightning.training.run_checkpoint import RunCheckpoint
-from mnist_lightning.training.runs import (
+from mnist_lightning.training.checkpoints import (
     BEST,
     LAST,
-    RunLogger,
     check_fits,
     find_checkpoint,
     read_checkpoint,
 )
-from mnist_lightning.training.seeding import StepSeed
-from mnist_lightning.training.staged_unfreezing import StagedUnfreezing
+from mnist_lightning.training.history import History
+from mnist_lightning.training.interruption import GracefulStop
+from mnist_lightning.training.peers import watch_processes
+from mnist_lightning.training.progress_bar import TrainingProgress
+from mnist_lightning.training.run_checkpoint import RunCheckpoint
+from mnist_lightning.training.run_logger import RunLogger
+from mnist_lightning.training.step_seed import StepSeed
 from mnist_lightning.training.stopwatch import Stopwatch
-from mnist_lightning.training.trainer import StudyTrainer
+from mnist_lightning.training.study_trainer import StudyTrainer
 
 # A configuration from a stranger cannot name a class that runs commands: what jsonargparse only
 # warns of before its version 5 is refused.
@@ -56,7 +53,8 @@ class StudyParser(LightningArgumentParser):
 def _model_class(message: str) -> type[DigitClassifier]:
     """The model whose options a message is about."""
     named = re.search(r"class_path '[\w.]+\.(\w+)'", message)
-    return getattr(models, named[1], DigitClassifier) if named else DigitClassifier
+    classifiers = {one.__name__: one for one in (CNNClassifier, ResNet50Classifier)}
+    return classifiers.get(named[1], DigitClassifier) if named else DigitClassifier
 
 
 def _option_names(parser: LightningArgumentParser, model: type[DigitClassifier]) -> list[str]:
@@ -157,7 +155,7 @@ class StudyCLI(LightningCLI):
             )
 
     def instantiate_classes(self) -> None:
-        """Build everything; a value that a class refuses is the user's to mend."""
+        """Build everything; a value that a class refuses becomes a UserError."""
         try:
             super().instantiate_classes()
         except (ValueError, MisconfigurationException) as error:
@@ -189,7 +187,7 @@ class StudyCLI(LightningCLI):
         """Build the Trainer with the run's logger and callbacks."""
         if self.config.trainer.logger is False:
             raise UserError(
-                "--trainer.logger false: the run folder belongs to what a run leaves; "
+                "--trainer.logger false: every run writes a folder of logs; "
                 "to try something out without any file use --trainer.fast_dev_run true"
             )
         self.run_logger = self._run_logger(self.output_dir / "runs")
@@ -228,7 +226,6 @@ class StudyCLI(LightningCLI):
         callbacks = [
             *callbacks,
             self.stopwatch,
-            *self._unfreezing(),
             StepSeed(self.config.seed_everything),
             TrainingProgress(),
             self.history,
@@ -237,9 +234,3 @@ class StudyCLI(LightningCLI):
             GracefulStop(),
         ]
         return super()._instantiate_trainer(config, callbacks)
-
-    def _unfreezing(self) -> list[Callback]:
-        stages = self.model.stages
-        # Where all learns from the beginning it would look at every module for nothing.
-        whole = list(stages) == [Stage()]
-        return [] if whole else [StagedUnfreezing(self.model.network, stages)]

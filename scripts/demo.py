@@ -2,7 +2,7 @@
 
 import sys
 
-from mnist_lightning.demo import main
+from mnist_lightning.commands.demo import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from mnist_lightning.export import main
+from mnist_lightning.commands.export import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,20 +8,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from mnist_lightning.comparison.schema import Comparison, read_comparison
 from mnist_lightning.data.sources import load_dataset
-from mnist_lightning.evaluation.comparison import Comparison, read_comparison
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.metrics import measure, measure_in_detail
-from mnist_lightning.evaluation.predictions import (
-    Predictions,
-    SplitPredictions,
-    write_predictions,
-)
-from mnist_lightning.evaluation.record import Record, describe_file, read_record
-from mnist_lightning.formats.torchscript import export_torchscript
+from mnist_lightning.export.torchscript import export_torchscript
+from mnist_lightning.files.identity import describe_file
+from mnist_lightning.records.predictions import Predictions, SplitPredictions, write_predictions
+from mnist_lightning.records.record import Record, read_record
 
-EVALUATION = Path(__file__).parent / "evaluation"
-GOLDEN_COMPARISON = EVALUATION / "comparison_v1.json"
+GOLDEN_RECORD = Path(__file__).parent / "records" / "record_v1.json"
+GOLDEN_COMPARISON = Path(__file__).parent / "comparison" / "comparison_v1.json"
 TITLES = {
     "custom_cnn": "Custom CNN",
     "resnet50": "ResNet50, random initialisation",
@@ -73,7 +70,7 @@ def leave_model(
             SplitPredictions.from_logits(validation, train.labels[kept], kept),
         ),
     )
-    golden = read_record(EVALUATION / "record_v1.json")
+    golden = read_record(GOLDEN_RECORD)
     record = replace(
         golden,
         model=replace(

@@ -11,10 +11,10 @@ import yaml
 
 from mnist_lightning import __version__
 from mnist_lightning.cli import StudyCLI
-from mnist_lightning.command_line import expand, resume_command, take_seeds
 from mnist_lightning.errors import UserError
-from mnist_lightning.messages import shorten
-from mnist_lightning.presets import config_folder, preset_names
+from mnist_lightning.terminal.messages import shorten
+from mnist_lightning.terminal.presets import config_folder, expand, preset_names
+from mnist_lightning.terminal.training_command import resume_command, take_seeds
 from mnist_lightning.train import main
 
 CNN = ["--model", "cnn"]
@@ -62,7 +62,7 @@ def test_presets_of_a_wheel_are_found_inside_the_package(
 ) -> None:
     (tmp_path / "base.yaml").touch()
     (tmp_path / "other.yaml").touch()
-    monkeypatch.setattr("mnist_lightning.presets._FOLDERS", (tmp_path, config_folder()))
+    monkeypatch.setattr("mnist_lightning.terminal.presets._FOLDERS", (tmp_path, config_folder()))
     assert preset_names() == ["other"]
 
 

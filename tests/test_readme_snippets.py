@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mnist_lightning.evaluation.record import read_record
-from mnist_lightning.exportable import network_from_exported
-from mnist_lightning.formats.metadata import Metadata
-from mnist_lightning.formats.program import export_program
+from mnist_lightning.export.metadata import Metadata
+from mnist_lightning.export.program import export_program
+from mnist_lightning.export.rebuild import network_from_exported
+from mnist_lightning.records.record import read_record
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

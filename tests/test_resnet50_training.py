@@ -17,12 +17,13 @@ from torchvision.models.resnet import Bottleneck
 
 from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.evaluation.inference import predict_logits
-from mnist_lightning.evaluation.predictions import read_predictions
-from mnist_lightning.evaluation.record import read_record
-from mnist_lightning.formats.torchscript import load_torchscript
-from mnist_lightning.models import feature_cache, weights
+from mnist_lightning.export.torchscript import load_torchscript
+from mnist_lightning.models import feature_cache
+from mnist_lightning.models import pretrained as weights
+from mnist_lightning.models.pretrained import Pretrained
 from mnist_lightning.models.resnet50 import IMAGENET_MEAN, IMAGENET_STD
-from mnist_lightning.models.weights import Pretrained
+from mnist_lightning.records.predictions import read_predictions
+from mnist_lightning.records.record import read_record
 from mnist_lightning.train import main
 
 KINDS = [
@@ -64,7 +65,7 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return real(*args, note=note, **options)
 
     monkeypatch.setattr(results, "plot_curves", plot)
-    monkeypatch.setattr("mnist_lightning.results.measure_latency.__defaults__", (0.1,))
+    monkeypatch.setattr("mnist_lightning.evaluation.latency.BUDGET_SECONDS", 0.1)
     yield found
     assert len(found) == 1
 
@@ -121,7 +122,7 @@ def test_frozen_leaves_all_artefacts_and_needs_the_backbone_only_once(
 
     first = capsys.readouterr()
     assert "Caching 350 x 2,048 features: 1 MB in" in first.err
-    assert "23,528,522 parameters (20,490 of them learn), from the file stand-in.pth" in first.out
+    assert "23,528,522 parameters (20,490 of them trained), from the file stand-in.pth" in first.out
     assert _files(out) == {f"resnet50_{kind}" for kind in KINDS}
     assert len(list((out / "feature_cache").glob("*.bin"))) == 3
     record = read_record(out / "resnet50_metrics.json")
@@ -134,8 +135,8 @@ def test_frozen_leaves_all_artefacts_and_needs_the_backbone_only_once(
         20_490,
     )
     assert notes == [
-        "training: clean images, while the weights move; "
-        "validation: clean images, weights of the epoch"
+        "training: clean images, while the weights change; "
+        "validation: clean images, weights at the end of the epoch"
     ]
     _check_export(out, "resnet50", tiny_data_dir)
     checkpoint = torch.load(
@@ -151,7 +152,7 @@ def test_frozen_leaves_all_artefacts_and_needs_the_backbone_only_once(
         raise AssertionError("the backbone was run again")
 
     monkeypatch.setattr(feature_cache, "FeatureExtractor", no_backbone)
-    monkeypatch.setattr("mnist_lightning.results.leave_results", lambda *args: "")
+    monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
     assert train("resnet50", *words) == 0
     assert capsys.readouterr().err.count("are taken from") == 3
     tables = [out / f"runs/resnet50/version_{n}/metrics.csv" for n in (0, 1)]
@@ -233,7 +234,7 @@ def test_every_strategy_is_resumed_in_every_stage_bit_for_bit_and_without_its_we
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mnist_lightning.results.leave_results", lambda *args: "")
+    monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
     torch.manual_seed(3)
     file = tmp_path / "short.pth"
     torch.save(ResNet(Bottleneck, [1, 1, 1, 1]).state_dict(), file)
@@ -369,7 +370,7 @@ def test_ctrl_c_while_features_are_computed_keeps_those_that_are(
         patch.setattr(feature_cache, "FeatureExtractor", Interrupted)
         assert train("resnet50", *words) == 130
     assert capsys.readouterr().err.endswith("\ninterrupted\n")
-    monkeypatch.setattr("mnist_lightning.results.leave_results", lambda *args: "")
+    monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
     assert train("resnet50", *words) == 0
     error = capsys.readouterr().err
     assert "Features of training images are taken from" in error

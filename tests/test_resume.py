@@ -117,7 +117,7 @@ def _differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
 def _training_only() -> Any:
     """Leave out what a run does after its test: the figures take longer than the training."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mnist_lightning.results.leave_results", lambda *args: "")
+        patch.setattr("mnist_lightning.train.write_results", lambda *args: "")
         yield
 
 

@@ -16,15 +16,16 @@ import yaml
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mnist_lightning import export
+from mnist_lightning.commands import export
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.data.embedded import load_embedded
-from mnist_lightning.evaluation.exports import read_exports
 from mnist_lightning.evaluation.inference import predict_logits
-from mnist_lightning.evaluation.predictions import read_predictions
-from mnist_lightning.evaluation.record import Record, describe_file, read_record
-from mnist_lightning.formats.torchscript import load_torchscript
+from mnist_lightning.export.torchscript import load_torchscript
+from mnist_lightning.files.identity import describe_file
 from mnist_lightning.models import CNNClassifier
+from mnist_lightning.records.exported_files import read_exports
+from mnist_lightning.records.predictions import read_predictions
+from mnist_lightning.records.record import Record, read_record
 from mnist_lightning.train import main
 
 # Narrow and short, but with everything switched on that the shipped preset has.
@@ -66,7 +67,7 @@ class Run(NamedTuple):
 @pytest.fixture(scope="module", autouse=True)
 def _short_measurements() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mnist_lightning.results.measure_latency.__defaults__", (0.2,))
+        patch.setattr("mnist_lightning.evaluation.latency.BUDGET_SECONDS", 0.2)
         yield
 
 
@@ -317,7 +318,7 @@ def test_training_that_stops_within_its_first_epoch_says_that_there_is_nothing_t
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*SMALL, "--trainer.max_steps", "1", "--output_dir", str(tmp_path)]) == 2
-    assert "error: No epoch came to its end" in capsys.readouterr().err
+    assert "error: No epoch was completed" in capsys.readouterr().err
 
 
 def test_full_disk_is_found_out_before_training(

@@ -1,4 +1,1 @@
-"""Where digits come from, and how they reach the network.
-
-It imports nothing: what only reads digits shall not wait for Lightning.
-"""
+"""Where digits come from, and the LightningDataModule that feeds them to every model."""

@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor, from_numpy
 
 from mnist_lightning.data.augmentation import Augmentation, apply_warp
-from mnist_lightning.data.digits import DigitDataset, Digits, Selection
+from mnist_lightning.data.digits import DigitDataset, Digits, HeldOutDigits, Subset
 from mnist_lightning.data.loader import Batch, BatchLoader
 from mnist_lightning.data.precomputation import Precomputation, Precompute
 from mnist_lightning.data.sources import Source, load_dataset
@@ -105,7 +105,7 @@ class MNISTDataModule(LightningDataModule):
         # Sorted, so that neighbouring images are read from neighbouring memory.
         self.train_indices: Tensor = from_numpy(np.sort(train))
         self.val_indices: Tensor = from_numpy(np.sort(val))
-        self._train = Selection(dataset.train, self.train_indices)
+        self._train = Subset(dataset.train, self.train_indices)
         self._val = dataset.train[self.val_indices]
         self._dataset = dataset
 
@@ -116,7 +116,7 @@ class MNISTDataModule(LightningDataModule):
         return self._dataset
 
     @property
-    def train(self) -> Selection:
+    def train(self) -> Subset:
         """The training images, without those of validation."""
         assert self._dataset is not None, "call setup() first"
         return self._train
@@ -131,6 +131,11 @@ class MNISTDataModule(LightningDataModule):
     def test(self) -> Digits:
         """The official test images."""
         return self.dataset.test
+
+    @property
+    def held_out(self) -> HeldOutDigits:
+        """The images that are not trained on."""
+        return HeldOutDigits(self.test, self.val, self.val_indices)
 
     def train_dataloader(self) -> BatchLoader:
         """Shuffled, distorted batches of the training images, or of what is precomputed."""
@@ -182,7 +187,7 @@ class MNISTDataModule(LightningDataModule):
 
     def _loader(
         self,
-        passes: Sequence[Digits | Selection],
+        passes: Sequence[Digits | Subset],
         batch_size: int,
         seed: int | None = None,
         augmentation: Augmentation | None = None,

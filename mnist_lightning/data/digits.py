@@ -36,7 +36,7 @@ class Digits:
 
 
 @dataclass(frozen=True, eq=False)
-class Selection:
+class Subset:
     """Some of the images of a set, by their indices: only what is asked for is copied.
 
     A set of millions of images is not there twice because a few thousand are set aside.
@@ -70,8 +70,8 @@ class Selection:
         """Where they are."""
         return self.whole.device
 
-    def to(self, device: torch.device) -> "Digits | Selection":
-        """Return them on a device: this selection if they are there, else a copy."""
+    def to(self, device: torch.device) -> "Digits | Subset":
+        """Return them on a device: this subset if they are there, else a copy."""
         return self if device == self.device else self[:].to(device)
 
 
@@ -93,3 +93,18 @@ class DigitDataset:
     test: Digits
     fingerprint: str
     is_standard: bool
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutDigits:
+    """The images that a model was not trained on.
+
+    Attributes:
+        test: The official test images.
+        validation: Training images that were set aside.
+        validation_indices: int64, ``(M,)``, their positions among the training images.
+    """
+
+    test: Digits
+    validation: Digits
+    validation_indices: Tensor

@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from mnist_lightning.data.augmentation import Augmentation, Warp
-from mnist_lightning.data.digits import Digits, Selection
+from mnist_lightning.data.digits import Digits, Subset
 
 
 class Batch(NamedTuple):
@@ -54,12 +54,12 @@ class BatchLoader:
 
     def __init__(
         self,
-        digits: Digits | Selection,
+        digits: Digits | Subset,
         batch_size: int,
         *,
         seed: int | None = None,
         augmentation: Augmentation | None = None,
-        more_passes: Sequence[Digits | Selection] = (),
+        more_passes: Sequence[Digits | Subset] = (),
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -80,7 +80,7 @@ class BatchLoader:
         self._resume_at = 0
 
     @property
-    def digits(self) -> Digits | Selection:
+    def digits(self) -> Digits | Subset:
         """The images and labels of this epoch."""
         return self._passes[self.epoch % len(self._passes)]
 

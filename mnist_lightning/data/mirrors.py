@@ -6,10 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from mnist_lightning.data.standard import FILES, StandardFile
-from mnist_lightning.download import DownloadError, download
 from mnist_lightning.errors import DataError
-from mnist_lightning.storage import atomic_path
-from mnist_lightning.transfer import first_to_answer
+from mnist_lightning.files.download import DownloadError, download
+from mnist_lightning.files.storage import atomic_path
+from mnist_lightning.files.transfer import first_to_answer
 
 MIRRORS = (
     # The first two are those of torchvision and TensorFlow; every byte is verified anyway.

@@ -12,8 +12,8 @@ from mnist_lightning.data.idx import read_image_label_pair
 from mnist_lightning.data.mirrors import download_mnist
 from mnist_lightning.data.npz import read_npz
 from mnist_lightning.data.standard import FILES, difference, identify
-from mnist_lightning.download import DestinationError, DownloadError
 from mnist_lightning.errors import DataError
+from mnist_lightning.files.download import DestinationError, DownloadError
 
 Source = Literal["auto", "mnist", "mnist5k"]
 

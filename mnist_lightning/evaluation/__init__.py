@@ -1,1 +1,1 @@
-"""From an exported model to numbers: predictions, metrics, latency."""
+"""From predictions to numbers: metrics, calibration, rejection, latency, cost, label errors."""

@@ -10,9 +10,21 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mnist_lightning.evaluation.peak_memory import PeakMemory, measure_peak_memory
-from mnist_lightning.evaluation.schema import Parameters
 
 MEMORY_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Size of the network.
+
+    Attributes:
+        total: Number of parameters.
+        trainable: Number of those that training could change.
+    """
+
+    total: int
+    trainable: int
 
 
 @dataclass(frozen=True)

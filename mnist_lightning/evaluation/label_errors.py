@@ -11,8 +11,8 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-from mnist_lightning.evaluation.decoding import decode
 from mnist_lightning.evaluation.metrics import Interval, wilson_interval
+from mnist_lightning.files.json_document import decode
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""From photographs and drawings to digits as MNIST has them: pixels only, no network."""
+"""From photographs and drawings to digits in MNIST's form, and to the models' answers."""

@@ -1,6 +1,6 @@
 """How a network of the study is trained, whatever the network."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from mnist_lightning.errors import UserError
-from mnist_lightning.models.stages import Stage, StagedRate, stage_of
+from mnist_lightning.models.cnn import CNN
 
 NUM_CLASSES = 10
 
@@ -40,8 +40,6 @@ class DigitClassifier(LightningModule):
     title: str
     #: What training starts from, in words.
     weights: str = "random initialisation"
-    #: What learns when. A part that is in no stage stays as it is.
-    stages: Sequence[Stage] = (Stage(),)
     #: Makes of images, once, what is trained on instead; None to train on the images. Takes uint8
     #: ``(N, 1, 28, 28)`` and what they are called in messages; the result has N rows.
     precompute: Callable[[Tensor, str], Tensor] | None = None
@@ -98,10 +96,8 @@ class DigitClassifier(LightningModule):
                 )
 
     def learning_parameters(self) -> Iterator[nn.Parameter]:
-        """Yield the parameters that learn at some time of the training."""
-        for name, parameter in self.network.named_parameters():
-            if stage_of(name, self.stages) is not None:
-                yield parameter
+        """Yield the parameters that are trained at some point; here all of them."""
+        yield from self.network.parameters()
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits ``(N, 10)`` of uint8 images ``(N, 1, 28, 28)``."""
@@ -203,24 +199,62 @@ class DigitClassifier(LightningModule):
     def on_train_start(self) -> None:
         """Refuse to resume with a schedule that the checkpoint's cannot be stretched to."""
         schedule = self.lr_schedulers()
+        assert isinstance(schedule, LRScheduler)
         steps = int(self.trainer.estimated_stepping_batches)
-        if isinstance(schedule, (OneCycleLR, StagedRate)) and schedule.total_steps != steps:
+        planned = schedule.state_dict().get("total_steps", steps)
+        if planned != steps:
             raise UserError(
-                f"the checkpoint's learning rate is planned for {schedule.total_steps} steps and "
+                f"the checkpoint's learning rate is planned for {planned} steps and "
                 f"this run would have {steps}; resume with the settings of the checkpoint or leave "
                 "--ckpt_path out"
             )
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
-        # Scales, shifts and biases are left out of weight decay, as is usual: to shrink them
-        # changes what a layer can say, not how smooth it is.
-        groups: list[dict[str, Any]] = []
-        for stage in self.stages:
-            named = self.network.named_parameters()
-            mine = [p for name, p in named if stage_of(name, self.stages) is stage]
-            common = {"stage": stage.part, "lr": self.learning_rate * stage.rate}
-            groups += [
-                {**common, "params": [p for p in mine if p.ndim > 1]},
-                {**common, "params": [p for p in mine if p.ndim <= 1], "weight_decay": 0.0},
-            ]
-        return groups
+        return decay_groups(self.network.parameters())
+
+
+def decay_groups(parameters: Iterable[nn.Parameter], **options: Any) -> list[dict[str, Any]]:
+    """Return two parameter groups for an optimiser: with weight decay, and without.
+
+    Scales, shifts and biases are left out of weight decay, as is usual: to shrink them changes
+    what a layer can express, not how smooth it is.
+
+    Args:
+        parameters: The parameters of both groups.
+        **options: Of both groups, e.g. ``lr``.
+    """
+    every = list(parameters)
+    return [
+        {**options, "params": [p for p in every if p.ndim > 1]},
+        {**options, "params": [p for p in every if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+class CNNClassifier(DigitClassifier):
+    """Trains the custom CNN from random weights.
+
+    Args:
+        widths: Channels of each stage; between two stages the picture is halved.
+        convs_per_stage: 3x3 convolutions in each stage.
+        dropout: Probability of dropping a feature before the last layer.
+        first_kernel: Side of the very first convolution, odd.
+        first_stride: Stride of the very first convolution; 2 leaves a quarter of the
+            positions to every layer.
+        title: What figures and tables call the model.
+        **training: How it is trained, see DigitClassifier.
+    """
+
+    def __init__(
+        self,
+        widths: list[int],
+        convs_per_stage: int = 2,
+        dropout: float = 0.0,
+        first_kernel: int = 3,
+        first_stride: int = 1,
+        title: str = "Custom CNN",
+        **training: Any,
+    ) -> None:
+        network = CNN(widths, convs_per_stage, dropout, first_kernel, first_stride)
+        super().__init__(network=network, **training)
+        self.title = title
+        self.save_hyperparameters(logger=False)

@@ -15,8 +15,8 @@ from torch import Tensor
 from mnist_lightning.errors import OutputError, WeightsError
 from mnist_lightning.models.feature_extraction import FeatureExtractor, Precision
 from mnist_lightning.models.feature_store import FeatureStore
-from mnist_lightning.models.progress import progress
 from mnist_lightning.models.resnet50 import FEATURES, ResNet50
+from mnist_lightning.terminal.long_jobs import progress
 
 log = logging.getLogger(__name__)
 

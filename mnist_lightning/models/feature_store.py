@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mnist_lightning.storage import atomic_path
+from mnist_lightning.files.storage import atomic_path
 
 log = logging.getLogger(__name__)
 

@@ -5,22 +5,20 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from mnist_lightning.errors import UserError
-from mnist_lightning.models.classifier import DigitClassifier
 from mnist_lightning.models.feature_cache import cached_features
 from mnist_lightning.models.feature_extraction import extraction_precision
-from mnist_lightning.models.resnet50 import ResNet50
-from mnist_lightning.models.stages import Stage, StagedRate
-from mnist_lightning.models.weights import (
+from mnist_lightning.models.pretrained import (
     NO_WEIGHTS,
     load_backbone,
     normalisation,
     resolve_weights,
     weights_label,
 )
+from mnist_lightning.models.resnet50 import ResNet50
+from mnist_lightning.models.staged_classifier import StagedClassifier
+from mnist_lightning.models.stages import Stage
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +28,8 @@ FEATURE_CACHE = "feature_cache"
 Strategy = Literal["frozen", "finetune", "scratch"]
 
 
-class Transfer(NamedTuple):
-    """What a strategy does to the network.
+class TrainedParts(NamedTuple):
+    """The parts of the network that a strategy trains.
 
     Attributes:
         words: What figures and tables call it.
@@ -43,14 +41,14 @@ class Transfer(NamedTuple):
     parts: tuple[str, ...]
 
 
-TRANSFERS: dict[Strategy, Transfer] = {
-    "frozen": Transfer("frozen", ("head",)),
-    "finetune": Transfer("fine-tuned", ("head", "backbone.layer4", "backbone")),
-    "scratch": Transfer("from scratch", ("",)),
+STRATEGIES: dict[Strategy, TrainedParts] = {
+    "frozen": TrainedParts("frozen", ("head",)),
+    "finetune": TrainedParts("fine-tuned", ("head", "backbone.layer4", "backbone")),
+    "scratch": TrainedParts("from scratch", ("",)),
 }
 
 
-class ResNet50Classifier(DigitClassifier):
+class ResNet50Classifier(StagedClassifier):
     """Trains ResNet50 from published weights, from the user's or from random ones.
 
     The weights are not loaded here but by ``load_pretrained``, so that a checkpoint alone is
@@ -99,10 +97,11 @@ class ResNet50Classifier(DigitClassifier):
         super().__init__(network=network, **training)
         self.save_hyperparameters(logger=False)
         self.weights = weights_label(weights)
-        words, parts = TRANSFERS[strategy]
+        words, parts = STRATEGIES[strategy]
         self.title = _title(words, weights)
         # A strategy of fewer parts leaves the later starts and rates unused.
         self.stages = tuple(map(Stage, parts, stage_starts, stage_rates))
+        self.warmup = warmup
         if strategy == "frozen":
             self.precompute = self._cached_features
             self.augmented_passes = augmented_passes
@@ -141,11 +140,6 @@ class ResNet50Classifier(DigitClassifier):
             precision=extraction_precision(str(self.trainer.precision)),
             title=title,
         )
-
-    def _schedule(self, optimizer: Optimizer, total_steps: int) -> LRScheduler:
-        """A warm-up and a cosine for each stage."""
-        warmup_steps = round(self.hparams["warmup"] * total_steps)
-        return StagedRate(optimizer, self.stages, total_steps, warmup_steps)
 
 
 def _title(words: str, weights: str) -> str:

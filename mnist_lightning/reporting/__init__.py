@@ -1,1 +1,1 @@
-"""From numbers to figures and tables."""
+"""From numbers to figures, tables and documents; nothing is computed or saved here."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from mnist_lightning.evaluation.comparison import Comparison
+from mnist_lightning.comparison.schema import Comparison
 from mnist_lightning.reporting.comparison_look import look
 from mnist_lightning.reporting.style import LIGHT_GREY, label_axes
 

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from mnist_lightning.reporting.answers_text import ReadDigit, caption
+from mnist_lightning.handwriting.answers import ReadDigit
+from mnist_lightning.reporting.answers_text import caption
 from mnist_lightning.reporting.style import BLUE, VERMILLION, new_figure
 
 MAX_SHOWN = 60

@@ -4,49 +4,13 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+
+from mnist_lightning.handwriting.answers import Answer, ReadDigit
 
 WIDTH = 100
 #: More rows than these are for a file, not for a terminal.
 MAX_ROWS = 200
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one model says about one digit.
-
-    Attributes:
-        model: The model's name.
-        digit: The most probable digit, 0 to 9.
-        confidence: Its calibrated probability, 0 to 1.
-        answered: False where the model had better say "I don't know".
-    """
-
-    model: str
-    digit: int
-    confidence: float
-    answered: bool
-
-
-@dataclass(frozen=True)
-class ReadDigit:
-    """One digit and what every model says about it.
-
-    Attributes:
-        file: Where it is.
-        page: Page of a PDF, from 1.
-        number: Its place on the page in reading order, from 1.
-        box: Its left, top, right and bottom in pixels of the page; None in a dataset.
-        label: What it is, if that is known.
-        answers: One of each model, in the models' order.
-    """
-
-    file: str
-    page: int
-    number: int
-    box: tuple[int, int, int, int] | None
-    label: int | None
-    answers: tuple[Answer, ...]
 
 
 def caption(answer: Answer) -> str:

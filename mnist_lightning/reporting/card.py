@@ -1,12 +1,11 @@
 """A model card (Mitchell et al.: Model Cards for Model Reporting, FAT* 2019), as Markdown."""
 
 from mnist_lightning.evaluation.calibration import Calibration
-from mnist_lightning.evaluation.exports import Exports
-from mnist_lightning.evaluation.record import Record
 from mnist_lightning.evaluation.rejection import Rejection
+from mnist_lightning.records.exported_files import Exports
+from mnist_lightning.records.record import Record
 from mnist_lightning.reporting.comparison_rows import percent
-from mnist_lightning.reporting.exports import describe_quantisation, exports_table
-from mnist_lightning.reporting.making import commands_of, seeds_of
+from mnist_lightning.reporting.export_table import describe_quantisation, exports_table
 
 
 def model_card(
@@ -43,7 +42,7 @@ def model_card(
 def _header(record: Record) -> str:
     model, training = record.model, record.training
     commit = f"`{training.commit[:12]}`" if training.commit else "unknown (not a git checkout)"
-    commands = ", then ".join(f"`{command}`" for command in commands_of(record))
+    commands = ", then ".join(f"`{command}`" for command in record.commands)
     return (
         f"# Model card: {model.title}\n\n"
         f"Reads one handwritten digit. {model.parameters.total:,} parameters, started from "
@@ -64,8 +63,8 @@ def _training(record: Record) -> str:
         )
     return (
         f"the mean of the probabilities of {len(members.seeds)} networks, trained for "
-        f"{training.epochs} epochs in all with the seeds {seeds_of(record)}, each with the weights "
-        "of its best epoch"
+        f"{training.epochs} epochs in all with the seeds "
+        f"{', '.join(map(str, record.seeds))}, each with the weights of its best epoch"
     )
 
 

@@ -7,8 +7,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from mnist_lightning.evaluation.compared import DisputedImage
-from mnist_lightning.evaluation.comparison import Comparison
+from mnist_lightning.comparison.schema import Comparison, DisputedImage
 from mnist_lightning.reporting.agreement_panel import draw_agreement
 from mnist_lightning.reporting.comparison_look import SMALL_SIZE, legend_text, look
 from mnist_lightning.reporting.comparison_panels import (

@@ -11,15 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mnist_lightning.evaluation.compared import ComparedModel, ComparedPair
-from mnist_lightning.evaluation.comparison import Comparison
+from mnist_lightning.comparison.schema import ComparedModel, ComparedPair, Comparison
 from mnist_lightning.evaluation.label_errors import known_label_errors
-from mnist_lightning.evaluation.robustness import Robustness
-from mnist_lightning.reporting.comparison_figure import (
-    PANELS,
-    plot_disputed,
-    plot_panel,
-)
+from mnist_lightning.reporting.comparison_figure import PANELS, plot_disputed, plot_panel
 from mnist_lightning.reporting.comparison_look import legend_text, look
 from mnist_lightning.reporting.comparison_rows import comparison_rows, three
 from mnist_lightning.reporting.comparison_text import (
@@ -30,6 +24,7 @@ from mnist_lightning.reporting.comparison_text import (
     robustness_cells,
     under_corruptions,
 )
+from mnist_lightning.robustness.error_rates import Robustness
 
 PANEL_DPI = 110
 WHOLE_DPI = 110

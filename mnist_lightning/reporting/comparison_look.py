@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mnist_lightning.evaluation.compared import ComparedModel
+from mnist_lightning.comparison.schema import ComparedModel
 from mnist_lightning.reporting.style import BLUE, VERMILLION
 
 SMALL_SIZE = 10.5

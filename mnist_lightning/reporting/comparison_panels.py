@@ -8,14 +8,10 @@ import textwrap
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from mnist_lightning.evaluation.comparison import Comparison
+from mnist_lightning.comparison.schema import Comparison
 from mnist_lightning.reporting.comparison_look import SMALL_SIZE, look
 from mnist_lightning.reporting.comparison_rows import MIB
-from mnist_lightning.reporting.style import (
-    DARK_GREY,
-    TICK_SIZE,
-    label_axes,
-)
+from mnist_lightning.reporting.style import DARK_GREY, TICK_SIZE, label_axes
 
 NAME_WIDTH = 17
 

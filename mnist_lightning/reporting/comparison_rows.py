@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mnist_lightning.evaluation.benchmark import TABLE_BATCH_SIZES
-from mnist_lightning.evaluation.compared import ComparedModel
-from mnist_lightning.evaluation.comparison import Comparison
+from mnist_lightning.comparison.schema import ComparedModel, Comparison
+from mnist_lightning.evaluation.latency import TABLE_BATCH_SIZES
 
 MIB = 2**20
 UNKNOWN = "n/a"

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from mnist_lightning.evaluation.compared import ComparedPair
-from mnist_lightning.evaluation.comparison import Comparison
-from mnist_lightning.evaluation.conclusion import p_text, signed
-from mnist_lightning.evaluation.robustness import Robustness
+from mnist_lightning.comparison.conclusion import p_text, signed
+from mnist_lightning.comparison.schema import ComparedPair, Comparison
 from mnist_lightning.reporting.comparison_rows import Row, comparison_rows, percent
+from mnist_lightning.robustness.error_rates import Robustness
 
 WIDTH = 100
 LABEL_WIDTH = 34

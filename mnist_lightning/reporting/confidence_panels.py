@@ -2,7 +2,7 @@
 
 from matplotlib.axes import Axes
 
-from mnist_lightning.evaluation.comparison import Comparison
+from mnist_lightning.comparison.schema import Comparison
 from mnist_lightning.reporting.comparison_look import SMALL_SIZE, look
 from mnist_lightning.reporting.style import DARK_GREY, TICK_SIZE, label_axes
 

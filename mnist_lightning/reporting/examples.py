@@ -4,12 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure, SubFigure
 
-from mnist_lightning.reporting.style import (
-    BLUE,
-    LABEL_SIZE,
-    VERMILLION,
-    new_figure,
-)
+from mnist_lightning.reporting.style import BLUE, LABEL_SIZE, VERMILLION, new_figure
 
 COLUMNS = 10
 MAX_MISTAKES = 20

@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from mnist_lightning.evaluation.comparison import Comparison
-from mnist_lightning.evaluation.conclusion import in_sentence
-from mnist_lightning.evaluation.record import Record
-from mnist_lightning.evaluation.robustness import Robustness
-from mnist_lightning.evaluation.seeds import SeedStudy
+from mnist_lightning.comparison.conclusion import in_sentence
+from mnist_lightning.comparison.schema import Comparison
+from mnist_lightning.comparison.seed_study import SeedStudy
+from mnist_lightning.records.record import Record
 from mnist_lightning.reporting import report_comparison, report_records, robustness_text
 from mnist_lightning.reporting.comparison_rows import percent
 from mnist_lightning.reporting.comparison_text import table
+from mnist_lightning.robustness.error_rates import Robustness
 
 TRAIN_FIRST = "There is no record yet: `python scripts/train.py --model cnn` makes one."
 COMPARE_FIRST = (

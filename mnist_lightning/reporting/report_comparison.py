@@ -1,6 +1,6 @@
 """Parts of the technical report that a comparison is needed for."""
 
-from mnist_lightning.evaluation.comparison import Comparison
+from mnist_lightning.comparison.schema import Comparison
 from mnist_lightning.evaluation.label_errors import known_label_errors
 from mnist_lightning.reporting.comparison_rows import comparison_rows, percent
 from mnist_lightning.reporting.comparison_text import pair_table, table

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from mnist_lightning.evaluation.record import Record
+from mnist_lightning.records.record import Record
 from mnist_lightning.reporting.comparison_rows import UNKNOWN, duration, percent
 from mnist_lightning.reporting.comparison_text import table
-from mnist_lightning.reporting.making import commands_of, seeds_of
 
 
 def data(records: Sequence[Record]) -> str:
@@ -51,7 +50,7 @@ def training(records: Sequence[Record]) -> str:
         [
             [
                 record.model.title,
-                seeds_of(record),
+                ", ".join(map(str, record.seeds)),
                 str(record.training.epochs),
                 str(record.training.best_epoch or UNKNOWN),
                 f"{record.training.steps:,}",
@@ -100,7 +99,7 @@ def errors(records: Sequence[Record]) -> str:
 
 def reproduce(records: Sequence[Record]) -> str:
     """Give the command lines behind the records."""
-    commands = [command for record in records for command in commands_of(record)]
+    commands = [command for record in records for command in record.commands]
     return "\n".join(["```bash", *commands, "python scripts/compare.py", "```"])
 
 

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from mnist_lightning.evaluation.robustness import ErrorRate, Robustness
 from mnist_lightning.reporting.comparison_look import look
 from mnist_lightning.reporting.robustness_text import robustness_heading, title
 from mnist_lightning.reporting.style import (
@@ -19,6 +18,7 @@ from mnist_lightning.reporting.style import (
     label_axes,
     new_figure,
 )
+from mnist_lightning.robustness.error_rates import ErrorRate, Robustness
 
 Grey = npt.NDArray[np.uint8]
 

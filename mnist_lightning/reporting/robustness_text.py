@@ -4,10 +4,10 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from mnist_lightning.evaluation.robustness import RobustModel, Robustness
-from mnist_lightning.evaluation.schema import dataset_label
+from mnist_lightning.records.record import dataset_label
 from mnist_lightning.reporting.comparison_rows import percent
 from mnist_lightning.reporting.comparison_text import table, under_corruptions
+from mnist_lightning.robustness.error_rates import RobustModel, Robustness
 
 WIDTH = 100
 LABEL_WIDTH = 24

@@ -4,8 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from mnist_lightning.evaluation.record import Record
-from mnist_lightning.reporting.making import seeds_of
+from mnist_lightning.records.record import Record
 
 WIDTH = 100
 INDENT = 20
@@ -60,7 +59,7 @@ def _results(record: Record) -> list[tuple[str, str]]:
 
 def _kept(record: Record) -> str:
     if record.members:
-        return f"seeds {seeds_of(record)}"
+        return f"seeds {', '.join(map(str, record.seeds))}"
     return f"best epoch {record.training.best_epoch}"
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from mnist_lightning.evaluation.predictions import SplitPredictions
-from mnist_lightning.evaluation.record import Record
+from mnist_lightning.records.predictions import SplitPredictions
+from mnist_lightning.records.record import Record
 from mnist_lightning.reporting.confusion import plot_confusion
 from mnist_lightning.reporting.examples import plot_examples
 from mnist_lightning.reporting.style import headline

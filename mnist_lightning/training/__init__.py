@@ -1,1 +1,1 @@
-"""What the Trainer is given beside the model and the data: callbacks, precision, loggers."""
+"""What the Trainer is given besides model and data: callbacks, precision, checkpoints, loggers."""

@@ -8,7 +8,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from mnist_lightning.storage import atomic_path
+from mnist_lightning.files.storage import atomic_path
 
 FILE_NAME = "metrics.csv"
 CHARTS = {

@@ -11,8 +11,8 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from mnist_lightning.training.checkpoints import CHECKPOINTS, LAST
 from mnist_lightning.training.peers import is_first_process
-from mnist_lightning.training.runs import CHECKPOINTS, LAST
 
 
 class Interrupted(Exception):  # noqa: N818  # it is a request, not an error

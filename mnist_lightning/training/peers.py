@@ -42,13 +42,13 @@ def is_first_process() -> bool:
     return int(getattr(rank_zero_only, "rank", 0)) == 0
 
 
-def let_one_speak() -> None:
+def silence_other_processes() -> None:
     """Let this process say nothing but errors, unless it is the first one."""
     if not is_first_process():
         logging.getLogger("mnist_lightning").setLevel(logging.ERROR)
 
 
-def lost_peer(error: RuntimeError) -> bool:
+def is_lost_peer(error: RuntimeError) -> bool:
     """Return whether an error says that another process of this training is dead or hangs.
 
     Args:
@@ -57,7 +57,7 @@ def lost_peer(error: RuntimeError) -> bool:
     return isinstance(error, dist.DistBackendError) or any(word in str(error) for word in _GLOO)
 
 
-def farewell(resume: str) -> str:
+def lost_peer_message(resume: str) -> str:
     """Return what a process says that stops because another one is lost.
 
     Args:
@@ -86,13 +86,13 @@ def watch_processes(trainer: Trainer, timeout: timedelta, resume: str) -> None:
         strategy._launcher = _Launcher(
             launcher.cluster_environment, launcher.num_processes, launcher.num_nodes
         )
-        strategy._launcher.farewell = farewell(resume)
+        strategy._launcher.message = lost_peer_message(resume)
 
 
 class _Launcher(_SubprocessScriptLauncher):
     """Lightning's, but for what happens when one of the processes dies."""
 
-    farewell: str
+    message: str
 
     def launch(
         self, function: Callable[..., Any], *args: Any, trainer: Any = None, **kwargs: Any
@@ -104,7 +104,7 @@ class _Launcher(_SubprocessScriptLauncher):
         if not self.cluster_environment.creates_processes_externally:
             self._call_children_scripts()
             atexit.register(_end, self.procs)
-            watch = threading.Thread(target=_watch, args=(self.procs, self.farewell), daemon=True)
+            watch = threading.Thread(target=_watch, args=(self.procs, self.message), daemon=True)
             watch.start()
         _set_num_threads_if_needed(num_processes=self.num_processes)
         return function(*args, **kwargs)

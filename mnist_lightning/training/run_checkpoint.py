@@ -1,6 +1,5 @@
 """Checkpoints that survive the move of their folder."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from mnist_lightning.storage import atomic_path
+from mnist_lightning.files.storage import copy_file
 
 
 class RunCheckpoint(ModelCheckpoint):
@@ -67,7 +66,7 @@ class RunCheckpoint(ModelCheckpoint):
         # Only what lies beside the checkpoint: one from a stranger may name any file there is.
         before = None if self._resume_from is None else self._resume_from.parent / name
         if before is not None and before.is_file() and not moved.is_file():
-            _copy(before, moved)
+            copy_file(before, moved)
         state = dict(state_dict)
         for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
             state[key] = self._moved(state[key])
@@ -94,15 +93,10 @@ class RunCheckpoint(ModelCheckpoint):
             return
         path = Path(self.dirpath, f"{self.filename}{self.FILE_EXTENSION}")
         if trainer.is_global_zero and not _is_newer(path, self._resume_from):
-            _copy(self._resume_from, path)
+            copy_file(self._resume_from, path)
 
     def _moved(self, path: str) -> str:
         return str(Path(self.dirpath or "", Path(path).name)) if path else path
-
-
-def _copy(source: Path, target: Path) -> None:
-    with atomic_path(target) as temporary:
-        shutil.copyfile(source, temporary)
 
 
 def _is_newer(path: Path, other: Path) -> bool:

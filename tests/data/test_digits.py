@@ -1,11 +1,11 @@
 import torch
 
 from mnist_lightning.data.datamodule import MNISTDataModule
-from mnist_lightning.data.digits import Digits, Selection
+from mnist_lightning.data.digits import Digits, Subset
 
 
-def _selection(digits: Digits) -> Selection:
-    return Selection(digits, torch.tensor([7, 3, 11]))
+def _selection(digits: Digits) -> Subset:
+    return Subset(digits, torch.tensor([7, 3, 11]))
 
 
 def test_a_selection_gives_the_images_at_its_indices(tiny_digits: Digits) -> None:

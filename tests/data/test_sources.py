@@ -318,7 +318,7 @@ def test_full_disk_while_decompressing_is_an_error(
     def no_space(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mnist_lightning.storage.os.fsync", no_space)
+    monkeypatch.setattr("mnist_lightning.files.storage.os.fsync", no_space)
     with pytest.raises(DataError, match="No space left on device"):
         load_dataset(data_dir)
     assert not list((data_dir / "MNIST" / "raw").glob("*ubyte"))

@@ -6,13 +6,13 @@ from torch import Tensor, nn
 
 from mnist_lightning.evaluation import peak_memory
 from mnist_lightning.evaluation.cost import (
+    Parameters,
     count_multiply_accumulates,
     measure_cost,
     measure_memory,
 )
 from mnist_lightning.evaluation.peak_memory import measure_peak_memory, own_peak_bytes
-from mnist_lightning.evaluation.schema import Parameters
-from mnist_lightning.formats.torchscript import export_torchscript, load_torchscript
+from mnist_lightning.export.torchscript import export_torchscript, load_torchscript
 
 MB = 1_000_000
 

@@ -10,7 +10,7 @@ COMPARE = {
         ["--models", "custom_cnn", "custom_cnn"], "custom_cnn", "names a model twice"
     ),
     "a path for a name": Mistake(
-        ["--models", "custom_cnn", "../resnet50"], "'../resnet50'", "takes names such as"
+        ["--models", "custom_cnn", "../resnet50"], "'../resnet50'", "takes a name such as"
     ),
     "one model": Mistake(["--models", "resnet50"], "only 'resnet50'", "train.py --model cnn"),
     "models without a name": Mistake(["--models"], "--models", "see --help"),

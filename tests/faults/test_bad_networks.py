@@ -19,9 +19,10 @@ from torchvision.models.resnet import Bottleneck
 from mnist_lightning import train
 from mnist_lightning.data import mirrors
 from mnist_lightning.data.standard import StandardFile
-from mnist_lightning.models import resnet50, weights
-from mnist_lightning.models.weights import Pretrained
-from mnist_lightning.transfer import Transfer
+from mnist_lightning.files.transfer import Transfer
+from mnist_lightning.models import pretrained as weights
+from mnist_lightning.models import resnet50
+from mnist_lightning.models.pretrained import Pretrained
 
 MNIST = [
     *("--model", "cnn", "--model.widths", "[4]", "--data.source", "mnist", "--data.val_size", "50"),
@@ -45,7 +46,7 @@ def _user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def impatient(url: str, *, start: int, timeout: float) -> Transfer:
         return Transfer(url, start=start, timeout=min(timeout, SHORT_TIMEOUT))
 
-    monkeypatch.setattr("mnist_lightning.download.Transfer", impatient)
+    monkeypatch.setattr("mnist_lightning.files.download.Transfer", impatient)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def _weights(data_dir: Path, output_dir: Path, batch_size: str) -> dict[str, tor
 def test_the_same_seed_gives_the_same_weights_with_any_batch_size(
     batch_size: str, tiny_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mnist_lightning.results.leave_results", lambda *args: "")
+    monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
     first = _weights(tiny_data_dir, tmp_path / "first", batch_size)
     torch.rand(3)  # what another part of the program has drawn is of no matter
     second = _weights(tiny_data_dir, tmp_path / "second", batch_size)

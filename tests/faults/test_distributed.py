@@ -19,8 +19,8 @@ from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.data.loader import BatchLoader
 from mnist_lightning.models import CNNClassifier
-from mnist_lightning.training.peers import lost_peer, watch_processes
-from mnist_lightning.training.trainer import StudyTrainer
+from mnist_lightning.training.peers import is_lost_peer, watch_processes
+from mnist_lightning.training.study_trainer import StudyTrainer
 
 
 def _free_port() -> int:
@@ -40,7 +40,7 @@ def _rank(rank: int, port: int, answers: Any) -> None:
         dist.all_reduce(torch.ones(1))
         answers.put("went on")
     except RuntimeError as error:
-        answers.put("lost" if lost_peer(error) else f"unknown: {error}")
+        answers.put("lost" if is_lost_peer(error) else f"unknown: {error}")
 
 
 def test_a_process_that_dies_is_recognised_by_those_who_wait_for_it() -> None:
@@ -59,7 +59,7 @@ def test_a_process_that_dies_is_recognised_by_those_who_wait_for_it() -> None:
 
 
 def test_other_mistakes_are_not_blamed_on_another_process() -> None:
-    assert not lost_peer(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert not is_lost_peer(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])

@@ -18,10 +18,10 @@ import torch
 from two_processes import TWO, train_in_two
 
 from mnist_lightning.data.datamodule import MNISTDataModule
-from mnist_lightning.evaluation.record import read_record
 from mnist_lightning.models import CNNClassifier
+from mnist_lightning.records.record import read_record
 from mnist_lightning.train import main
-from mnist_lightning.training.runs import read_checkpoint
+from mnist_lightning.training.checkpoints import read_checkpoint
 
 pytestmark = pytest.mark.slow
 

@@ -17,10 +17,12 @@ import pytest
 import torch
 from comparison_inputs import leave_model
 
-from mnist_lightning import compare, train
+from mnist_lightning import train
+from mnist_lightning.commands import compare
 from mnist_lightning.errors import UserError
-from mnist_lightning.evaluation.record import describe_file, read_record
-from mnist_lightning.loading import load_network
+from mnist_lightning.export.loading import load_network
+from mnist_lightning.files.identity import describe_file
+from mnist_lightning.records.record import read_record
 
 TRAIN = ["--model", "cnn", "--data.source", "mnist5k", "--trainer.fast_dev_run", "true"]
 
@@ -181,7 +183,7 @@ def test_code_in_a_model_file_is_not_unpickled(
     path = tmp_path / "folder" / "x_model.pt"
     path.parent.mkdir()
     make(path, proof)
-    with pytest.raises(UserError, match="is not a sound TorchScript file"):
+    with pytest.raises(UserError, match="is not a valid TorchScript file"):
         load_network(path)
     assert not proof.exists()
     assert sorted(tmp_path.rglob("*")) == [path.parent, path]

@@ -14,11 +14,17 @@ import yaml
 if sys.platform == "win32":
     pytest.skip("Windows has neither fork nor SIGKILL", allow_module_level=True)
 
-from kill_sweep import CONTEXT, be_quick_and_quiet, kill_and_resume, make_inputs, start, words
-
-from mnist_lightning import storage
-from mnist_lightning.evaluation.exports import read_exports
-from mnist_lightning.evaluation.record import Record, read_record
+from benchmarks.kill_sweep import (
+    CONTEXT,
+    be_quick_and_quiet,
+    kill_and_resume,
+    make_inputs,
+    start,
+    words,
+)
+from mnist_lightning.files import storage
+from mnist_lightning.records.exported_files import read_exports
+from mnist_lightning.records.record import Record, read_record
 from mnist_lightning.train import main
 
 

@@ -21,10 +21,10 @@ import torch
 from PIL import Image
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from mnist_lightning.formats.torchscript import load_torchscript
-from mnist_lightning.storage import atomic_path
+from mnist_lightning.export.torchscript import load_torchscript
+from mnist_lightning.files.storage import atomic_path
 from mnist_lightning.train import main
-from mnist_lightning.training.runs import RunLogger
+from mnist_lightning.training.run_logger import RunLogger
 
 WRITTEN = [
     *("metrics.csv", "best.ckpt", "last.ckpt", "custom_cnn_model.pt", "custom_cnn_predictions.npz"),
@@ -36,7 +36,7 @@ WRITTEN = [
 @pytest.fixture(scope="module", autouse=True)
 def _short_measurements() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mnist_lightning.results.measure_latency.__defaults__", (0.05,))
+        patch.setattr("mnist_lightning.evaluation.latency.BUDGET_SECONDS", 0.05)
         yield
 
 
@@ -207,7 +207,7 @@ def test_a_disk_that_is_full_for_tensorboard_stops_the_run_in_one_line(
 def test_checkpoints_are_written_beside_their_place_and_not_in_the_systems_temporary_folder(
     tiny_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mnist_lightning.results.leave_results", lambda *args: "")
+    monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
     moved: list[tuple[Path, Path]] = []
     real = Path.replace
 
@@ -258,7 +258,7 @@ def test_of_two_writers_at_once_one_wins_and_no_reader_sees_a_torn_file(tmp_path
 def test_the_next_run_of_a_model_deletes_what_killed_ones_left_half_written(
     tiny_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mnist_lightning.results.leave_results", lambda *args: "")
+    monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
     checkpoints = tmp_path / "runs/custom_cnn/version_0/checkpoints"
     checkpoints.mkdir(parents=True)
     for name, hours in (("abandone", 2), ("stillnew", 0)):

@@ -13,10 +13,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 
-from kill_sweep import CONTEXT, be_quick_and_quiet, start
 from lightning.pytorch.strategies.launchers import subprocess_script
 from lightning.pytorch.utilities import rank_zero_only
 
+from benchmarks.kill_sweep import CONTEXT, be_quick_and_quiet, start
 from mnist_lightning.train import main
 from mnist_lightning.training import peers
 

@@ -39,11 +39,11 @@ def _model_of_another_training(folder: Path) -> None:
     shutil.copy(folder / "output/resnet50_model.pt", folder / MODEL)
 
 
-def _damaged_files(words: list[str]) -> dict[str, Mistake]:
-    """Damage to what a training left that every command which uses it must notice."""
+def _damaged_files(words: list[str], remedy: str) -> dict[str, Mistake]:
+    """Damage to the files of a training, which every command that reads them must notice."""
     return {
-        "truncated model": Mistake(words, MODEL, "take a sound copy", cut(MODEL, 900)),
-        "model that is text": Mistake(words, MODEL, "take a sound copy", write(MODEL, "hello")),
+        "truncated model": Mistake(words, MODEL, remedy, cut(MODEL, 900)),
+        "model that is text": Mistake(words, MODEL, remedy, write(MODEL, "hello")),
         "damaged record": Mistake(words, RECORD, MAKE, cut(RECORD, 300)),
         "record that is a list": Mistake(words, RECORD, MAKE, write(RECORD, "[1]")),
     }
@@ -59,7 +59,7 @@ def _no_trained_model(*culprits: str) -> dict[str, Mistake]:
 
 
 PREDICT = {
-    **_damaged_files(PAGE),
+    **_damaged_files(PAGE, "take an intact copy"),
     "no file": Mistake([], "FILE", "see --help"),
     "unknown option": Mistake([*PAGE, "--modle", "x"], "--modle", "see --help"),
     "missing image": Mistake(["gone.png"], "gone.png", "check its name"),
@@ -76,7 +76,7 @@ PREDICT = {
     "truncated MNIST": Mistake(["data"], IMAGES, "copy a sound", cut(IMAGES, 5_000)),
     "missing model": Mistake([*PAGE, "--model", "no.pt"], "no.pt", "train.py"),
     "model that is a folder": Mistake([*PAGE, "--model", "output"], "output", "train.py"),
-    "model of no format": Mistake([*PAGE, "--model", "report.md"], "report.md", "end with .pt"),
+    "model of no format": Mistake([*PAGE, "--model", "report.md"], "report.md", "end in .pt"),
     "model without a path": Mistake([*PAGE, "--model"], "--model", "see --help"),
     "weights without a network": Mistake(
         [*PAGE, "--model", "weights.pt"], "weights.pt", "train.py", _weights_alone
@@ -107,7 +107,7 @@ PREDICT = {
 
 EXPORT = {
     **_no_trained_model("none", "empty", "report.md"),
-    **_damaged_files([]),
+    **_damaged_files([], MAKE),
     "unknown format": Mistake(["--formats", "tflite"], "'tflite'", "'pt2'"),
     "formats without a name": Mistake(["--formats"], "--formats", "see --help"),
     "unknown model": Mistake(["--model", "nobody"], "nobody_metrics.json", MAKE),
@@ -127,10 +127,10 @@ EXPORT = {
 
 ROBUSTNESS = {
     **_no_trained_model("none", "empty", "report.md"),
-    **_damaged_files([]),
+    **_damaged_files([], MAKE),
     "unknown corruption": Mistake(["--corruptions", "hail"], "'hail'", "choose from shot_noise"),
     "unknown model": Mistake(["--models", "nobody"], "nobody_metrics.json", MAKE),
-    "a path for a name": Mistake(["--models", "../x"], "'../x'", "names such as"),
+    "a path for a name": Mistake(["--models", "../x"], "'../x'", "a name such as"),
     "a model twice": Mistake(["--models", "a", "a"], "a a", "names a model twice"),
     "missing model file": Mistake(["--models", "custom_cnn"], MODEL, "train.py", delete(MODEL)),
     "model of another training": Mistake([], MODEL, MAKE, _model_of_another_training),
@@ -144,7 +144,7 @@ ROBUSTNESS = {
 
 DEMO = {
     **_no_trained_model("none", "empty", "report.md"),
-    **_damaged_files(ANY_PORT),
+    **_damaged_files(ANY_PORT, "take an intact copy"),
     "port too high": Mistake(["--port", "65536"], "65536", "0 to 65535"),
     "port below zero": Mistake(["--port", "-1"], "-1", "0 to 65535"),
     "port in words": Mistake(["--port", "http"], "http", "0 to 65535"),
@@ -154,7 +154,7 @@ DEMO = {
     ),
     "no address": Mistake(["--host", "", *ANY_PORT], "--host", "e.g. 127.0.0.1"),
     "missing model": Mistake(["--model", "no.pt"], "no.pt", "train.py"),
-    "model of no format": Mistake(["--model", "report.md", *ANY_PORT], "report.md", "end with .pt"),
+    "model of no format": Mistake(["--model", "report.md", *ANY_PORT], "report.md", "end in .pt"),
     "model of other images": Mistake(
         ["--model", "foreign.pt", *ANY_PORT], "foreign.pt", "train.py", _foreign_model
     ),

@@ -7,7 +7,7 @@ import yaml
 from torch import Tensor, nn
 
 from mnist_lightning.models.cnn import CNN
-from mnist_lightning.presets import preset_file
+from mnist_lightning.terminal.presets import preset_file
 
 
 def _digits(n: int) -> Tensor:

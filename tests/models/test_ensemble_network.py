@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_lightning.models.cnn import CNN
-from mnist_lightning.models.ensemble import Ensemble
+from mnist_lightning.models.soft_voting import Ensemble
 
 
 class Fixed(nn.Module):

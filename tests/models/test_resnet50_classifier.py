@@ -19,11 +19,12 @@ from mnist_lightning.data.augmentation import Augmentation
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.errors import UserError, WeightsError
-from mnist_lightning.models import ResNet50Classifier, feature_cache, weights
+from mnist_lightning.models import ResNet50Classifier, feature_cache
+from mnist_lightning.models import pretrained as weights
 from mnist_lightning.models.feature_extraction import extraction_precision
+from mnist_lightning.models.pretrained import Pretrained
 from mnist_lightning.models.resnet50 import IMAGENET_MEAN, IMAGENET_STD
-from mnist_lightning.models.weights import Pretrained
-from mnist_lightning.training.staged_unfreezing import StagedUnfreezing
+from mnist_lightning.models.staged_classifier import StagedUnfreezing
 
 MakeTrainer = Callable[..., Trainer]
 STRATEGIES = ["frozen", "finetune", "scratch"]

@@ -7,7 +7,7 @@ from comparison_inputs import golden_comparison
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnist_lightning.evaluation.comparison import Comparison
+from mnist_lightning.comparison.schema import Comparison
 from mnist_lightning.reporting.comparison_figure import (
     PANELS,
     plot_comparison,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from comparison_inputs import golden_comparison
 
-from mnist_lightning.evaluation.comparison import Comparison
+from mnist_lightning.comparison.schema import Comparison
 from mnist_lightning.reporting import comparison_html as module
 from mnist_lightning.reporting.comparison_figure import PANELS, plot_comparison
 from mnist_lightning.reporting.comparison_html import comparison_html

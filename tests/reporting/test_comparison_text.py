@@ -6,13 +6,7 @@ from pathlib import Path
 import pytest
 from comparison_inputs import golden_comparison
 
-from mnist_lightning.reporting.comparison_rows import (
-    UNKNOWN,
-    Row,
-    comparison_rows,
-    duration,
-    three,
-)
+from mnist_lightning.reporting.comparison_rows import UNKNOWN, Row, comparison_rows, duration, three
 from mnist_lightning.reporting.comparison_text import (
     BEST,
     csv_text,

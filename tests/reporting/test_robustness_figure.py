@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from mnist_lightning.evaluation.robustness import read_robustness
 from mnist_lightning.reporting.robustness_figure import plot_robustness
+from mnist_lightning.robustness.error_rates import read_robustness
 
 RECORD = Path(__file__).parents[2] / "output" / "robustness.json"
 LONG = "ResNet50 (from scratch, random initialisation)"

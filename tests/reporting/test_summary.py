@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_lightning.evaluation.record import Record, read_record
+from mnist_lightning.records.record import Record, read_record
 from mnist_lightning.reporting.summary import summary
 
 FILES = [
@@ -22,7 +22,7 @@ NEXT = "python scripts/train.py --model resnet50"
 
 @pytest.fixture
 def record() -> Record:
-    return read_record(Path(__file__).parents[1] / "evaluation" / "record_v1.json")
+    return read_record(Path(__file__).parents[1] / "records" / "record_v1.json")
 
 
 def test_summary_reads_as_expected(record: Record) -> None:

@@ -11,8 +11,9 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.models import CNNClassifier
+from mnist_lightning.training.checkpoints import read_checkpoint
 from mnist_lightning.training.history import History
-from mnist_lightning.training.runs import RunLogger, read_checkpoint
+from mnist_lightning.training.run_logger import RunLogger
 
 MakeTrainer = Callable[..., Trainer]
 METRICS = ["train/loss", "train/accuracy", "val/loss", "val/accuracy"]

@@ -10,8 +10,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.models import CNNClassifier
+from mnist_lightning.training.checkpoints import read_checkpoint
 from mnist_lightning.training.interruption import GracefulStop, Interrupted
-from mnist_lightning.training.runs import RunLogger, read_checkpoint
+from mnist_lightning.training.run_logger import RunLogger
 
 MakeTrainer = Callable[..., Trainer]
 BOTH = pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

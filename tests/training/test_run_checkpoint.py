@@ -9,7 +9,7 @@ from lightning import Trainer
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.training.run_checkpoint import RunCheckpoint
-from mnist_lightning.training.runs import RunLogger
+from mnist_lightning.training.run_logger import RunLogger
 
 SECRET = b"what belongs to somebody else"
 Fit = Callable[..., Path]

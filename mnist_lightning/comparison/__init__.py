@@ -1,0 +1,1 @@
+"""Several models, or seeds of one: loaded, compared with paired statistics, concluded from."""

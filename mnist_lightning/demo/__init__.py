@@ -1,0 +1,1 @@
+"""The page to draw digits on, and its server."""

@@ -1,0 +1,1 @@
+"""Trained networks as files: TorchScript, .pt2, ONNX and int8; loading any of them again."""

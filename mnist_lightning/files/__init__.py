@@ -1,0 +1,1 @@
+"""Reading files from strangers, writing whole files or none, downloads."""

@@ -1,0 +1,58 @@
+"""Which file this is: its name, size and SHA-256."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from mnist_lightning.errors import OutputError
+
+
+@dataclass(frozen=True)
+class FileDescription:
+    """A file that a record names, in the same folder as the record.
+
+    Attributes:
+        name: Its name, without a folder.
+        bytes: Its size.
+        sha256: Its SHA-256, 64 hexadecimal digits.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+def describe_file(path: Path) -> FileDescription:
+    """Describe a file that belongs to a record.
+
+    Args:
+        path: An existing file.
+
+    Returns:
+        Its name, size and hash.
+    """
+    content = path.read_bytes()
+    return FileDescription(path.name, len(content), hashlib.sha256(content).hexdigest())
+
+
+def check_file(folder: Path, described: FileDescription, remedy: str) -> Path:
+    """Make sure that a file is the one that a record names.
+
+    Args:
+        folder: Folder of the record. Only the name of the file counts, never a path: a record must
+            not reach outside of its folder.
+        described: What the record says.
+        remedy: What to do if the file is missing or another one, for the message.
+
+    Returns:
+        The file.
+
+    Raises:
+        OutputError: The file is missing or has another SHA-256.
+    """
+    path = folder / Path(described.name).name
+    if not path.is_file():
+        raise OutputError(f"There is no file {path}, which a record names: {remedy}.")
+    if describe_file(path).sha256 != described.sha256:
+        raise OutputError(f"{path} is not the file that its record names: {remedy}.")
+    return path

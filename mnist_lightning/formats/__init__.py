@@ -1,1 +1,0 @@
-"""Files that a trained network is exported to, and how they are loaded again."""

@@ -1,1 +1,0 @@
-"""The page to draw digits on, and the server behind it."""

@@ -1,0 +1,146 @@
+"""The predictions behind a record, image by image, in ``<name>_predictions.npz``."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from mnist_lightning.errors import OutputError
+from mnist_lightning.evaluation.inference import CLASSES
+from mnist_lightning.files.storage import atomic_path
+from mnist_lightning.records.record import making_command
+
+# Ten times what all 70,000 images of MNIST would need; an archive that unpacks to more is not ours.
+MAX_UNPACKED_BYTES = 50_000_000
+SPLITS = ("test", "validation")
+SUFFIX = "_predictions.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class SplitPredictions:
+    """Predictions for one split of the dataset.
+
+    Attributes:
+        probabilities: float32, ``(N, 10)``, each 0 to 1, rows sum to 1.
+        labels: int64, ``(N,)``, each 0 to 9.
+        indices: int64, ``(N,)``, distinct and at least 0: the image's position among the dataset's
+            test images or, for validation, among its training images.
+    """
+
+    probabilities: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int64]
+
+    @classmethod
+    def from_logits(cls, logits: Tensor, labels: Tensor, indices: Tensor) -> "SplitPredictions":
+        """Turn a network's output into predictions.
+
+        Args:
+            logits: float32, ``(N, 10)``, on the CPU.
+            labels: int64, ``(N,)``, on the CPU.
+            indices: int64, ``(N,)``, on the CPU.
+
+        Returns:
+            The predictions; probabilities are the softmax of the logits.
+        """
+        return cls(logits.softmax(dim=1).numpy(), labels.numpy(), indices.numpy())
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predictions of one exported model.
+
+    Attributes:
+        test: For every test image, in the dataset's order.
+        validation: For every validation image, e.g. to fit a temperature on.
+    """
+
+    test: SplitPredictions
+    validation: SplitPredictions
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write predictions to a compressed ``.npz``, which is replaced in one step.
+
+    Args:
+        path: Where to; its name ends with ``.npz``.
+        predictions: What to write. The keys are ``test_probabilities``, ``test_labels``,
+            ``test_indices``, ``validation_probabilities``, ``validation_labels`` and
+            ``validation_indices``.
+
+    Raises:
+        OSError: The file cannot be written; the old one is left as it was.
+    """
+    arrays = {
+        f"{split}_{name}": array
+        for split in SPLITS
+        for name, array in vars(getattr(predictions, split)).items()
+    }
+    with atomic_path(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
+
+
+def read_predictions(path: Path, preset: str = "NAME") -> Predictions:
+    """Read predictions and check them. No code in the file is run.
+
+    Args:
+        path: A file that :func:`write_predictions` wrote.
+        preset: What ``--model`` takes to make the file again, for messages.
+
+    Returns:
+        The predictions.
+
+    Raises:
+        OutputError: The file is missing, damaged, or an array in it is missing or has another
+            shape, dtype or range. The message names the command that makes it.
+    """
+    remedy = f"make them with `{making_command(path.name.removesuffix(SUFFIX), preset)}`"
+    try:
+        test, validation = (_read_split(path, split) for split in SPLITS)
+    except FileNotFoundError:
+        raise OutputError(f"There are no predictions {path}: {remedy}.") from None
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read: {error.strerror or error}.") from None
+    # Whatever else zipfile, zlib and numpy's header parser raise, it means a damaged file.
+    except Exception as error:
+        raise OutputError(f"{path} holds no sound predictions: {error}; {remedy} again.") from None
+    return Predictions(test, validation)
+
+
+def _read_split(path: Path, split: str) -> SplitPredictions:
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > MAX_UNPACKED_BYTES:
+        raise ValueError(f"it would unpack to {unpacked / 1e6:,.0f} MB")
+    with np.load(path, allow_pickle=False) as arrays:
+        probabilities = arrays[f"{split}_probabilities"]
+        labels, indices = arrays[f"{split}_labels"], arrays[f"{split}_indices"]
+    n = len(labels) if labels.ndim else 0
+    _check_array(f"{split}_probabilities", probabilities, "float32", (n, CLASSES))
+    _check_array(f"{split}_labels", labels, "int64", (n,))
+    _check_array(f"{split}_indices", indices, "int64", (n,))
+    _check_values(split, SplitPredictions(probabilities, labels, indices))
+    return SplitPredictions(probabilities, labels, indices)
+
+
+def _check_array(
+    key: str, array: npt.NDArray[np.generic], dtype: str, shape: tuple[int, ...]
+) -> None:
+    if array.dtype != dtype or array.shape != shape or array.size == 0:
+        raise ValueError(f"{key} is {array.dtype} {array.shape} instead of {dtype} {shape}")
+
+
+def _check_values(split: str, predictions: SplitPredictions) -> None:
+    probabilities, labels = predictions.probabilities, predictions.labels
+    # "not all" instead of "any outside": NaN compares false with everything.
+    if not np.all((probabilities >= 0) & (probabilities <= 1)):
+        raise ValueError(f"{split}_probabilities are not all within 0 and 1")
+    if not np.allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-4):
+        raise ValueError(f"{split}_probabilities have rows that do not sum to 1")
+    if labels.min() < 0 or labels.max() >= CLASSES:
+        raise ValueError(f"{split}_labels are not all within 0 and {CLASSES - 1}")
+    if predictions.indices.min() < 0 or len(np.unique(predictions.indices)) != len(labels):
+        raise ValueError(f"{split}_indices are not distinct positions")

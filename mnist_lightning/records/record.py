@@ -1,0 +1,297 @@
+"""The record of a training: one JSON file that says what was trained, how, and how well it does.
+
+:class:`Record` and the dataclasses it is made of are the schema; each documents its keys.
+``SCHEMA_VERSION`` is raised whenever a key is added, removed, renamed or changes its meaning, and
+a reader accepts its own version only. All shares are between 0 and 1, never percent.
+"""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mnist_lightning.evaluation.cost import Parameters
+from mnist_lightning.evaluation.latency import Latency
+from mnist_lightning.evaluation.metrics import DetailedMetrics, Metrics
+from mnist_lightning.evaluation.parity import ExportParity
+from mnist_lightning.files.identity import FileDescription
+from mnist_lightning.files.json_document import decode, read_document, write_document
+from mnist_lightning.records.environment import Environment
+
+SCHEMA_VERSION = 1
+SUFFIX = "_metrics.json"
+
+
+ENSEMBLE_SUFFIX = "_ensemble"
+
+
+def making_command(name: str, preset: str) -> str:
+    """Return the command that makes the files of a model.
+
+    Args:
+        name: Prefix of the files; that of an ensemble ends with ``_ensemble``.
+        preset: What ``--model`` of ``train.py`` takes to train it.
+    """
+    if name.endswith(ENSEMBLE_SUFFIX):
+        return f"python scripts/ensemble.py --model {name.removesuffix(ENSEMBLE_SUFFIX)}"
+    return f"python scripts/train.py --model {preset}"
+
+
+def dataset_label(name: str, fingerprint: str) -> str:
+    """Name a dataset with the beginning of its fingerprint: ``MNIST (06b0d1f1)``."""
+    return f"{name} ({fingerprint[:8]})"
+
+
+@dataclass(frozen=True)
+class NetworkDescription:
+    """What was trained.
+
+    Attributes:
+        name: Prefix of the files, e.g. ``custom_cnn``.
+        preset: What ``--model`` takes to train it again, e.g. ``cnn``.
+        title: Its name for people, in figures and tables, e.g. ``Custom CNN``; it says so where
+            the weights are random instead of pretrained.
+        class_path: Dotted path of the network's class.
+        hyperparameters: Arguments of the model, as JSON values; those of an ensemble are
+            described by :class:`Members`.
+        weights: What training started from: ``random initialisation`` or the name of the
+            pretrained weights.
+        parameters: Size of the network.
+    """
+
+    name: str
+    preset: str
+    title: str
+    class_path: str
+    hyperparameters: dict[str, object]
+    weights: str
+    parameters: Parameters
+
+
+@dataclass(frozen=True)
+class ModelDescription(NetworkDescription):
+    """What was trained, and the file it was exported to.
+
+    Attributes:
+        file: The exported model.
+    """
+
+    file: FileDescription
+
+
+@dataclass(frozen=True)
+class Members:
+    """What an ensemble is made of: the ``hyperparameters`` of its record.
+
+    Attributes:
+        class_path: Dotted path of the class of each member.
+        hyperparameters: Arguments of each member, as JSON values.
+        seeds: The seed that each was trained with, in order.
+        files: SHA-256 of the exported file of each, in the same order.
+    """
+
+    class_path: str
+    hyperparameters: dict[str, object]
+    seeds: tuple[int, ...]
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DatasetDescription:
+    """What it was trained, selected and tested on.
+
+    Attributes:
+        name: Name of the dataset, e.g. ``MNIST``.
+        fingerprint: SHA-256 over all pixels and labels, 64 hexadecimal digits. Two records are
+            comparable only if theirs are equal.
+        is_standard: Whether it is the standard MNIST, so that published results apply.
+        train: Number of training images, without those of validation.
+        validation: Number of validation images, on which the best epoch was selected.
+        test: Number of test images, used once.
+    """
+
+    name: str
+    fingerprint: str
+    is_standard: bool
+    train: int
+    validation: int
+    test: int
+
+    @property
+    def label(self) -> str:
+        """What titles call it."""
+        return dataset_label(self.name, self.fingerprint)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How it was trained; epochs, steps and seconds of an ensemble are those of all its members.
+
+    Attributes:
+        seed: Seed of initialisation, order and augmentation; null for an ensemble, each member of
+            which has its own.
+        epochs: Number of epochs trained.
+        best_epoch: The epoch whose weights were exported, counted from 1; null for an ensemble.
+        best_train_loss: Training loss of that epoch in nats, on augmented images while the
+            weights moved; null where it was not logged.
+        best_train_accuracy: Training accuracy of that epoch, measured the same way; 0 to 1 or
+            null.
+        steps: Number of optimiser steps.
+        seconds: Wall time of the training with its validations, over all parts of a resumed run.
+        accelerator: ``cpu`` or ``cuda``.
+        devices: Number of devices, over all nodes.
+        precision: Lightning's name of the numerical precision, e.g. ``bf16-mixed``.
+        resumed: Whether it was continued from a checkpoint at least once.
+        commit: Git commit of the source that trained, 40 hexadecimal digits; null outside a
+            checkout and where that of the members differs. The record may have been made later,
+            see ``environment``.
+        command: The command line, word by word.
+    """
+
+    seed: int | None
+    epochs: int
+    best_epoch: int | None
+    best_train_loss: float | None
+    best_train_accuracy: float | None
+    steps: int
+    seconds: float
+    accelerator: str
+    devices: int
+    precision: str
+    resumed: bool
+    commit: str | None
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What was trained and how: the part of a record that is known before the export.
+
+    Attributes:
+        network: The network.
+        dataset: What it was trained, selected and tested on.
+        training: How it was trained.
+        trainer_test: See :class:`Record`.
+        command: The command line that writes the files, as one string.
+        history: One row an epoch, as :class:`~mnist_lightning.training.history.History` collects
+            them; None for an ensemble.
+        history_note: How the columns of ``history`` were measured, for the figure.
+    """
+
+    network: NetworkDescription
+    dataset: DatasetDescription
+    training: Training
+    trainer_test: dict[str, float]
+    command: str
+    history: pd.DataFrame | None = None
+    history_note: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that is known about one trained and exported model.
+
+    Attributes:
+        schema_version: Version of this schema.
+        model: What was trained.
+        dataset: What it was trained, selected and tested on.
+        training: How it was trained.
+        validation: The exported model on the validation images. The best epoch was selected on
+            them, so that they flatter it.
+        test: The exported model on the test images: the result.
+        trainer_test: What Lightning's ``Trainer.test`` said of the best checkpoint on the same
+            test images, by metric; it may differ in the last digits where training ran in
+            another precision. Empty for an ensemble, which no Trainer has seen.
+        export: The exported file against the network it came from.
+        predictions: The file with the probabilities behind ``validation`` and ``test``.
+        latency: Inference time of the exported model on the CPU.
+        environment: Where and when the record was made.
+    """
+
+    schema_version: int
+    model: ModelDescription
+    dataset: DatasetDescription
+    training: Training
+    validation: Metrics
+    test: DetailedMetrics
+    trainer_test: dict[str, float]
+    export: ExportParity
+    predictions: FileDescription
+    latency: Latency
+    environment: Environment
+
+    def __post_init__(self) -> None:
+        """Refuse an ensemble that does not say what it is made of, with a ``DecodingError``."""
+        _ = self.members
+
+    @property
+    def members(self) -> Members | None:
+        """What an ensemble is made of; None for a model that was trained once."""
+        if self.training.seed is not None:
+            return None
+        key = "model.hyperparameters"
+        members: Members = decode(Members, self.model.hyperparameters, key)
+        return members
+
+    @property
+    def making_command(self) -> str:
+        """The command that makes the model and its files again."""
+        return making_command(self.model.name, self.model.preset or "NAME")
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed of a training, or those of an ensemble's members."""
+        if self.training.seed is not None:
+            return (self.training.seed,)
+        assert self.members is not None
+        return self.members.seeds
+
+    @property
+    def commands(self) -> list[str]:
+        """The command lines that make the model: the training, then any averaging."""
+        training = f"python scripts/train.py {shlex.join(self.training.command)}"
+        if self.members is None:
+            return [training]
+        return [training, f"{self.making_command} --seeds {' '.join(map(str, self.seeds))}"]
+
+    @property
+    def data_dir(self) -> Path:
+        """Where the training was told to look for MNIST."""
+        words, option = self.training.command, "--data.data_dir"
+        for word, following in zip(words, [*words[1:], ""], strict=True):
+            if word == option and following:
+                return Path(following)
+            if word.startswith(f"{option}="):
+                return Path(word.partition("=")[2])
+        return Path("data")
+
+    def write(self, path: Path) -> None:
+        """Write the record to a JSON file, which is replaced in one step.
+
+        Args:
+            path: Where to.
+
+        Raises:
+            OSError: The file cannot be written; the old one is left as it was.
+            ValueError: A number is not finite.
+        """
+        write_document(self, path)
+
+
+def read_record(path: Path, preset: str = "NAME") -> Record:
+    """Read a record and check it against the schema.
+
+    Args:
+        path: A file that :meth:`Record.write` wrote.
+        preset: What ``--model`` takes to make the file again, for messages.
+
+    Returns:
+        The record.
+
+    Raises:
+        OutputError: The file is missing, not JSON, of another schema version, or a key in it is
+            missing, unknown or of the wrong type. The message names the command that makes it.
+    """
+    remedy = f"make it with `{making_command(path.name.removesuffix(SUFFIX), preset)}`"
+    return read_document(Record, path, version=SCHEMA_VERSION, noun="record", remedy=remedy)

@@ -1,0 +1,129 @@
+"""Checkpoint files: written whole or not at all, found again, and read without running code."""
+
+import io
+import logging
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from torch import Tensor, nn
+
+from mnist_lightning.errors import UserError
+from mnist_lightning.files.archives import refuse_bomb
+from mnist_lightning.files.storage import atomic_path
+
+log = logging.getLogger(__name__)
+
+#: Folder of a run's checkpoints, and the files in it.
+CHECKPOINTS = "checkpoints"
+LAST = "last.ckpt"
+BEST = "best.ckpt"
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place, flushes it to the disk and moves it there.
+
+    Lightning's own way writes to the system's folder for temporary files. Where that is on another
+    disk, the move is a copy, and a run that is killed while it copies leaves half a file.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write one checkpoint.
+
+        Raises:
+            OSError: It cannot be written; an older file is left as it was.
+        """
+        # In memory first: torch.save would turn a full disk into an error without its reason.
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
+            file.write(content.getbuffer())
+
+
+def find_checkpoint(runs: Path, which: str) -> Path:
+    """Find the checkpoint to resume from.
+
+    Args:
+        runs: Folder with the runs of one model, ``version_0`` and so on.
+        which: ``last`` for the newest sound checkpoint of these runs, or a path.
+
+    Raises:
+        UserError: There is none, or the file is damaged.
+    """
+    if which != "last":
+        read_checkpoint(Path(which))
+        return Path(which)
+    found = [path for name in (LAST, BEST) for path in runs.glob(f"version_*/{CHECKPOINTS}/{name}")]
+    for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        if _is_sound(path):
+            return path
+    raise UserError(
+        f"--ckpt_path last: there is no sound checkpoint in {runs}; leave the option out to begin"
+    )
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        read_checkpoint(path)
+    except UserError as error:
+        log.warning("%s; it is skipped", error)
+        return False
+    return True
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without running any code that it may carry.
+
+    Raises:
+        UserError: The file is missing, damaged, or not a checkpoint of a training.
+    """
+    try:
+        refuse_bomb(path)
+    except UserError as error:
+        raise UserError(f"--ckpt_path: {error}") from error
+    try:
+        with warnings.catch_warnings():
+            # torch warns of pickles that it did not write; they are judged by their content.
+            warnings.simplefilter("ignore")
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"--ckpt_path: there is no file {path}") from None
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"--ckpt_path: {path} is damaged, or holds more than numbers and was not loaded"
+        ) from None
+    except Exception as error:  # foreign bytes can make an unpickler raise nearly anything
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"--ckpt_path: {path} is damaged ({reason:.80})") from None
+    if not (
+        isinstance(checkpoint, dict)
+        and {"state_dict", "loops", "global_step"} <= checkpoint.keys()
+        and isinstance(checkpoint["state_dict"], dict)
+    ):
+        raise UserError(f"--ckpt_path: {path} is not the checkpoint of a training")
+    return checkpoint
+
+
+def check_fits(checkpoint: dict[str, Any], path: Path, module: nn.Module) -> None:
+    """Make sure that a checkpoint belongs to a model before anything is changed.
+
+    Raises:
+        UserError: It is of another model; the first difference is named.
+    """
+    mine, theirs = module.state_dict(), checkpoint["state_dict"]
+    for name in sorted(mine.keys() | theirs.keys(), key=str):
+        if name not in mine or name not in theirs:
+            problem = f"'{name}' is only in {'the checkpoint' if name in theirs else 'the model'}"
+        elif not isinstance(theirs[name], Tensor):
+            problem = f"'{name}' is not a tensor in the checkpoint"
+        elif mine[name].shape != theirs[name].shape:
+            shapes = tuple(theirs[name].shape), tuple(mine[name].shape)
+            problem = f"'{name}' is {shapes[0]} in the checkpoint and {shapes[1]} in the model"
+        else:
+            continue
+        raise UserError(f"--ckpt_path: {path} is of another model: {problem}")

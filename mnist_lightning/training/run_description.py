@@ -1,0 +1,109 @@
+"""A run in the terms of its record: what is trained, on what and how."""
+
+import torch
+from lightning import Trainer
+
+from mnist_lightning.data.datamodule import MNISTDataModule
+from mnist_lightning.evaluation.cost import Parameters
+from mnist_lightning.models import DigitClassifier
+from mnist_lightning.records.record import DatasetDescription, NetworkDescription, Training
+from mnist_lightning.training.history import History
+from mnist_lightning.training.run_checkpoint import RunCheckpoint
+
+
+def announce(
+    trainer: Trainer, model: DigitClassifier, data: MNISTDataModule, precision_reason: str
+) -> str:
+    """Describe in two lines what is about to be trained, on what and how."""
+    parameters = count_parameters(model)
+    some = parameters.trainable < parameters.total
+    trained = f" ({parameters.trainable:,} of them trained)" if some else ""
+    device = trainer.strategy.root_device
+    threads = torch.get_num_threads()
+    cores = f", {threads} thread{'s'[: threads != 1]}" if device.type == "cpu" else ""
+    start = "" if model.weights in model.title else f", from {model.weights}"
+    return (
+        f"{model.title}, {parameters.total:,} parameters{trained}{start}, on "
+        f"{data.dataset.name}: {len(data.train):,} training, {len(data.val):,} validation, "
+        f"{len(data.test):,} test images\n{trainer.world_size} x {device.type}{cores}, "
+        f"{trainer.precision} ({precision_reason}), channels_last"
+    )
+
+
+def count_parameters(model: DigitClassifier) -> Parameters:
+    """Count all parameters, and those that are trained at some point."""
+    return Parameters(
+        total=sum(p.numel() for p in model.network.parameters()),
+        trainable=sum(p.numel() for p in model.learning_parameters()),
+    )
+
+
+def describe_network(model: DigitClassifier, name: str, preset: str) -> NetworkDescription:
+    """Describe the network.
+
+    Args:
+        model: What trains it.
+        name: Prefix of its files.
+        preset: What ``--model`` takes to train it again.
+    """
+    network = model.network
+    return NetworkDescription(
+        name=name,
+        preset=preset,
+        title=model.title,
+        class_path=f"{type(network).__module__}.{type(network).__qualname__}",
+        hyperparameters=dict(model.hparams),
+        weights=model.weights,
+        parameters=count_parameters(model),
+    )
+
+
+def describe_dataset(data: MNISTDataModule) -> DatasetDescription:
+    """Describe the images."""
+    return DatasetDescription(
+        name=data.dataset.name,
+        fingerprint=data.dataset.fingerprint,
+        is_standard=data.dataset.is_standard,
+        train=len(data.train),
+        validation=len(data.val),
+        test=len(data.test),
+    )
+
+
+def describe_training(
+    trainer: Trainer,
+    history: History,
+    best: RunCheckpoint,
+    *,
+    seconds: float,
+    seed: int,
+    command: list[str],
+) -> Training:
+    """Describe the training so far.
+
+    Args:
+        trainer: Its Trainer.
+        history: Its epochs, at least one.
+        best: The callback that keeps the best checkpoint, whose epoch is named.
+        seconds: Wall time of the training.
+        seed: Its seed.
+        command: Its command line, word by word.
+    """
+    choose = max if best.mode == "max" else min
+    # Of equally good epochs the last one, like the checkpoint.
+    row = choose(reversed(history.rows), key=lambda row: row[str(best.monitor)])
+    return Training(
+        seed=seed,
+        epochs=len(history.rows),
+        best_epoch=int(row["epoch"]),
+        best_train_loss=row["train/loss"],
+        best_train_accuracy=row["train/accuracy"],
+        steps=int(history.rows[-1]["step"]),
+        seconds=round(seconds, 1),
+        accelerator=trainer.strategy.root_device.type,
+        devices=trainer.world_size,
+        precision=str(trainer.precision),
+        resumed=history.resumed,
+        commit=history.commit,
+        command=tuple(command),
+    )

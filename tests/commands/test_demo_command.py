@@ -1,0 +1,55 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from mnist_lightning.commands.demo import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def error_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def test_a_port_in_use_is_named_before_anything_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a_model.pt").write_bytes(b"")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        error = error_of(capsys, "--output_dir", str(tmp_path), "--port", port)
+    assert port in error
+    assert "--port 0" in error
+
+
+@pytest.mark.slow  # a process of its own, and Lightning is slow to import
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for another process")
+def test_command_serves_on_loopback_until_ctrl_c(tiny_data_dir: Path) -> None:
+    command = [sys.executable, ROOT / "scripts" / "demo.py", "--port", "0"]
+    command += ["--output_dir", ROOT / "output", "--data_dir", tiny_data_dir]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as server:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        url = line.split(" at ")[1].split()[0]
+        assert url.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            assert b"<h1>Draw a digit</h1>" in answer.read()
+        server.send_signal(signal.SIGINT)
+        _, complaints = server.communicate(timeout=20)
+    assert server.returncode == 130
+    assert "Traceback" not in complaints
+    assert "warning: --host" not in complaints
+    assert complaints.endswith("interrupted\n")

@@ -1,0 +1,100 @@
+"""``python scripts/predict.py``, called in this process, with the committed model."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_pages import as_image, draw_page
+from PIL import Image
+
+from mnist_lightning.commands.predict import main
+
+MODEL = Path(__file__).parents[2] / "output" / "custom_cnn_model.pt"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A sheet of ten digits, a blank page, and a file that is no image."""
+    as_image(draw_page(["01234", "56789"])).save(tmp_path / "a_sheet.png")
+    Image.new("L", (200, 200), 255).save(tmp_path / "blank.png")
+    (tmp_path / "notes.txt").write_text("no image", encoding="utf-8")
+    return tmp_path
+
+
+def _predict(*words: str | Path) -> int:
+    return main([*map(str, words), "--model", str(MODEL)])
+
+
+def test_bad_files_are_named_and_the_rest_goes_on(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _predict("--json", folder, folder / "gone.png") == 1
+
+    out, err = capsys.readouterr()
+    result = json.loads(out)
+    digits = [digit["answers"][0]["digit"] for digit in result["digits"]]
+    assert digits == list(range(10))
+    assert [Path(file).name for file in result["failed"]] == ["blank.png", "notes.txt", "gone.png"]
+    assert "blank.png: there is no digit" in err
+    assert len(err.splitlines()) == 3
+
+
+def test_the_table_fits_a_terminal_and_csv_says_the_same(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = folder / "a_sheet.png"
+    assert _predict(sheet) == 0
+    table = capsys.readouterr().out
+    assert _predict(sheet, "--csv") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+
+    assert max(map(len, table.splitlines())) <= 100
+    assert len(rows) == 10
+    assert table.splitlines()[-1].startswith(
+        f"custom_cnn: {sum(r['answered'] == '1' for r in rows)}"
+    )
+
+
+def test_what_the_model_saw_is_drawn(folder: Path) -> None:
+    assert _predict(folder / "a_sheet.png", "--show", folder / "seen.png") == 0
+
+    with Image.open(folder / "seen.png") as shown:
+        assert len(np.unique(np.asarray(shown.convert("L")))) > 10
+
+
+def test_two_models_stand_side_by_side(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = folder / "other.pt"
+    other.write_bytes(MODEL.read_bytes())
+
+    assert main([str(folder / "a_sheet.png"), "--model", str(MODEL), str(other)]) == 0
+
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0].split()[-2:] == ["custom_cnn", "other"]
+    assert "not calibrated" in err
+
+
+def test_a_dataset_folder_is_read_with_its_labels(
+    tiny_data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _predict(tiny_data_dir, "--csv") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(rows) == 100
+    assert {row["label"] for row in rows} == set("0123456789")
+
+    assert _predict(tiny_data_dir / "t10k-images-idx3-ubyte", "--csv") == 0
+    bare = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["confidence"] for row in bare] == [row["confidence"] for row in rows]
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = (
+        "import sys\nfrom mnist_lightning.commands.predict import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "assert not {'torch', 'numpy', 'PIL'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

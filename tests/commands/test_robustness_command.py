@@ -1,0 +1,140 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from comparison_inputs import leave_model
+from torch import nn
+
+from mnist_lightning.commands.robustness import main
+from mnist_lightning.evaluation.metrics import wilson_interval
+from mnist_lightning.reporting.robustness_text import beside_clean_accuracy, report
+from mnist_lightning.robustness.error_rates import read_robustness, read_robustness_of
+from mnist_lightning.robustness.saliency import saliency
+from mnist_lightning.robustness.trials import stratified_subset
+
+FIGURES = ["robustness.png", "robustness_corruptions.png", "saliency.png"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data_dir: Path) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    leave_model(folder, tiny_data_dir, "custom_cnn", noise=0.3)
+    leave_model(folder, tiny_data_dir, "resnet50", noise=1.5)
+    return folder
+
+
+@pytest.fixture
+def output(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "output"))
+
+
+def run(output: Path, *words: str) -> int:
+    return main(["--output_dir", str(output), *words])
+
+
+@pytest.mark.slow
+def test_two_models_are_tried_on_everything(
+    output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(output, "--limit", "40") == 0
+    out, _ = capsys.readouterr()
+    assert max(map(len, out.splitlines()[:-1])) <= 100
+    assert "stratified random 40 of 100" in out
+    record = read_robustness(output / "robustness.json")
+    first, second = record.models
+    assert [first.name, second.name] == ["custom_cnn", "resnet50"]
+    assert len(first.corruptions) == 15
+    rates = [rate.rate for rate in first.corruptions.values()]
+    assert first.mean_corruption_error == pytest.approx(sum(rates) / 15)
+    stripe = second.corruptions["stripe"]
+    assert stripe.n == 40
+    assert stripe.interval == wilson_interval(stripe.errors, 40)
+    for points in second.sweeps.values():
+        assert points[0].strength == 0
+        assert points[0].error == second.clean
+    for name in FIGURES:
+        assert (output / name).stat().st_size > 10_000
+    text = report(record)
+    assert "40 of 100 test images" in text
+    files = {"resnet50": second.file.sha256, "custom_cnn": "another"}
+    path = output / "robustness.json"
+    of_files = read_robustness_of(path, record.fingerprint, files)
+    assert of_files is not None
+    assert read_robustness_of(path, "of other data", files) is None
+    assert read_robustness_of(path, record.fingerprint, {"resnet50": "another"}) is None
+    beside = beside_clean_accuracy(of_files)
+    assert "resnet50" in beside
+    assert "custom_cnn" not in beside
+
+
+def test_a_model_that_is_its_own_baseline_has_relative_error_one(output: Path) -> None:
+    assert run(output, "--models", "resnet50", "--corruptions", "stripe", "--limit", "50") == 0
+    (model,) = read_robustness(output / "robustness.json").models
+    assert list(model.corruptions) == ["stripe"]
+    assert model.relative == (1 if model.corruptions["stripe"].errors else None)
+
+
+def test_damaged_record_is_refused(
+    output: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from mnist_lightning.errors import OutputError
+
+    path = tmp_path / "robustness.json"
+    for text in ("{", "{}", json.dumps({"schema_version": 99})):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(OutputError, match=r"robustness\.py"):
+            read_robustness(path)
+
+
+def test_subset_holds_each_digit_in_proportion() -> None:
+    labels = np.array([0] * 600 + [1] * 300 + [2] * 100)
+    chosen = stratified_subset(labels, 100, seed=0)
+    assert len(set(chosen)) == 100
+    np.testing.assert_allclose(np.bincount(labels[chosen]), [60, 30, 10], atol=1)
+    assert (chosen != stratified_subset(labels, 100, seed=1)).any()
+    assert len(stratified_subset(labels, 5000, seed=0)) == 1000
+
+
+class Linear(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(784, 10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(images.flatten(1).float() / 255)
+        return logits
+
+
+def test_saliency_of_a_linear_network_is_weight_times_pixel() -> None:
+    torch.manual_seed(0)
+    network = Linear().eval()
+    images = torch.randint(0, 256, (3, 1, 28, 28), dtype=torch.uint8)
+    found = saliency(network, images)
+    assert found is not None
+    attributions, answers = found
+    expected = network.head.weight[answers].detach() * images.flatten(1) / 255
+    np.testing.assert_allclose(attributions.reshape(3, -1), expected.numpy(), atol=1e-5)
+
+
+def test_network_without_gradients_has_no_saliency() -> None:
+    class Integer(Linear):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return super().forward(images.to(torch.uint8))
+
+    images = torch.zeros((2, 1, 28, 28), dtype=torch.uint8)
+    assert saliency(Integer().eval(), images) is None
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from mnist_lightning.commands.robustness import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "assert not {'torch', 'numpy', 'matplotlib', 'scipy'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,251 @@
+import os
+import shutil
+import time
+from collections import namedtuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from mnist_lightning.errors import OutputError
+from mnist_lightning.files.storage import atomic_path, check_writable, one_writer, remove_abandoned
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_finished_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("old")
+
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+
+    assert path.read_text() == "new"
+    assert _names(tmp_path) == ["record.json"]
+
+
+def test_a_new_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "record.json"
+
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+        assert not path.exists()
+        assert temporary.parent == path.parent
+
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, OSError, KeyboardInterrupt, SystemExit])
+def test_a_failure_while_writing_leaves_the_old_file_and_nothing_else(
+    failure: type[BaseException], tmp_path: Path
+) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("old")
+
+    def write() -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise failure
+
+    with pytest.raises(failure):
+        write()
+
+    assert path.read_text() == "old"
+    assert _names(tmp_path) == ["record.json"]
+
+
+@pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
+def test_a_failure_to_finish_leaves_the_old_file_and_nothing_else(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> NoReturn:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "record.json"
+    path.write_text("old")
+    monkeypatch.setattr(step, fail)
+
+    with pytest.raises(OSError, match="No space left"), atomic_path(path) as temporary:
+        temporary.write_text("new")
+
+    assert path.read_text() == "old"
+    assert _names(tmp_path) == ["record.json"]
+
+
+def test_the_content_is_on_the_disk_before_the_old_file_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("old")
+    synced: list[tuple[int, str]] = []
+    # The same file as the temporary one, and the old one is still in its place.
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: synced.append((os.fstat(handle).st_ino, path.read_text()))
+    )
+
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+        number = temporary.stat().st_ino
+
+    assert synced == [(number, "old")]
+
+
+@pytest.mark.parametrize(("mask", "expected"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_permissions_are_those_of_any_new_file(mask: int, expected: int, tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+
+    with _umask(mask):
+        with atomic_path(path) as temporary:
+            temporary.write_text("new")
+        still = os.umask(mask)
+
+    assert path.stat().st_mode & 0o777 == expected
+    assert still == mask
+
+
+@pytest.mark.parametrize("name", ["figure.png", "arrays.npz", "model.pt", "metrics.csv"])
+def test_the_temporary_file_has_the_suffix_that_decides_on_the_format(
+    name: str, tmp_path: Path
+) -> None:
+    with atomic_path(tmp_path / name) as temporary:
+        assert temporary.suffix == Path(name).suffix
+        assert temporary.name.startswith(".")
+
+
+def test_two_writers_at_once_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+
+    with atomic_path(path) as first, atomic_path(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+
+    assert path.read_text() == "first"
+    assert _names(tmp_path) == ["record.json"]
+
+
+def _leave(path: Path, hours: float) -> None:
+    """Make a file that was last written so long ago."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("half")
+    written = time.time() - 3600 * hours
+    os.utime(path, (written, written))
+
+
+def test_temporary_files_of_killed_writers_are_deleted_when_no_writer_can_be_left(
+    tmp_path: Path,
+) -> None:
+    _leave(tmp_path / ".last-abandone.tmp.ckpt", 1.1)
+    kept = [".last-stillnew.tmp.ckpt", ".best-abandone.tmp.ckpt", ".last-abandone.tmp.png"]
+    for name, hours in zip([*kept, "last.ckpt"], (0.9, 9, 9, 9), strict=True):
+        _leave(tmp_path / name, hours)
+
+    with atomic_path(tmp_path / "last.ckpt") as temporary:
+        temporary.write_text("new")
+
+    assert _names(tmp_path) == sorted([*kept, "last.ckpt"])
+
+
+def test_temporary_files_are_deleted_in_folders_below(tmp_path: Path) -> None:
+    abandoned = [".metrics-abandone.tmp.csv", "checkpoints/.last-abandone.tmp.ckpt"]
+    others = [".metrics-stillnew.tmp.csv", ".hidden", "checkpoints/last.ckpt"]
+    for name, hours in zip([*abandoned, *others], (9, 9, 0.9, 9, 9), strict=True):
+        _leave(tmp_path / "version_0" / name, hours)
+
+    remove_abandoned(tmp_path)
+    remove_abandoned(tmp_path / "none")
+
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(files) == sorted(tmp_path / "version_0" / name for name in others)
+
+
+def test_the_next_file_is_written_where_no_lock_can_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any, **options: Any) -> NoReturn:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+
+    with one_writer(tmp_path, "custom_cnn"):
+        (tmp_path / "record.json").write_text("new")
+
+    assert _names(tmp_path) == ["record.json"]
+
+
+def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "output"
+
+    check_writable(folder, bytes_needed=1)
+
+    assert _names(folder) == []
+
+
+def test_a_folder_without_permission_is_refused_with_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Patched, because the superuser may write anywhere.
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+
+    with pytest.raises(
+        OutputError, match=r"--output_dir: .*\(Permission denied\); choose"
+    ) as caught:
+        check_writable(tmp_path, bytes_needed=1)
+
+    assert str(tmp_path) in str(caught.value)
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A folder that this process cannot write to, even if it was started by the superuser."""
+    tmp_path.chmod(0o555)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield tmp_path
+    os.seteuid(user)
+
+
+def test_a_folder_that_is_really_read_only_is_refused(read_only: Path) -> None:
+    with pytest.raises(OutputError, match="Permission denied"):
+        check_writable(read_only, bytes_needed=1)
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_a_file_in_the_place_of_the_folder_is_refused(below: bool, tmp_path: Path) -> None:
+    file = tmp_path / "output"
+    file.write_text("mine")
+
+    with pytest.raises(OutputError, match="--output_dir: nothing can be written to"):
+        check_writable(file / "runs" if below else file, bytes_needed=1)
+
+    assert file.read_text() == "mine"
+
+
+def test_a_disk_with_too_little_space_is_refused_with_both_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(10**9, 10**9, 5_000_000))
+
+    with pytest.raises(OutputError, match=r"has 5 MB left and this run needs about 80 MB"):
+        check_writable(tmp_path, bytes_needed=80_000_000)
+
+    check_writable(tmp_path, bytes_needed=5_000_000)

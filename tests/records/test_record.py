@@ -1,0 +1,256 @@
+import copy
+import json
+import re
+import typing
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnist_lightning.errors import OutputError
+from mnist_lightning.files.identity import describe_file
+from mnist_lightning.files.json_document import to_json
+from mnist_lightning.records import record as module
+from mnist_lightning.records.record import SCHEMA_VERSION, Record, read_record
+
+GOLDEN = Path(__file__).with_name("record_v1.json")
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    return json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+def dataclasses_within(kind: Any) -> set[type]:
+    """All dataclasses that a record is made of."""
+    inner = [
+        found
+        for part in (typing.get_type_hints(kind).values() if is_dataclass(kind) else ())
+        for argument in (part, *typing.get_args(part))
+        for found in dataclasses_within(argument)
+    ]
+    return {*inner, kind} if is_dataclass(kind) else set(inner)
+
+
+SCHEMA = sorted(dataclasses_within(Record), key=lambda kind: kind.__name__)
+
+
+def described(kind: type) -> dict[str, str]:
+    """Descriptions in the ``Attributes:`` of a class and those it extends, by field."""
+    text = "\n".join(
+        (base.__doc__ or "").partition("Attributes:\n")[2] for base in kind.__mro__ if base.__doc__
+    )
+    return dict(re.findall(r"^ {8}(\w+): (\S.*)$", text, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("kind", SCHEMA, ids=lambda kind: kind.__name__)
+def test_every_key_is_documented_and_nothing_else(kind: Any) -> None:
+    assert set(described(kind)) == {field.name for field in fields(kind)}
+
+
+def test_schema_walk_reaches_every_part() -> None:
+    assert {"Record", "Interval", "Confusion", "BatchLatency", "FileDescription"} <= {
+        kind.__name__ for kind in SCHEMA
+    }
+
+
+def test_golden_record_is_read_and_written_back_byte_for_byte() -> None:
+    # Fails when a key is added, removed or renamed: raise SCHEMA_VERSION, add a golden file.
+    text = GOLDEN.read_text(encoding="utf-8")
+    assert to_json(read_record(GOLDEN)) == text
+    assert SCHEMA_VERSION == 1
+
+
+def test_values_of_the_golden_record_arrive_in_their_fields() -> None:
+    record = read_record(GOLDEN)
+    assert record.model.parameters.total == 94_410
+    assert record.model.hyperparameters["widths"] == [32, 64, 128]
+    assert record.training.command == ("scripts/train.py", "--model", "cnn")
+    assert record.test.confusion_matrix[0][0] == record.test.per_class[0].support - 3
+    assert record.environment.gpu is None
+
+
+def test_rows_of_numbers_stand_on_one_line_and_text_is_left_alone() -> None:
+    golden = read_record(GOLDEN)
+    title = "A [\n 1,\n 2 ] title"
+    text = to_json(replace(golden, model=replace(golden.model, title=title)))
+    row = ", ".join(map(str, golden.test.confusion_matrix[3]))
+    assert f"      [{row}],\n" in text
+    assert json.loads(text)["model"]["title"] == title
+    assert text.endswith("}\n")
+
+
+def test_written_record_is_read_back_equal_and_nothing_else_is_left(tmp_path: Path) -> None:
+    golden = read_record(GOLDEN)
+    path = tmp_path / "new" / "custom_cnn_metrics.json"
+    golden.write(path)
+    assert read_record(path) == golden
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_command_line_with_undecodable_bytes_is_written_and_read_back(tmp_path: Path) -> None:
+    golden = read_record(GOLDEN)
+    odd = replace(golden, training=replace(golden.training, command=("--output_dir", "\udcff")))
+    odd.write(tmp_path / "m.json")
+    assert read_record(tmp_path / "m.json") == odd
+
+
+def test_infinity_written_as_a_large_exponent_is_refused(tmp_path: Path) -> None:
+    text = GOLDEN.read_text(encoding="utf-8").replace("512.4", "1e999")
+    (tmp_path / "m.json").write_text(text, encoding="utf-8")
+    with pytest.raises(OutputError, match=r"training\.seconds must be a number, not inf"):
+        read_record(tmp_path / "m.json")
+
+
+def test_number_that_is_not_finite_is_refused_before_the_old_file_is_touched(
+    tmp_path: Path,
+) -> None:
+    golden = read_record(GOLDEN)
+    path = tmp_path / "metrics.json"
+    golden.write(path)
+    broken = replace(golden, training=replace(golden.training, seconds=float("nan")))
+    with pytest.raises(ValueError, match="JSON compliant"):
+        broken.write(path)
+    assert read_record(path) == golden
+
+
+def test_ensemble_says_what_it_is_made_of(tmp_path: Path, document: dict[str, Any]) -> None:
+    assert read_record(GOLDEN).members is None
+    path = tmp_path / "custom_cnn_ensemble_metrics.json"
+    document["training"]["seed"] = document["training"]["best_epoch"] = None
+    with pytest.raises(
+        OutputError,
+        match=r"model\.hyperparameters\.class_path is missing; make it with "
+        r"`python scripts/ensemble\.py --model custom_cnn` again",
+    ):
+        read_record(write(path, document))
+    document["model"]["hyperparameters"] = {
+        "class_path": "mnist_lightning.models.cnn.CNN",
+        "hyperparameters": {"widths": [4]},
+        "seeds": [3, 4],
+        "files": ["c" * 64, "d" * 64],
+    }
+    record = read_record(write(path, document))
+    assert record.members is not None
+    assert record.members.seeds == (3, 4)
+    record.write(path)
+    assert read_record(path) == record
+
+
+def write(path: Path, document: object) -> Path:
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def test_missing_record_is_refused_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"no record .*m\.json.*train\.py --model resnet50`"):
+        read_record(tmp_path / "m.json", preset="resnet50")
+
+
+def test_other_schema_version_is_refused_with_both_versions(
+    tmp_path: Path, document: dict[str, Any]
+) -> None:
+    document["schema_version"] = 7
+    document["test"] = "something new"
+    with pytest.raises(OutputError, match="schema version 7; this program reads version 1"):
+        read_record(write(tmp_path / "m.json", document))
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (("schema_version",), "1", "schema_version must be an integer"),
+        (("schema_version",), True, "schema_version must be an integer"),
+        (("test", "interval", "low"), None, "test.interval.low must be a number, not None"),
+        (("test", "interval", "lower"), 0.1, "test.interval.lower is unknown"),
+        (("test", "per_class"), [3], "test.per_class[0] must be an object, not 3"),
+        (("environment", "versions", "torch"), 2, "environment.versions.torch must be a string"),
+        (("trainer_test", "test/loss"), "low", "trainer_test.test/loss must be a number"),
+        pytest.param(
+            ("training", "seconds"), 10**400, "training.seconds must be a number", id="huge"
+        ),
+    ],
+)
+def test_wrong_value_is_refused_by_its_dotted_key(
+    tmp_path: Path, document: dict[str, Any], keys: tuple[str, ...], value: object, message: str
+) -> None:
+    part = document
+    for key in keys[:-1]:
+        part = part[key]
+    part[keys[-1]] = value
+    with pytest.raises(OutputError, match=re.escape(message)):
+        read_record(write(tmp_path / "m.json", document))
+
+
+def keys_of(document: dict[str, Any], prefix: str = "") -> list[str]:
+    free = ("model.hyperparameters", "trainer_test", "environment.versions")
+    return [
+        name
+        for key, value in document.items()
+        for name in [
+            prefix + key,
+            *(
+                keys_of(value, f"{prefix}{key}.")
+                if isinstance(value, dict) and prefix + key not in free
+                else []
+            ),
+        ]
+    ]
+
+
+def test_no_key_may_be_missing(tmp_path: Path, document: dict[str, Any]) -> None:
+    names = keys_of(document)
+    assert len(names) > 70
+    for name in names:
+        changed = copy.deepcopy(document)
+        *folders, last = name.split(".")
+        part = changed
+        for key in folders:
+            part = part[key]
+        del part[last]
+        with pytest.raises(OutputError, match=re.escape(f"{name} is missing")):
+            read_record(write(tmp_path / "m.json", changed))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000, b"null", b"[]", b'"record"'],
+    ids=["empty", "cut", "binary", "nan", "deep", "null", "list", "string"],
+)
+def test_file_that_is_no_record_is_refused_with_its_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "custom_cnn_metrics.json"
+    path.write_bytes(content)
+    with pytest.raises(OutputError, match=r"custom_cnn_metrics\.json is not a .*--model cnn"):
+        read_record(path, preset="cnn")
+
+
+def test_folder_in_its_place_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot be read"):
+        read_record(tmp_path)
+
+
+def test_file_is_described_by_name_size_and_hash(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    path.write_bytes(b"abc")
+    description = describe_file(path)
+    assert (description.name, description.bytes) == ("model.pt", 3)
+    # The test vector of FIPS 180-2.
+    assert description.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_failed_write_leaves_the_old_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    golden = read_record(GOLDEN)
+    path = tmp_path / "m.json"
+    golden.write(path)
+
+    def full(self: Path, *args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.Path, "write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        replace(golden, trainer_test={}).write(path)
+    assert read_record(path) == golden
+    assert len(list(tmp_path.iterdir())) == 1

@@ -1,0 +1,313 @@
+import contextlib
+import logging
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+
+from mnist_lightning.errors import UserError
+from mnist_lightning.models import CNNClassifier
+from mnist_lightning.training.checkpoints import check_fits, find_checkpoint, read_checkpoint
+from mnist_lightning.training.run_logger import RunLogger
+
+
+class Attack:
+    """A pickle that makes a folder when it is loaded."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.target),)
+
+
+def _save(path: Path, age: int = 0, **content: Any) -> Path:
+    """A small checkpoint, made ``age`` seconds before the others."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(
+        {"state_dict": {"w": torch.arange(9.0)}, "loops": {}, "global_step": 3} | content, path
+    )
+    time = 1_700_000_000 - age
+    os.utime(path, (time, time))
+    return path
+
+
+def _truncate(path: Path) -> None:
+    time = path.stat().st_mtime_ns
+    path.write_bytes(path.read_bytes()[:-200])
+    os.utime(path, ns=(time, time))
+
+
+# Folders and events
+
+
+def test_each_run_takes_a_folder_of_its_own(tmp_path: Path) -> None:
+    # Both begin before either has written anything.
+    first, second = RunLogger(tmp_path, "cnn"), RunLogger(tmp_path, "cnn")
+
+    assert first.log_dir == str(tmp_path / "cnn" / "version_0")
+    assert second.log_dir == str(tmp_path / "cnn" / "version_1")
+    assert Path(second.log_dir).is_dir()
+
+
+def test_a_folder_that_another_run_has_just_taken_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The other run has made its folder after this one has looked.
+    (tmp_path / "cnn" / "version_0").mkdir(parents=True)
+    monkeypatch.setattr(
+        "lightning.pytorch.loggers.TensorBoardLogger._get_next_version", lambda _: 0
+    )
+
+    assert RunLogger(tmp_path, "cnn").version == 1
+
+
+def test_a_run_that_is_continued_keeps_its_folder(tmp_path: Path) -> None:
+    RunLogger(tmp_path, "cnn").log_metrics({"loss": 1.0}, step=1)
+
+    assert RunLogger(tmp_path, "cnn", version=0).log_dir == str(tmp_path / "cnn" / "version_0")
+
+
+def test_a_continued_run_logs_no_step_twice(tmp_path: Path) -> None:
+    first = RunLogger(tmp_path, "cnn")
+    for step in (6, 12, 18):
+        first.log_metrics({"loss": float(step)}, step=step)
+    first.experiment.close()
+
+    # The checkpoint is of step 12: what followed is done again.
+    second = RunLogger(tmp_path, "cnn", version=0, purge_step=13)
+    for step in (18, 24):
+        second.log_metrics({"loss": -float(step)}, step=step)
+    second.experiment.close()
+
+    accumulator = EventAccumulator(first.log_dir)
+    accumulator.Reload()
+    found = [(scalar.step, scalar.value) for scalar in accumulator.Scalars("loss")]
+    assert found == [(6, 6.0), (12, 12.0), (18, -18.0), (24, -24.0)]
+
+
+def test_nothing_but_events_is_written_and_they_stay_open_for_the_figures(tmp_path: Path) -> None:
+    logger = RunLogger(tmp_path, "cnn")
+    logger.log_hyperparams({"seed": 1})
+    logger.log_metrics({"loss": 1.0}, step=1)
+    logger.save()
+    logger.finalize("success")
+    logger.log_metrics({"loss": 0.5}, step=2)
+    logger.finalize("success")
+
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert file.name.startswith("events.out.tfevents.")
+    accumulator = EventAccumulator(logger.log_dir)
+    accumulator.Reload()
+    assert [scalar.step for scalar in accumulator.Scalars("loss")] == [1, 2]
+
+
+# Finding a checkpoint
+
+
+def test_the_newest_checkpoint_of_all_runs_is_found(tmp_path: Path) -> None:
+    _save(tmp_path / "version_0/checkpoints/last.ckpt", age=10)
+    newest = _save(tmp_path / "version_3/checkpoints/last.ckpt")
+    _save(tmp_path / "version_10/checkpoints/last.ckpt", age=20)
+    _save(tmp_path / "version_10/checkpoints/best.ckpt", age=30)
+
+    assert find_checkpoint(tmp_path, "last") == newest
+
+
+def test_the_best_checkpoint_is_found_where_it_is_the_newest(tmp_path: Path) -> None:
+    # Killed between the two: the best one has been written, the last one is an epoch behind.
+    _save(tmp_path / "version_0/checkpoints/last.ckpt", age=10)
+    best = _save(tmp_path / "version_0/checkpoints/best.ckpt")
+
+    assert find_checkpoint(tmp_path, "last") == best
+
+
+def test_a_truncated_newest_checkpoint_is_skipped_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sound = _save(tmp_path / "version_0/checkpoints/last.ckpt", age=10)
+    torn = _save(tmp_path / "version_1/checkpoints/last.ckpt")
+    _truncate(torn)
+
+    with caplog.at_level(logging.WARNING):
+        assert find_checkpoint(tmp_path, "last") == sound
+
+    (message,) = caplog.messages
+    assert f"{torn} is damaged" in message
+    assert message.endswith("; it is skipped")
+
+
+def test_no_checkpoint_at_all_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--ckpt_path last: there is no sound checkpoint") as caught:
+        find_checkpoint(tmp_path / "runs", "last")
+
+    assert str(tmp_path / "runs") in str(caught.value)
+
+
+def test_only_torn_checkpoints_are_an_error_as_well(tmp_path: Path) -> None:
+    _truncate(_save(tmp_path / "version_0/checkpoints/last.ckpt"))
+
+    with pytest.raises(UserError, match="there is no sound checkpoint"):
+        find_checkpoint(tmp_path, "last")
+
+
+def test_a_checkpoint_that_is_named_is_taken(tmp_path: Path) -> None:
+    _save(tmp_path / "version_0/checkpoints/last.ckpt")
+    path = _save(tmp_path / "mine.ckpt", age=10)
+
+    assert find_checkpoint(tmp_path, str(path)) == path
+
+
+# Reading a checkpoint
+
+
+def test_a_sound_checkpoint_is_read(tmp_path: Path) -> None:
+    content = read_checkpoint(_save(tmp_path / "one.ckpt"))
+
+    assert torch.equal(content["state_dict"]["w"], torch.arange(9.0))
+    assert content["global_step"] == 3
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _text(path: Path) -> None:
+    path.write_text("<!DOCTYPE html><title>404</title>")
+
+
+def _archive(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("notes.txt", "nothing")
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("damage", [_truncate, _empty, _text, _archive, _folder])
+def test_a_damaged_checkpoint_is_refused_in_one_line_with_its_name(
+    damage: Any, tmp_path: Path
+) -> None:
+    path = _save(tmp_path / "one.ckpt")
+    damage(path)
+
+    with pytest.raises(UserError, match=r"--ckpt_path: .*one\.ckpt is damaged") as caught:
+        read_checkpoint(path)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_checkpoint_is_refused_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--ckpt_path: there is no file .*none\.ckpt"):
+        read_checkpoint(tmp_path / "none.ckpt")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param({"w": torch.zeros(2)}, id="weights alone"),
+        pytest.param(torch.zeros(2), id="a tensor"),
+        pytest.param({"state_dict": [1, 2], "loops": {}, "global_step": 1}, id="a list of weights"),
+        pytest.param({"state_dict": {}, "loops": {}}, id="no step"),
+    ],
+)
+def test_a_file_that_is_not_of_a_training_is_refused(content: Any, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "one.ckpt")
+
+    with pytest.raises(UserError, match=r"one\.ckpt is not the checkpoint of a training"):
+        read_checkpoint(tmp_path / "one.ckpt")
+
+
+@pytest.mark.parametrize("bare", [True, False], ids=["bare pickle", "archive of torch"])
+def test_code_in_a_checkpoint_does_not_run(bare: bool, tmp_path: Path) -> None:
+    path, target = tmp_path / "one.ckpt", tmp_path / "attacked"
+    if bare:
+        path.write_bytes(pickle.dumps({"state_dict": Attack(target), "loops": {}}))
+    else:
+        _save(path, state_dict=Attack(target))
+
+    with pytest.raises(UserError, match="holds more than numbers and was not loaded"):
+        read_checkpoint(path)
+
+    assert not target.exists()
+    # The attack is a real one: loaded carelessly, it does run.
+    if bare:
+        pickle.loads(path.read_bytes())
+    else:
+        torch.load(path, weights_only=False)
+    assert target.exists()
+
+
+@settings(
+    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_whatever_the_damage_only_an_error_for_the_user_comes_out(
+    data: st.DataObject, tmp_path: Path
+) -> None:
+    path = _save(tmp_path / "one.ckpt")
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+
+    with contextlib.suppress(UserError):
+        # Where the damage hit what nobody reads, such as padding, the content is as it was.
+        assert torch.equal(read_checkpoint(path)["state_dict"]["w"], torch.arange(9.0))
+
+
+# Fitting a checkpoint to a model
+
+
+def _classifier(*widths: int, convs: int = 1) -> CNNClassifier:
+    return CNNClassifier(widths=list(widths), convs_per_stage=convs)
+
+
+def _checkpoint(model: nn.Module) -> dict[str, Any]:
+    return {"state_dict": model.state_dict()}
+
+
+def test_a_checkpoint_of_the_same_model_fits() -> None:
+    check_fits(_checkpoint(_classifier(4, 8)), Path("one.ckpt"), _classifier(4, 8))
+
+
+@pytest.mark.parametrize(
+    ("model", "difference"),
+    [
+        (
+            _classifier(4, 16),
+            r"'network.features.4.weight' is \(8, 4, 3, 3\) in the checkpoint and "
+            r"\(16, 4, 3, 3\) in the model",
+        ),
+        (_classifier(4), r"'network.features.4.weight' is only in the checkpoint"),
+        (_classifier(4, 8, 8), r"'network.features.8.weight' is only in the model"),
+    ],
+)
+def test_a_checkpoint_of_another_model_is_refused_with_the_tensor_that_differs(
+    model: nn.Module, difference: str
+) -> None:
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+
+    with pytest.raises(UserError, match=f"one.ckpt is of another model: .*{difference}"):
+        check_fits(_checkpoint(_classifier(4, 8)), Path("one.ckpt"), model)
+
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_a_weight_that_is_no_tensor_is_refused_with_its_name() -> None:
+    model = _classifier(4)
+    weights = {**model.state_dict(), "network.head.weight": 5}
+
+    with pytest.raises(UserError, match=r"'network\.head\.weight' is"):
+        check_fits({"state_dict": weights}, Path("one.ckpt"), model)
