@@ -1,9 +1,9 @@
-"""What it saves to keep freed memory, against glibc's malloc as it is, on the CPU.
+"""Training and inference steps with an allocator that keeps freed memory, against glibc's default.
 
     python -m benchmarks.allocator [--rounds 3]
 
-An allocator cannot be put back, so every measurement is a process of its own; the two kinds take
-turns. The networks have random weights: the arithmetic is the same whatever their values.
+The allocator's settings cannot be undone, so every measurement is a process of its own, and the two
+variants alternate. The networks have random weights, which do not affect the time. CPU only.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def _extraction(size: int) -> Callable[[], object]:
     return lambda: list(extractor(images))
 
 
-#: By name: what makes the step, and how many of them are timed from the very first on.
+#: By name: the function that builds the step, and the number of timed steps, without a warm-up.
 CASES: dict[str, tuple[Callable[[], Callable[[], object]], int]] = {
     "CNN, the first 100 steps of 128 images": (lambda: _training(CNN(), 128), 100),
     "ResNet50, features of 48 px": (lambda: _extraction(48), 8),
@@ -67,10 +67,10 @@ CASES: dict[str, tuple[Callable[[], Callable[[], object]], int]] = {
 
 
 def measure(case: str, allocator: str) -> dict[str, float]:
-    """Time the steps of a case in this process, which is not fit for a second measurement.
+    """Time the steps of a case; one measurement per process.
 
     Returns:
-        Milliseconds and newly mapped pages of a step, and the peak of the memory in MiB.
+        Milliseconds and newly mapped pages per step, and peak memory in MiB.
     """
     if allocator == KEPT:
         keep_freed_memory()
@@ -89,7 +89,7 @@ def measure(case: str, allocator: str) -> dict[str, float]:
 
 
 def measure_apart(case: str, allocator: str) -> dict[str, float]:
-    """Measure in a process of its own."""
+    """Measure in a new process."""
     command = [sys.executable, "-m", "benchmarks.allocator", "--measure", case, allocator]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     measured: dict[str, float] = json.loads(done.stdout)

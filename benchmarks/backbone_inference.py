@@ -1,8 +1,8 @@
-"""How fast a frozen ResNet50 backbone runs: what the feature cache does against the plain loop.
+"""Throughput of the frozen ResNet50 backbone: the optimised extractor against a plain loop.
 
-python -m benchmarks.backbone_inference [--sizes 32 64 224] [--rounds 5] [--device cuda]
+    python -m benchmarks.backbone_inference [--sizes 32 64 224] [--rounds 5] [--device cuda]
 
-The network has random weights: the arithmetic is the same whatever their values.
+The network has random weights, which do not affect the time.
 """
 
 import argparse
@@ -22,13 +22,13 @@ SHIPPED = "bf16, channels-last, BatchNorm folded (shipped)"
 
 
 class GrayConvolution(nn.Module):
-    """The first convolution folded to one channel: exact, also at the borders.
+    """The first convolution with its three input channels merged into one, exactly.
 
-    Zero padding comes after the normalisation, so subtracting the mean cannot become a bias. But
-    the convolution is affine: it is that of the scaled gray pixels plus that of a black image.
+    The mean cannot become a bias, because zero padding follows the normalisation. But the
+    convolution is affine: it equals that of the scaled gray pixels plus that of a black image.
 
     Args:
-        convolution: 7x7 over three channels.
+        convolution: The 7x7 convolution over three channels.
         black: ``(1, 3, S, S)``, the normalised black image.
         std: ``(1, 3, 1, 1)``.
     """
@@ -47,7 +47,7 @@ class GrayConvolution(nn.Module):
 
 
 def gray_folded(network: ResNet50) -> ResNet50:
-    """Give a copy of a network whose first convolution takes one channel."""
+    """Return a copy of a network whose first convolution takes one channel."""
     folded = copy.deepcopy(network)
     black = folded.preprocess(
         torch.zeros(1, 1, 28, 28, dtype=torch.uint8, device=network.mean.device)
@@ -61,7 +61,7 @@ def gray_folded(network: ResNet50) -> ResNet50:
 def plain_loop(
     network: ResNet50, images: Tensor, *, bf16: bool = False, batch_size: int = 10**6
 ) -> Tensor:
-    """Run the network as it is, as a loop over a DataLoader would."""
+    """Run the network without optimisation, as a loop over a DataLoader would."""
     device = network.std.device
     rows = []
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
@@ -72,7 +72,7 @@ def plain_loop(
 
 
 def variants(size: int, images: Tensor, device: str) -> dict[str, Callable[[], object]]:
-    """Build what is compared at one image size; every entry computes the features once."""
+    """Return the variants for one image size; each call computes the features once."""
     torch.manual_seed(0)
     network = ResNet50(image_size=size).to(device).eval()
     last = copy.deepcopy(network).to(memory_format=torch.channels_last)
@@ -97,7 +97,7 @@ def measure(size: int, rounds: int, device: str) -> dict[str, dict[str, float]]:
     """Time all variants at one image size and print a table.
 
     Returns:
-        For each variant images per second (median) and how many times faster than the plain loop.
+        For each variant the images per second (median) and the speed-up over the plain loop.
     """
     count = default_batch_size(size, torch.device("cpu"))
     images = torch.randint(0, 256, (count, 1, 28, 28), dtype=torch.uint8)

@@ -1,10 +1,9 @@
-"""The training of the CNN written by hand, as a measure for what the Trainer costs."""
+"""A handwritten training loop for the CNN, to measure the overhead of the Trainer."""
 
 import time
 from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,16 +14,17 @@ from mnist_lightning.cli import StudyCLI
 from mnist_lightning.data.augmentation import Warp, apply_warp
 from mnist_lightning.data.datamodule import EVALUATION_BATCH_SIZE
 from mnist_lightning.data.loader import Batch, BatchLoader
+from mnist_lightning.models.classifier import decay_groups
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """Where the seconds of an epoch went.
+    """The seconds of an epoch.
 
     Attributes:
-        steps: From the first batch to the last one.
-        validation: From the last batch to the end of the validation.
-        end: After the validation: metrics, logging, checkpoints.
+        steps: Training steps.
+        validation: Validation.
+        end: Metrics, logging and checkpoints after the validation.
     """
 
     steps: float
@@ -33,15 +33,15 @@ class Epoch:
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """Seconds of the whole epoch."""
         return self.steps + self.validation + self.end
 
 
 class BareLoop:
-    """The same training, written by hand.
+    """The same training as a handwritten loop.
 
     Args:
-        cli: The training, its data set up. The network is copied.
+        cli: The training, with its data set up. The network is copied.
     """
 
     def __init__(self, cli: StudyCLI) -> None:
@@ -56,11 +56,7 @@ class BareLoop:
             train, data.batch_size, seed=data.seed, augmentation=data.augmentation
         )
         self.validation = BatchLoader(val, EVALUATION_BATCH_SIZE)
-        parameters = list(self.network.parameters())
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in parameters if p.ndim > 1]},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
+        groups = decay_groups(self.network.parameters())
         rate, decay = model.learning_rate, model.weight_decay
         self.optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=decay, fused=True)
         steps = len(self.loader) * int(cli.config.trainer.max_epochs)
@@ -69,10 +65,10 @@ class BareLoop:
         self.step = 0
 
     def epoch(self, number: int) -> Epoch:
-        """Train and validate once.
+        """Train and validate for one epoch.
 
         Args:
-            number: Number of the epoch from 0, which decides the order and the distortions.
+            number: Number of the epoch from 0, which determines the order and the distortions.
         """
         self.loader.set_epoch(number)
         start = time.perf_counter()
@@ -121,5 +117,5 @@ class BareLoop:
 
 
 def _weights(network: nn.Module) -> list[Tensor]:
-    """The weights and batch statistics, without the counters of batches."""
+    """Return the weights and batch statistics, without the batch counters."""
     return [value for value in network.state_dict().values() if value.is_floating_point()]

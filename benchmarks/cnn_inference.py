@@ -1,12 +1,12 @@
-"""How fast the exported CNN answers on a CPU: each file beside the network it was made from.
+"""Inference speed of the exported CNN on the CPU, for each file format and the eager network.
 
     python -m benchmarks.cnn_inference [--data_dir data] [--batches 1 8 32 256] [--model.KEY VALUE]
 
 The network is that of `scripts/train.py --model cnn`, trained for some seconds on the installed
-5,000 images: its speed does not depend on what it has learned, and its parity can be judged. What
-training writes is marked as shipped; the others show what each step of it is worth, and what was
-left out. Times are from pixels to logits, with one thread and with all of them; the same number
-goes to ONNX Runtime. Further options are those of the training, such as --model.widths.
+5,000 images, so that the parity of its predictions means something. Files that training writes are
+marked as shipped; the others show the effect of single optimisations, including rejected ones.
+Times are from pixels to logits, with one thread and with all threads, also for ONNX Runtime.
+Further options are those of the training, e.g. --model.widths.
 """
 
 import argparse
@@ -55,7 +55,7 @@ ONNX = "ONNX Runtime (shipped)"
 INT8 = "ONNX Runtime, int8 (shipped where faster)"
 SHIPPED = (TORCHSCRIPT, PROGRAM, ONNX, INT8)
 EPOCHS = 6
-BLOCK_SECONDS = 0.05  # of calls that are timed as one
+BLOCK_SECONDS = 0.05  # of calls that are timed together
 PAUSE_SECONDS = 0.02
 METADATA = Metadata("Custom CNN", "MNIST", 0.0, 1, None, None, None, "benchmarks.cnn_inference")
 
@@ -63,7 +63,7 @@ Models = Mapping[str, nn.Module]
 
 
 class Bfloat16CNN(nn.Module):
-    """The network with its convolutions in bfloat16, batch normalisation folded before that."""
+    """The network with bfloat16 convolutions, after folding the batch normalisation."""
 
     def __init__(self, network: CNN) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class Bfloat16CNN(nn.Module):
 
 
 def train_briefly(folder: Path, options: Sequence[str]) -> CNN:
-    """Train the CNN on the embedded images, so that its answers are those of a digit reader."""
+    """Train the CNN for some epochs on the embedded images."""
     settings = ["--data.source", "mnist5k", "--trainer.max_epochs", str(EPOCHS)]
     cli = build_study(
         folder, ["--model", "cnn", "--trainer.accelerator", "cpu", *settings, *options]
@@ -105,11 +105,11 @@ def write_files(network: CNN, folder: Path, calibration: Tensor) -> dict[str, Pa
 
     Args:
         network: The network.
-        folder: Where to.
+        folder: Folder of the files.
         calibration: uint8 ``(N, 1, 28, 28)``, training images for int8.
 
     Returns:
-        The files, by name; those of ONNX only where its packages are installed.
+        The files by variant; ONNX files only if its packages are installed.
     """
     files = {TORCHSCRIPT: folder / "cnn.pt", PROGRAM: folder / "cnn.pt2"}
     export_torchscript(network, files[TORCHSCRIPT], calibration[:1], METADATA)
@@ -124,11 +124,11 @@ def write_files(network: CNN, folder: Path, calibration: Tensor) -> dict[str, Pa
 
 
 def load_models(network: CNN, files: Mapping[str, Path]) -> dict[str, nn.Module]:
-    """Load the files, and make what is compared with them, for the current number of threads."""
+    """Load the files and build the other variants, for the current number of threads."""
     plain = deepcopy(network).to(memory_format=torch.contiguous_format)
     last = deepcopy(network).to(memory_format=torch.channels_last)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TorchScript is deprecated, as export.py says
+        warnings.simplefilter("ignore")  # TorchScript is deprecated upstream
         scripted = {
             "TorchScript, not frozen": torch.jit.script(plain),
             "TorchScript, frozen, not channels_last": torch.jit.freeze(torch.jit.script(plain)),
@@ -142,7 +142,7 @@ def load_models(network: CNN, files: Mapping[str, Path]) -> dict[str, nn.Module]
 
 
 def measure_files(models: Models, test: Digits) -> dict[str, dict[str, float]]:
-    """Compare the logits of all models with those of the network, and print a table."""
+    """Compare the logits of all models with those of the eager network, and print a table."""
     expected = predict_logits(models[EAGER], test.images)
     result, rows = {}, []
     for name, model in models.items():
@@ -158,16 +158,16 @@ def measure_files(models: Models, test: Digits) -> dict[str, dict[str, float]]:
 
 
 def measure(models: Models, images: Tensor, rounds: int) -> dict[str, dict[str, float]]:
-    """Time all models in turns with one batch, and print a table.
+    """Time all models alternately with one batch, and print a table.
 
     Args:
-        models: The models, that of ``EAGER`` among them.
+        models: The models, including ``EAGER``.
         images: uint8 ``(N, 1, 28, 28)``, the batch.
-        rounds: Timed blocks of calls of each model.
+        rounds: Timed blocks of calls per model.
 
     Returns:
-        For each model images per second and milliseconds per image, by the median over the
-        blocks, and how many times as fast as the eager network and as ONNX Runtime it is.
+        For each model the images per second and milliseconds per image (median over the blocks),
+        and the speed-up over the eager network and over ONNX Runtime.
     """
     for model in models.values():
         for _ in range(WARMUP_CALLS):
@@ -211,7 +211,7 @@ def measure(models: Models, images: Tensor, rounds: int) -> dict[str, dict[str, 
 
 
 def repeat(model: nn.Module, images: Tensor, calls: int) -> Callable[[], None]:
-    """Give what calls a model several times: one call of a small batch is too short to time."""
+    """Return a function that calls a model several times: one small batch is too short to time."""
 
     def run() -> None:
         for _ in range(calls):
@@ -221,7 +221,7 @@ def repeat(model: nn.Module, images: Tensor, calls: int) -> Callable[[], None]:
 
 
 def print_best(cells: Sequence[dict[str, Any]]) -> None:
-    """Print which shipped file is the fastest, for each batch and number of threads."""
+    """Print the fastest shipped file for each batch size and number of threads."""
     rows = []
     for cell in cells:
         shipped = {name: row for name, row in cell["models"].items() if name in SHIPPED}

@@ -1,13 +1,13 @@
-"""What a second process buys on the CPU: DistributedDataParallel against threads.
+"""Two processes with DistributedDataParallel against threads, on the CPU.
 
     python -m benchmarks.ddp [--data_dir data] [--rounds 2] [--model.KEY VALUE]
 
-The CNN is trained through the Trainer, as `scripts/train.py --model cnn` does it, by one process
-with one thread, one with two, and two with one each. Two processes share a batch of the same size,
-so that the steps are the same; a last variant gives each of them a whole batch, which halves the
-number of times that they wait for each other. Every run is a fresh process, and runs are made in
-turns. What is timed are the training steps of an epoch, from the second epoch on. Further options
-are those of the training, such as --model.widths.
+The CNN is trained as `scripts/train.py --model cnn` trains it, by one process with one thread, one
+process with two threads, and two processes with one thread each. The two processes share a batch of
+the same size, so that the steps are the same; the last variant gives each process a whole batch,
+which halves the number of synchronisations. Every run is a new process, and the variants alternate.
+Only the training steps are timed, from the second epoch on. Further options are those of the
+training, e.g. --model.widths.
 """
 
 import argparse
@@ -35,9 +35,9 @@ class Variant:
     """A way to use two cores.
 
     Attributes:
-        processes: Processes, each with its own part of a batch.
-        threads: Threads of each.
-        batch: Images in a batch of each.
+        processes: Number of processes, each with its own part of a batch.
+        threads: Threads per process.
+        batch: Batch size per process.
     """
 
     processes: int
@@ -46,7 +46,7 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Its name in tables."""
         return f"{self.processes} x {self.threads} threads, batches of {self.batch}"
 
 
@@ -66,7 +66,7 @@ class Rate(Callback):
         self._start = time.perf_counter()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop the clock: the last step is done."""
+        """Stop the clock after the last step."""
         seconds = time.perf_counter() - self._start
         loader = trainer.train_dataloader
         images = int(trainer.num_training_batches) * loader.batch_size * trainer.world_size
@@ -74,7 +74,7 @@ class Rate(Callback):
 
 
 def train(folder: Path, options: Sequence[str]) -> None:
-    """Train, as one of the processes of a run; the first leaves the rates in the folder."""
+    """Train as one of the processes of a run; the first one writes the rates to the folder."""
     cli = build_study(folder, ["--model", "cnn", *options])
     rate = Rate()
     cli.trainer.callbacks.append(rate)
@@ -85,10 +85,10 @@ def train(folder: Path, options: Sequence[str]) -> None:
 
 
 def run(variant: Variant, options: Sequence[str]) -> list[float]:
-    """Train in processes of their own.
+    """Train in new processes.
 
     Returns:
-        Images per second of each epoch but the first.
+        Images per second of each epoch except the first.
     """
     settings = {
         "--data.batch_size": variant.batch,
@@ -96,11 +96,11 @@ def run(variant: Variant, options: Sequence[str]) -> list[float]:
         "--trainer.devices": variant.processes,
         "--trainer.strategy": "ddp" if variant.processes > 1 else "auto",
     }
-    words = [word for key, value in settings.items() for word in (key, str(value))]
+    argv = [part for key, value in settings.items() for part in (key, str(value))]
     print(f"\n{variant.name}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
-            [sys.executable, "-m", "benchmarks.ddp", "--train", folder, *words, *options],
+            [sys.executable, "-m", "benchmarks.ddp", "--train", folder, *argv, *options],
             env={**os.environ, "OMP_NUM_THREADS": str(variant.threads)},
             check=True,
         )

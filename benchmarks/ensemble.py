@@ -1,13 +1,12 @@
-"""How accurate ensembles of five seeds are, over every choice of five among the kept seeds.
+"""Test accuracy of ensembles of five seeds, for all subsets of the trained seeds.
 
     python scripts/train.py --model cnn --seeds 0 1 2 3 4 5 6 7 8 9
     python -m benchmarks.ensemble [--model custom_cnn] [--size 5]
 
-Nothing is trained and nothing is timed: the predictions that each seed left are averaged, as
-``scripts/ensemble.py`` averages its networks. Ten seeds give 252 subsets of five, and any two of
-these share members: they are not independent, so that their standard deviation only describes them
-and says too little about how far ensembles of other seeds would differ. The disjoint groups are
-independent, taken in the order of the seeds: two of ten.
+Nothing is trained or timed: the recorded predictions of the seeds are averaged, as the networks of
+``scripts/ensemble.py`` average theirs. Ten seeds give 252 subsets of five. They overlap and are not
+independent, so that their standard deviation underestimates the variation over other seeds. The
+disjoint groups, in the order of the seeds, are independent; ten seeds give two.
 """
 
 import argparse
@@ -18,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.harness import print_machine, write_result
-from mnist_lightning.commands.ensemble import SIZE, choose_seeds
-from mnist_lightning.comparison.members import Member, read_members, subset_accuracies
+from mnist_lightning.comparison.members import SIZE, Member, choose_seeds, read_members
 from mnist_lightning.errors import UserError
 from mnist_lightning.records.artefacts import BASELINE
 from mnist_lightning.terminal.parser import run_command
@@ -29,7 +28,7 @@ from mnist_lightning.terminal.presets import presets_by_model_name
 
 
 def spread(accuracies: Sequence[float]) -> dict[str, Any]:
-    """Describe accuracies; the standard deviation is that of the sample, null for a single one."""
+    """Summarise accuracies; the sample standard deviation is null for a single one."""
     several = len(accuracies) > 1
     return {
         "count": len(accuracies),
@@ -40,8 +39,31 @@ def spread(accuracies: Sequence[float]) -> dict[str, Any]:
     }
 
 
+def subset_accuracies(
+    probabilities: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int64],
+    subsets: Sequence[tuple[int, ...]],
+) -> list[float]:
+    """Measure the accuracy of the mean probabilities of each subset of models.
+
+    Args:
+        probabilities: float32, ``(K, N, 10)``, of K models for the same N images.
+        labels: int64, ``(N,)``, 0 to 9.
+        subsets: Positions among the K, at least one in each subset.
+
+    Returns:
+        The accuracy of each subset, 0 to 1, in order.
+    """
+    # In double precision, so that a sum does not depend on the order of the models.
+    exact = probabilities.astype(np.float64)
+    return [
+        float((exact[list(subset)].sum(axis=0).argmax(axis=1) == labels).mean())
+        for subset in subsets
+    ]
+
+
 def measure(members: Sequence[Member], size: int) -> dict[str, Any]:
-    """Measure single members, all subsets of ``size`` of them, and disjoint groups."""
+    """Measure single members, all subsets of ``size`` members, and disjoint groups."""
     probabilities = np.stack([member.predictions.test.probabilities for member in members])
     labels = members[0].predictions.test.labels
     places = range(len(members))
@@ -75,10 +97,10 @@ def main() -> int:
 
 
 def run(output_dir: Path, name: str, size: int) -> int:
-    """Measure what the seeds of a model left.
+    """Measure the recorded predictions of a model's seeds.
 
     Raises:
-        UserError: There are fewer seeds than an ensemble takes, or their files are not sound.
+        UserError: There are fewer seeds than members of an ensemble, or their files are damaged.
     """
     preset = presets_by_model_name().get(name, "NAME")
     seeds = choose_seeds(output_dir, name, None, preset)

@@ -1,9 +1,9 @@
-"""What the feature cache saves: ten epochs of a head on a frozen ResNet50, with and without it.
+"""Ten epochs of a head on a frozen ResNet50, with and without the feature cache.
 
-python -m benchmarks.feature_cache [--images 2000] [--image-size 64] [--device cuda]
+    python -m benchmarks.feature_cache [--images 2000] [--image-size 64] [--device cuda]
 
-"Without" runs the backbone over all images in every epoch, at the same speed as the cache does
-once; the difference is the repetition alone. Images and weights are random: no accuracy is read.
+Without the cache, the same optimised backbone runs over all images in every epoch. Images and
+weights are random, which does not affect the time.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def shuffled(count: int) -> Iterator[Tensor]:
 
 
 def train_head(network: ResNet50, epochs: Callable[[], Iterator[tuple[Tensor, Tensor]]]) -> None:
-    """Train the head on batches of features and labels, which every call of ``epochs`` gives."""
+    """Train the head on batches of features and labels; ``epochs()`` yields those of an epoch."""
     device = network.head.weight.device
     optimizer = torch.optim.AdamW(network.head.parameters())
     for _ in range(EPOCHS):
@@ -52,7 +52,7 @@ def without_cache(network: ResNet50, images: Tensor, labels: Tensor, precision: 
     def epoch() -> Iterator[tuple[Tensor, Tensor]]:
         for batch in shuffled(len(images)):
             for features in extract(images[batch]):
-                # Copied, because autograd refuses what was made in inference mode.
+                # Copied, because autograd refuses tensors created in inference mode.
                 yield features.clone(), labels[batch]
 
     train_head(network, epoch)
@@ -61,7 +61,7 @@ def without_cache(network: ResNet50, images: Tensor, labels: Tensor, precision: 
 def with_cache(
     network: ResNet50, images: Tensor, labels: Tensor, precision: Precision, folder: Path
 ) -> None:
-    """Run the backbone once, if at all, and write its features to the disk."""
+    """Run the backbone at most once and read its features from the disk."""
     features = cached_features(network, images, folder=folder, precision=precision, title="images")
 
     def epoch() -> Iterator[tuple[Tensor, Tensor]]:
@@ -93,23 +93,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     labels = torch.randint(0, 10, (arguments.images,))
     precision: Precision = arguments.precision
     with tempfile.TemporaryDirectory() as folder:
-        # The first call of every shape is slower; neither side shall pay for it.
+        # The first call with a new shape is slower, which must not count for either variant.
         list(FeatureExtractor(network, precision, BATCH_SIZE)(images[:BATCH_SIZE]))
-        naive = seconds_of(lambda: without_cache(network, images, labels, precision))
+        uncached = seconds_of(lambda: without_cache(network, images, labels, precision))
         first, second = (
             seconds_of(lambda: with_cache(network, images, labels, precision, Path(folder)))
             for _ in range(2)
         )
     print(f"\n{EPOCHS} epochs of the head on {len(images):,} images of {network.image_size} pixels")
-    print(f"  backbone in every epoch   {naive:8.1f} s")
-    print(f"  with an empty cache       {first:8.1f} s   {naive / first:6.1f} x")
-    print(f"  with the cache filled     {second:8.1f} s   {naive / second:6.1f} x")
+    print(f"  backbone in every epoch   {uncached:8.1f} s")
+    print(f"  with an empty cache       {first:8.1f} s   {uncached / first:6.1f} x")
+    print(f"  with the cache filled     {second:8.1f} s   {uncached / second:6.1f} x")
     write_result(
         f"feature_cache_{arguments.device}",
         {
             **vars(arguments),
             "epochs": EPOCHS,
-            "seconds_without_cache": naive,
+            "seconds_without_cache": uncached,
             "seconds_with_empty_cache": first,
             "seconds_with_filled_cache": second,
         },

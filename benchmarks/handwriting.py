@@ -1,12 +1,12 @@
-"""How well digits outside MNIST are read, and what is no digit is refused.
+"""Accuracy on digits from outside MNIST, and rejection of images without digits.
 
-    python -m benchmarks.handwriting --fonts PATH... [--model output/custom_cnn_model.pt]
+    python -m benchmarks.handwriting --fonts PATH... [--model output/published/custom_cnn_model.pt]
 
-Pages with two rows of digits are made from handwriting fonts: pens of several widths, a gradient
-of light, noise, a slight perspective. A page on which not exactly ten digits are found counts as
-ten that are missed. The digits of scikit-learn (UCI, 8 x 8 pixels) are enlarged: they are of other
-people, another scanner and a much lower resolution, so that they show a shift of domain.
-Letters, noise and blank pages should get no answer.
+Pages with two rows of digits are drawn with handwriting fonts: several pen widths, uneven light,
+noise, a slight perspective. A page on which not exactly ten digits are found counts as ten errors.
+The digits of scikit-learn (UCI, 8 x 8 pixels) are enlarged; they come from other writers, another
+scanner and a much lower resolution, so they measure a domain shift. Letters, noise and blank pages
+should get no answer.
 """
 
 import argparse
@@ -28,14 +28,14 @@ from mnist_lightning.handwriting.segment import find_digits
 
 PAGE = (900, 500)
 PENS = (0, 2, 4)  # how much wider than the font's own stroke, in pixels
-# Without those that are written like a digit.
+# Without letters that look like a digit.
 LETTERS = "".join(sorted(set(string.ascii_letters) - set("OolIiBSsZzqgbDQTtJj")))
 
 
 def draw_page(
     rows: list[str], font: ImageFont.FreeTypeFont, pen: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw a photographed page, float ``(500, 900)``, 0 is black."""
+    """Draw a page like a photograph, float ``(500, 900)``, 0 is black."""
     image = Image.new("L", PAGE, 235)
     draw = ImageDraw.Draw(image)
     for row, text in enumerate(rows):
@@ -55,7 +55,7 @@ def draw_page(
 
 
 def measure(model: TrainedModel, images: np.ndarray, labels: np.ndarray | None) -> dict[str, Any]:
-    """Read prepared digits: how many are answered and, with labels, how many are right."""
+    """Classify prepared digits: count the answers and, with labels, the correct ones."""
     if len(images) == 0:
         return {"images": 0, "answered": 0}
     probabilities = model.probabilities(torch.from_numpy(images).unsqueeze(1))
@@ -73,7 +73,7 @@ def measure(model: TrainedModel, images: np.ndarray, labels: np.ndarray | None) 
 
 
 def digit_pages(model: TrainedModel, fonts: list[Path], seed: int) -> dict[str, Any]:
-    """Measure pages of digits, by font and in total."""
+    """Measure pages of digits, per font and in total."""
     rng = np.random.default_rng(seed)
     by_font, all_pixels, all_labels, lost, pages = {}, [], [], 0, 0
     for path in fonts:
@@ -100,7 +100,7 @@ def digit_pages(model: TrainedModel, fonts: list[Path], seed: int) -> dict[str, 
 
 
 def letters(model: TrainedModel, fonts: list[Path], seed: int) -> dict[str, Any]:
-    """Measure pages of letters that don't look like digits."""
+    """Measure pages of letters that do not look like digits."""
     rng = np.random.default_rng(seed)
     pixels = []
     for path in fonts:
@@ -111,7 +111,7 @@ def letters(model: TrainedModel, fonts: list[Path], seed: int) -> dict[str, Any]
 
 
 def noise(model: TrainedModel, seed: int) -> dict[str, Any]:
-    """Measure images of noise, grainy and in blots, and blank pages through the whole program."""
+    """Measure grainy and blotchy noise images, and blank pages from the page to the answer."""
     rng = np.random.default_rng(seed)
     grain = rng.integers(0, 256, (500, 28, 28)).astype(np.uint8)
     blots = [gaussian(rng.random((100, 100)), 6) for _ in range(500)]
@@ -134,10 +134,10 @@ def uci(model: TrainedModel) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure all of it and write the record."""
+    """Measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--fonts", type=Path, nargs="+", required=True)
-    parser.add_argument("--model", type=Path, default=Path("output/custom_cnn_model.pt"))
+    parser.add_argument("--model", type=Path, default=Path("output/published/custom_cnn_model.pt"))
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     print_machine()

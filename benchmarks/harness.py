@@ -1,8 +1,7 @@
-"""What all benchmarks share: interleaved timing, a header about the machine, a JSON result."""
+"""Shared functions of the benchmarks: interleaved timing, a machine description, a JSON result."""
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,48 +11,41 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
+from mnist_lightning.evaluation.latency import interleaved_seconds
 from mnist_lightning.files.storage import atomic_path
 from mnist_lightning.records.environment import describe_environment
 from mnist_lightning.reporting.style import DPI
 
 RESULTS = Path(__file__).parent / "results"
-#: Waiting or running processes, by the minute, before the benchmark itself was one; not on Windows.
+#: Load average over one minute before the benchmark; None on Windows.
 LOAD_BEFORE = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def time_interleaved(
     variants: Mapping[str, Callable[[], object]], rounds: int, pause: float = 0.0
 ) -> dict[str, list[float]]:
-    """Time variants in turns, so that a busy neighbour slows all of them and not one.
+    """Time variants alternately, so that a busy neighbour slows down all of them and not one.
 
     Args:
-        variants: What to call, by name. Each is called once before, to warm up.
-        rounds: Timed calls of each, at least 1.
-        pause: Seconds before each call, in which the threads of the variant before fall asleep:
-            some runtimes let theirs spin for a while, in case there is more to do.
+        variants: Functions by name. Each is called once to warm up.
+        rounds: Timed calls per variant, at least 1.
+        pause: Seconds before each call, in which the threads of the previous variant fall asleep:
+            some runtimes let idle threads spin for a while.
 
     Returns:
-        Seconds of each call, by name, in order.
+        The seconds of each call, by name.
     """
-    for run in variants.values():
-        run()
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in range(rounds):
-        for name, run in variants.items():
-            time.sleep(pause)
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return seconds
+    seconds = interleaved_seconds(list(variants.values()), minimum=rounds, pause=pause)
+    return dict(zip(variants, seconds, strict=True))
 
 
 def median_ratio(slow: list[float], fast: list[float]) -> float:
-    """Give the median over the rounds of how many times faster ``fast`` was than ``slow``."""
+    """Return the median over the rounds of the speed-up of ``fast`` over ``slow``."""
     return median(a / b for a, b in zip(slow, fast, strict=True))
 
 
 def print_machine() -> None:
-    """Print on what machine and with what versions the following numbers are measured."""
+    """Print the machine and the versions with which the following numbers are measured."""
     here = describe_environment()
     gpu = f", {here.gpu}" if here.gpu else ""
     versions = ", ".join(f"{name} {version}" for name, version in here.versions.items())
@@ -66,14 +58,14 @@ def print_machine() -> None:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table in Markdown, the first column to the left and the others to the right."""
+    """Print a Markdown table, the first column left-aligned and the others right-aligned."""
     print()
     for cells in (header, ["---", *["---:"] * (len(header) - 1)], *rows):
         print(f"| {' | '.join(cells)} |")
 
 
 def describe_machine() -> dict[str, Any]:
-    """Describe the machine, the versions and how busy it was, for the record of a result."""
+    """Return the machine, its load and the versions, for the record of a result."""
     return {
         **asdict(describe_environment()),
         "threads": torch.get_num_threads(),
@@ -83,7 +75,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def write_result(name: str, result: Mapping[str, Any]) -> None:
-    """Write ``benchmarks/results/<name>.json`` with the machine beside the numbers."""
+    """Write ``benchmarks/results/<name>.json`` with the numbers and the machine."""
     path = RESULTS / f"{name}.json"
     with atomic_path(path) as temporary:
         text = json.dumps({"machine": describe_machine(), **result}, indent=2)

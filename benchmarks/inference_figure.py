@@ -1,4 +1,4 @@
-"""Throughput of exported files against the number of images in a call."""
+"""The figure of `benchmarks.cnn_inference`: throughput against batch size."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,8 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from mnist_lightning.reporting.comparison_look import look
-from mnist_lightning.reporting.style import DARK_GREY, LIGHT_GREY, TICK_SIZE, label_axes, new_figure
+from mnist_lightning.reporting.style import (
+    DARK_GREY,
+    LIGHT_GREY,
+    TICK_SIZE,
+    label_axes,
+    look,
+    new_figure,
+)
 
 
 def plot_throughput(
@@ -17,10 +23,10 @@ def plot_throughput(
     """Plot images per second, a panel for each number of threads.
 
     Args:
-        cells: What `benchmarks.cnn_inference` has measured: for each number of ``threads`` and each
-            ``batch`` the ``images_per_second`` of each of its ``models``.
+        cells: The measurements: for each number of ``threads`` and each ``batch``, the
+            ``images_per_second`` of each of its ``models``.
         baseline: The model that the others are compared with, drawn in grey.
-        shipped: The models to draw beside it, of those that were measured.
+        shipped: The other models to draw; those that were not measured are skipped.
 
     Returns:
         The figure.

@@ -1,10 +1,10 @@
-"""Images per second that reach the network: slices of a tensor against a DataLoader.
+"""Input pipelines in images per second: slices of a tensor against a DataLoader.
 
     python -m benchmarks.input_pipeline [--data_dir data] [--rounds 5]
 
-The peer is what most MNIST examples do: torchvision's dataset with ToTensor and Normalize behind a
-DataLoader in the main process. Ours delivers uint8; that is all the network needs, which normalises
-within. Needs the whole MNIST as IDX files, as torchvision lays them out.
+The other pipeline is that of most MNIST examples: torchvision's dataset with ToTensor and Normalize
+behind a DataLoader in the main process. Ours delivers uint8, because the networks normalise. Needs
+the whole MNIST as IDX files in torchvision's folders.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from mnist_lightning.data.loader import BatchLoader
 from mnist_lightning.data.sources import load_dataset
 
 BATCH = 128
-PEER_IMAGES = 6_000  # a tenth of the set: one pass over all takes the peer about six seconds
+PEER_IMAGES = 6_000  # a tenth of the set, because this pipeline is much slower
 
 
 def _torchvision(data_dir: Path) -> Callable[[], None]:
@@ -51,7 +51,7 @@ def _ours(data_dir: Path, augmentation: Augmentation | None) -> Callable[[], Non
 
 
 def main() -> None:
-    """Time all of them in turns and print images per second."""
+    """Measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--data_dir", type=Path, default=Path("data"))
     parser.add_argument("--rounds", type=int, default=5)

@@ -1,10 +1,11 @@
-"""Kill trainings at random moments, resume them, and compare all that they leave bit for bit.
+"""Bit-identity of trainings that are killed at random moments and resumed.
 
-``python -m tests.faults.kill_sweep --moments 20 --kinds cnn`` writes results/kill_sweep_cnn.json.
+    python -m benchmarks.kill_sweep [--moments 20] [--seed 0] [--kinds cnn frozen finetune scratch]
 
-Each training runs in a forked child of a process that has imported everything. A moment is the
-n-th line of the product's or Lightning's loop that a run passes at one of the places below; the
-child kills itself there with SIGKILL, which leaves it no time for anything.
+Each training runs in a forked child of a process that has imported everything, and kills itself
+with SIGKILL when it passes one of the places below for the n-th time. The resumed training must
+give the same checkpoints, metrics, logs and predictions, to the last bit, as one that was not
+killed. The result is in `results/kill_sweep_KINDS.json`; the exit status is 1 if anything differs.
 """
 
 import argparse
@@ -12,17 +13,14 @@ import functools
 import json
 import multiprocessing
 import os
-import platform
 import random
 import signal
-import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from lightning import Callback
@@ -30,20 +28,20 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torchvision.models import ResNet
 from torchvision.models.resnet import Bottleneck
 
+from benchmarks.harness import print_machine, write_result
 from mnist_lightning import cli, results
 from mnist_lightning.evaluation import latency
 from mnist_lightning.models import resnet50 as network
-from mnist_lightning.train import main
+from mnist_lightning.train import main as train_main
 from mnist_lightning.training.run_logger import RunLogger
 
-RESULTS = Path(__file__).parent / "results"
 CONTEXT = multiprocessing.get_context("forkserver")
 PLACES = ("batch", "validation", "checkpoint", "export")
 NAMES = {"cnn": "custom_cnn", "frozen": "resnet50", "finetune": "resnet50_finetune"}
 NAMES["scratch"] = "resnet50_scratch"
 EPOCHS, STEPS = 2, 4
-#: How often a run passes each place: two halves of a step, one validation batch an epoch, three
-#: writes in each of two checkpoints an epoch, and three moments of one export.
+#: How often a run passes each place: twice in each step, at one validation batch an epoch, at three
+#: moments of each of two checkpoints an epoch, and at three moments of one export.
 PASSES = {
     "batch": 2 * EPOCHS * STEPS,
     "validation": EPOCHS,
@@ -59,7 +57,7 @@ class KillAt(Callback):
         self.place, self.left = place, number
 
     def passes(self, place: str) -> None:
-        """Count one pass of a place."""
+        """Count a pass."""
         if place == self.place:
             self.left -= 1
             if self.left == 0:
@@ -78,8 +76,8 @@ class KillAt(Callback):
         self.passes("validation")
 
 
-def words(kind: str, data_dir: Path, output_dir: Path) -> list[str]:
-    """The command line of a small training with everything on that could tell two runs apart."""
+def training_argv(kind: str, data_dir: Path, output_dir: Path) -> list[str]:
+    """Return the arguments of a small training with everything on that could differ on resume."""
     common = [
         *("--data.data_dir", str(data_dir), "--data.batch_size", "8"),
         *("--trainer.max_epochs", str(EPOCHS), "--trainer.limit_train_batches", str(STEPS)),
@@ -100,7 +98,7 @@ def words(kind: str, data_dir: Path, output_dir: Path) -> list[str]:
 
 
 def make_inputs(folder: Path) -> None:
-    """Write 160 images of noise as mnist.npz, and weights of a short ResNet."""
+    """Write ``mnist.npz`` with 160 training images of noise, and weights of a short ResNet."""
     rng = np.random.default_rng(0)
     sizes = {"train": 160, "test": 40}
     arrays = {f"x_{k}": rng.integers(0, 256, (n, 28, 28), np.uint8) for k, n in sizes.items()}
@@ -111,63 +109,63 @@ def make_inputs(folder: Path) -> None:
 
 
 def _short_resnet(weights: None = None) -> ResNet:
-    """ResNet50 with one narrow block a stage: most of the time goes into writing checkpoints."""
+    """ResNet50 with one narrow block per stage: most of the time goes into writing checkpoints."""
     return ResNet(Bottleneck, [1, 1, 1, 1], width_per_group=8)
 
 
-def _arm(killer: KillAt) -> None:
-    """Let the writing of checkpoints and of the exported file pass the killer."""
+def _hook_writes(killer: KillAt) -> None:
+    """Pass the killer while checkpoints and the exported file are written."""
     chmod, replace = Path.chmod, Path.replace
 
     def place(path: Path) -> str:
         return {".ckpt": "checkpoint", ".pt": "export"}.get(path.suffix, "")
 
-    def half(self: Path, mode: int, **options: Any) -> None:
+    def chmod_half_written(self: Path, mode: int, **options: Any) -> None:
         content = self.read_bytes()
         self.write_bytes(content[: len(content) // 2])
         killer.passes(place(self))
         self.write_bytes(content)
         chmod(self, mode, **options)
 
-    def move(self: Path, target: Path) -> Path:
+    def replace_slowly(self: Path, target: Path) -> Path:
         killer.passes(place(self))
         moved = replace(self, target)
         killer.passes(place(self))
         return moved
 
-    Path.chmod, Path.replace = half, move  # type: ignore[assignment, method-assign]
+    Path.chmod, Path.replace = chmod_half_written, replace_slowly  # type: ignore[assignment, method-assign]
 
 
-def be_quick_and_quiet() -> None:
-    """Shorten what a training in a child of its own does after its last epoch, and what it says."""
+def shorten_training() -> None:
+    """Shorten the trainings of this process to what a comparison of two runs needs."""
     torch.set_num_threads(1)
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
-    # A small network, no figures, and a latency that is measured in a blink.
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    # A small network, no figures, and a short latency measurement.
     network.resnet50 = _short_resnet
     latency.BUDGET_SECONDS = 0.05
-    results._figures = lambda *args: {}
+    results._figures = lambda *args: ({}, {})
     RunLogger.log_results = lambda *args: None  # type: ignore[method-assign]
 
 
 def _child(argv: list[str], place: str, number: int) -> None:
-    be_quick_and_quiet()
+    shorten_training()
     if place:
         killer = KillAt(place, number)
-        _arm(killer)
+        _hook_writes(killer)
         build: Callable[..., Any] = cli.StudyCLI._instantiate_trainer
 
         def with_killer(self: Any, config: dict[str, Any], callbacks: list[Callback]) -> Any:
             return build(self, config, [*callbacks, killer])
 
         cli.StudyCLI._instantiate_trainer = with_killer  # type: ignore[method-assign]
-    os._exit(main(argv))
+    os._exit(train_main(argv))
 
 
 def start(target: Callable[..., None], *args: Any) -> BaseProcess:
     """Call a function in a forked child."""
-    # Forked from a process that has imported all of this, which takes seconds, but has not trained:
-    # PyTorch cannot compute gradients in the fork of a process that has.
+    # Forked from a process that has the imports, which take seconds, but has not trained: PyTorch
+    # cannot compute gradients in the fork of a process that has.
     CONTEXT.set_forkserver_preload(["mnist_lightning.cli", "mnist_lightning.results"])
     child = CONTEXT.Process(target=target, args=args)
     child.start()
@@ -182,8 +180,8 @@ def train(argv: list[str], place: str = "", number: int = 0) -> int:
     return child.exitcode
 
 
-def left_behind(output_dir: Path, kind: str) -> dict[str, Any]:
-    """All that a finished run has learned and logged, except times and paths."""
+def read_results(output_dir: Path, kind: str) -> dict[str, Any]:
+    """Read everything that a finished run has learned and logged, except times and paths."""
     (folder,) = (output_dir / "runs" / NAMES[kind]).iterdir()
     found: dict[str, Any] = {"metrics.csv": (folder / "metrics.csv").read_text()}
     for name in ("last", "best"):
@@ -203,12 +201,15 @@ def left_behind(output_dir: Path, kind: str) -> dict[str, Any]:
 
 
 @functools.cache
-def _left_by_whole(output_dir: Path, kind: str) -> dict[str, Any]:
-    return left_behind(output_dir, kind)
+def _expected(folder: Path, kind: str) -> dict[str, Any]:
+    """Train without a kill and return the results."""
+    output_dir = folder / f"{kind}-whole"
+    assert train(training_argv(kind, folder, output_dir)) == 0
+    return read_results(output_dir, kind)
 
 
 def identical(first: Any, second: Any) -> bool:
-    """Whether two nested values are equal to the last bit."""
+    """Return whether two nested values are equal to the last bit."""
     if isinstance(first, torch.Tensor):
         return bool(first.dtype == second.dtype and torch.equal(first, second))
     if isinstance(first, dict):
@@ -219,39 +220,38 @@ def identical(first: Any, second: Any) -> bool:
 
 
 def kill_and_resume(kind: str, place: str, number: int, folder: Path, run: str) -> dict[str, Any]:
-    """Kill a training at one moment, resume it, tell what differs from one that was not killed."""
-    whole = folder / f"{kind}-whole"
-    if not whole.exists():
-        assert train(words(kind, folder, whole)) == 0
-    expected = _left_by_whole(whole, kind)
+    """Kill a training at one moment, resume it and compare it with one that was not killed."""
+    expected = _expected(folder, kind)
     output_dir = folder / f"{kind}-{run}"
-    argv = words(kind, folder, output_dir)
+    argv = training_argv(kind, folder, output_dir)
     killed = train(argv, place, number)
     resumes = any(output_dir.glob(f"runs/{NAMES[kind]}/version_0/checkpoints/[bl]*.ckpt"))
     if not resumes:
-        # Nothing to resume from: the training is begun again, in a folder of its own.
+        # There is no checkpoint yet: train again from the start, in another folder.
         (output_dir / "runs").rename(folder / f"{kind}-{run}-killed")
     status = train([*argv, *(["--ckpt_path", "last"] if resumes else [])])
-    found = left_behind(output_dir, kind) if status == 0 else {}
+    found = read_results(output_dir, kind) if status == 0 else {}
     different = [k for k in expected | found if not identical(expected.get(k), found.get(k))]
     outcome = {"kind": kind, "place": place, "number": number, "killed": killed}
     return outcome | {"resumed": resumes, "status": status, "different": different}
 
 
 def choose(count: int, seed: int) -> list[tuple[str, int]]:
-    """Random moments, as often at one place as at another."""
+    """Draw random moments, equally many at each place."""
     rng = random.Random(seed)
     places = [PLACES[index % len(PLACES)] for index in range(count)]
     return [(place, rng.randint(1, PASSES[place])) for place in places]
 
 
-def run(argv: list[str] | None = None) -> int:
-    """Sweep, write the result, and say with the exit status whether everything was identical."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--moments", type=int, default=20)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Kill, resume, compare and record; return 0 if everything was identical, else 1."""
+    text = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(description=text, allow_abbrev=False)
+    parser.add_argument("--moments", type=int, default=20, help="for each kind of training")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="+", choices=list(NAMES), default=list(NAMES))
     options = parser.parse_args(argv)
+    print_machine()
     outcomes: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         make_inputs(Path(folder))
@@ -260,37 +260,28 @@ def run(argv: list[str] | None = None) -> int:
                 outcome = kill_and_resume(kind, place, number, Path(folder), str(index))
                 outcomes.append(outcome)
                 print(outcome, flush=True)
-                # After each one, so that a sweep that is stopped keeps what it has found.
+                # After each outcome, so that an interrupted sweep keeps its findings.
                 _write(outcomes, options)
-    return int(not all(map(_is_good, outcomes)))
+    return int(not all(map(_is_identical, outcomes)))
 
 
-def _is_good(outcome: dict[str, Any]) -> bool:
+def _is_identical(outcome: dict[str, Any]) -> bool:
     return outcome["status"] == 0 and not outcome["different"]
 
 
 def _write(outcomes: list[dict[str, Any]], options: argparse.Namespace) -> None:
-    command = ["git", "rev-parse", "HEAD"]
-    commit = subprocess.run(command, capture_output=True, text=True, check=False)
     result = {
-        "command": f"python -m tests.faults.kill_sweep --moments {options.moments} "
-        f"--seed {options.seed} --kinds {' '.join(options.kinds)}",
-        "commit": commit.stdout.strip(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, 1 thread",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__}
-        | {"lightning": lightning.__version__},
-        "network": "ResNet50 with one narrow block a stage; CNN of widths 4 and 8",
+        "seed": options.seed,
+        "network": "ResNet50 with one narrow block per stage; CNN of widths 4 and 8",
         "planned": options.moments * len(options.kinds),
         "done": len(outcomes),
         "killed": sum(one["killed"] == -signal.SIGKILL for one in outcomes),
         "resumed": sum(one["resumed"] for one in outcomes),
-        "identical": sum(map(_is_good, outcomes)),
+        "identical": sum(map(_is_identical, outcomes)),
         "moments": outcomes,
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"kill_sweep_{'_'.join(options.kinds)}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    write_result(f"kill_sweep_{'_'.join(options.kinds)}", result)
 
 
 if __name__ == "__main__":
-    raise SystemExit(run())
+    raise SystemExit(main())

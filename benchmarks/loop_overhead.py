@@ -1,16 +1,16 @@
-"""What the Trainer costs: our epoch against the same epoch as a bare loop, in turns.
+"""Overhead of the Trainer: epochs through the Trainer against the same epochs in a bare loop.
 
     python -m benchmarks.loop_overhead [--data_dir data] [--epochs 5] [--model.KEY VALUE]
 
 Ours is the training of `scripts/train.py --model cnn` as shipped: Lightning's Trainer with
-progress, metrics, logging, the average of the weights, the check of every loss, two checkpoints an
-epoch. The bare loop has the same network, batches, distortions, optimiser, schedule, precision,
-average and validation, and nothing else: it counts no training metric, writes no file and cannot
-be resumed. A bare epoch is run before every epoch of the Trainer, in the same process; the first
-of each is not counted. Further options are those of the training, such as --model.widths.
+progress, metrics, logging, weight averaging, the check of every loss, two checkpoints an epoch. The
+bare loop has the same network, batches, augmentation, optimiser, schedule, precision, averaging and
+validation, but no training metrics, no files and no way to resume. A bare epoch runs before every
+epoch of the Trainer, in the same process; the first of each is not counted. Further options are
+those of the training, e.g. --model.widths.
 
-A linear layer on the pixels does the same without distortions. Its steps take hardly any time of
-their own: what the Trainer adds to one is its overhead.
+The same is measured with a linear layer on the pixels without augmentation, whose steps take hardly
+any time, so that nearly all of the time that the Trainer adds is its overhead.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from benchmarks.study import build_study, build_toy_study
 from mnist_lightning.cli import StudyCLI
 
 
-class InTurns(Callback):
+class Interleaved(Callback):
     """Runs a bare epoch before each epoch of the Trainer, and times both.
 
     Args:
@@ -38,7 +38,7 @@ class InTurns(Callback):
 
     Attributes:
         bare: The bare epochs.
-        ours: The Trainer's, each until the next one could begin.
+        ours: The Trainer's epochs, each up to the start of the next one.
     """
 
     def __init__(self, loop: BareLoop) -> None:
@@ -48,18 +48,18 @@ class InTurns(Callback):
         self._times: list[float] = []
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop the clock of the epoch before; run a bare epoch; start the clock."""
+        """Stop the clock of the previous epoch, run a bare epoch and start the clock."""
         if self._times:
             self._finish()
         self.bare.append(self.loop.epoch(trainer.current_epoch))
         self._times = [time.perf_counter()]
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note the time."""
+        """Record the time."""
         self._times.append(time.perf_counter())
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note the time."""
+        """Record the time."""
         self._times.append(time.perf_counter())
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -73,14 +73,14 @@ class InTurns(Callback):
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured with one network.
+    """The measurements with one network.
 
     Attributes:
-        name: What the network is.
-        images: Training images.
+        name: Name of the network.
+        images: Number of training images.
         steps: Steps of an epoch.
         bare: The bare epochs, without the first.
-        ours: The Trainer's, without the first.
+        ours: The Trainer's epochs, without the first.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Measured:
 
     @property
     def overhead_ms(self) -> float:
-        """Milliseconds that the Trainer adds to a step, the median over the epochs."""
+        """Milliseconds that the Trainer adds to a step (median over the epochs)."""
         more = (o.steps - b.steps for o, b in zip(self.ours, self.bare, strict=True))
         return 1000 * median(more) / self.steps
 
@@ -104,26 +104,26 @@ class Measured:
 def measure(
     name: str, build: Callable[[Path, Sequence[str]], StudyCLI], options: Sequence[str]
 ) -> Measured:
-    """Train with both loops in turns.
+    """Train with both loops alternately.
 
     Args:
-        name: What the network is.
-        build: Makes the training of a folder and options.
-        options: Of the training, the number of epochs among them.
+        name: Name of the network.
+        build: Builds the training for a folder and options.
+        options: Options of the training, including the number of epochs.
     """
     print(f"\n{name}")
     with tempfile.TemporaryDirectory() as folder:
         cli = build(Path(folder), options)
         cli.datamodule.setup()  # before fit() would, so that nothing is downloaded
-        turns = InTurns(BareLoop(cli))
-        cli.trainer.callbacks.append(turns)
+        both = Interleaved(BareLoop(cli))
+        cli.trainer.callbacks.append(both)
         cli.trainer.fit(cli.model, cli.datamodule)
-        images, steps = len(cli.datamodule.train), len(turns.loop.loader)
-    return Measured(name, images, steps, turns.bare[1:], turns.ours[1:])
+        images, steps = len(cli.datamodule.train), len(both.loop.loader)
+    return Measured(name, images, steps, both.bare[1:], both.ours[1:])
 
 
 def print_overhead(measured: Sequence[Measured]) -> None:
-    """Print the ratio of all epochs, and where the time of one goes."""
+    """Print the ratios of the epochs and the parts of their time."""
     rows = []
     for one in measured:
         ours, bare = one.totals

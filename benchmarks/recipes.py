@@ -1,4 +1,4 @@
-"""The trainings that are timed, and the file that each of them leaves."""
+"""The recipes of `benchmarks.time_to_accuracy`, and the result file of each training."""
 
 import importlib.util
 import json
@@ -22,10 +22,10 @@ class Recipe:
     """A way to train a network on MNIST.
 
     Attributes:
-        title: What tables and the plot call it.
-        module: What trains it, in `benchmarks/peers/`.
-        options: Its further command line.
-        needs: A package that this project does not need by itself.
+        title: Its name in tables and the plot.
+        module: The module in `benchmarks/peers/` that trains it.
+        options: Further arguments of that module.
+        needs: A package that only this recipe needs.
     """
 
     title: str
@@ -59,29 +59,29 @@ RECIPES = {
     "keras_study": Recipe("Keras, the usual CNN", "keras_study", needs="tensorflow"),
 }
 
-#: The run files by recipe, and in these by seed.
+#: The results of the trainings by recipe and seed.
 Runs = dict[str, dict[int, dict[str, Any]]]
 
 
 def run_folder() -> Path:
-    """Return the folder with a file for each training."""
+    """Return the folder of the result files."""
     return harness.RESULTS / "time_to_accuracy"
 
 
 def train(name: str, seed: int, data_dir: Path) -> None:
-    """Train in a process of its own, unless that has been done, and keep its times.
+    """Train in a new process and write the result file, unless there is one already.
 
     Args:
-        name: Of the recipe.
-        seed: Its seed.
+        name: Name of the recipe.
+        seed: Seed of the training.
         data_dir: torchvision's root, with the files in ``MNIST/raw``.
 
     Raises:
-        SystemExit: The training failed; its last words are in the message.
+        SystemExit: The training failed; the message contains the end of its stderr.
     """
     recipe, path = RECIPES[name], run_folder() / f"{name}_seed_{seed}.json"
     if path.is_file():
-        print(f"{recipe.title}, seed {seed}: done before", flush=True)
+        print(f"{recipe.title}, seed {seed}: already trained", flush=True)
         return
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "run.json")
@@ -90,7 +90,7 @@ def train(name: str, seed: int, data_dir: Path) -> None:
         command += ["--output", str(output), "--started", repr(time.time())]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise SystemExit(f"{recipe.title}, seed {seed}, has failed:\n{done.stderr[-2000:]}")
+            raise SystemExit(f"{recipe.title}, seed {seed}, failed:\n{done.stderr[-2000:]}")
         run = json.loads(output.read_text(encoding="utf-8"))
     with atomic_path(path) as temporary:
         header = {"recipe": name, "options": recipe.options, "seed": seed}
@@ -105,7 +105,7 @@ def train(name: str, seed: int, data_dir: Path) -> None:
 
 
 def read_runs() -> Runs:
-    """Read the files of all trainings so far, in the order of the recipes."""
+    """Read all result files, in the order of the recipes."""
     runs: Runs = {}
     for name in RECIPES:
         for path in run_folder().glob(f"{name}_seed_[0-9]*.json"):

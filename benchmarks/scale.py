@@ -2,14 +2,13 @@
 
     python -m benchmarks.scale [--data_dir data] [--sizes 60000 200000 600000]
 
-Each size is trained on for one epoch by a process of its own, through the Trainer with all that
-goes with it, from IDX files in a temporary folder. The network is a linear layer on the pixels, so
-that everything else is measured, the distortions of the CNN among it. Reading, checking and
-splitting the files is timed apart from the epoch. Memory is the largest that the process had
-resident, Python and PyTorch among it. A line through the sizes gives the cost of an image.
+For each size, a new process trains one epoch through the complete Trainer, from IDX files in a
+temporary folder. The network is a linear layer on the pixels, so that everything else is measured,
+including the augmentation of the CNN. Reading, checking and splitting the files is timed apart from
+the epoch. Memory is the peak resident memory of the process, including Python and PyTorch. A line
+through the sizes gives the cost per image.
 
-`--sizes 60000 600000 6000000` takes some minutes, 5 GB of disk in the temporary folder and as much
-memory.
+`--sizes 60000 600000 6000000` takes some minutes, 5 GB in the temporary folder and as much memory.
 """
 
 import argparse
@@ -51,13 +50,13 @@ CHUNK = 10_000
 
 @dataclass(frozen=True)
 class Cost:
-    """What one size costs.
+    """The cost of one size.
 
     Attributes:
-        images: Images in the training file, those of validation among them.
-        setup_seconds: Reading, checking and splitting the files.
-        epoch_seconds: The epoch with its validation and checkpoints.
-        peak_bytes: Largest resident memory of the process.
+        images: Images in the training file, including those for validation.
+        setup_seconds: Time to read, check and split the files.
+        epoch_seconds: Time of the epoch with its validation and checkpoints.
+        peak_bytes: Peak resident memory of the process.
     """
 
     images: int
@@ -67,29 +66,29 @@ class Cost:
 
 
 class Clock(Callback):
-    """Times the one epoch of a training."""
+    """Times the only epoch of a training."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self._start = 0.0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start."""
+        """Start the clock."""
         self._start = time.perf_counter()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop."""
+        """Stop the clock."""
         self.seconds = time.perf_counter() - self._start
 
 
 def write_repeated(digits: Digits, folder: Path, files: tuple[StandardFile, ...], n: int) -> None:
-    """Write digits again and again as IDX files.
+    """Write digits repeatedly to IDX files.
 
     Args:
-        digits: What to repeat.
-        folder: Where to.
-        files: The names of the images and of the labels.
-        n: Images to write.
+        digits: The digits to repeat.
+        folder: Folder of the files.
+        files: The files of the images and of the labels.
+        n: Number of images to write.
     """
     parts = (digits.images.squeeze(1).numpy(), digits.labels.numpy().astype(np.uint8))
     for file, values in zip(files, parts, strict=True):
@@ -103,7 +102,7 @@ def write_repeated(digits: Digits, folder: Path, files: tuple[StandardFile, ...]
 
 
 def train(folder: Path) -> None:
-    """Train on the files of a folder for one epoch, and leave the cost there."""
+    """Train on the files of a folder for one epoch, and write the cost there."""
     options = ["--data.data_dir", str(folder), "--trainer.max_epochs", "1", *DISTORTIONS]
     cli = build_toy_study(folder, ["--trainer.accelerator", "cpu", *options])
     start = time.perf_counter()
@@ -118,7 +117,7 @@ def train(folder: Path) -> None:
 
 
 def measure(train_set: Digits, test_set: Digits, size: int) -> Cost:
-    """Measure one size in a fresh process."""
+    """Measure one size in a new process."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_repeated(train_set, folder, (TRAIN_IMAGES, TRAIN_LABELS), size)
@@ -131,12 +130,12 @@ def fit_line(costs: Sequence[Cost], what: str) -> dict[str, float]:
     """Fit a line to one attribute of the costs, by least squares of the relative deviations.
 
     Returns:
-        ``per_image`` and ``constant``, and ``largest_deviation`` of a size from the line, as a
-        share of its value.
+        ``per_image``, ``constant``, and ``largest_deviation`` of a size from the line as a share of
+        its value.
     """
     images = np.array([cost.images for cost in costs], dtype=float)
     values = np.array([getattr(cost, what) for cost in costs], dtype=float)
-    # Relative, or the largest size alone would decide on the line.
+    # Relative, because otherwise the largest size alone would determine the line.
     per_image, constant = np.polyfit(images, values, 1, w=1 / values)
     deviation = np.abs(per_image * images + constant - values) / values
     return {
@@ -147,7 +146,7 @@ def fit_line(costs: Sequence[Cost], what: str) -> dict[str, float]:
 
 
 def print_costs(costs: Sequence[Cost], lines: dict[str, dict[str, float]]) -> None:
-    """Print what each size costs, and what an image more does."""
+    """Print the cost of each size and the cost per image."""
     header = ["images", "reading and splitting, s", "epoch, s", "images/s", "peak memory, MB"]
     rows = [
         [

@@ -1,4 +1,4 @@
-"""A training of the study as ``scripts/train.py`` builds it, and a toy network to put into it."""
+"""Builds trainings as ``scripts/train.py`` does, with a network of the study or a toy network."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,24 +7,25 @@ from typing import Any
 from torch import Tensor, nn
 
 from mnist_lightning.cli import StudyCLI
-from mnist_lightning.models.classifier import NUM_CLASSES, DigitClassifier
+from mnist_lightning.data.digits import CLASSES, SIDE
+from mnist_lightning.models.classifier import DigitClassifier
 from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.presets import BASE, config_folder, expand
 
 
 def build_study(folder: Path, options: Sequence[str]) -> StudyCLI:
-    """Build data module, model and Trainer, with all callbacks and the logger of a training.
+    """Build data module, model and Trainer with all callbacks and loggers of a training.
 
     Args:
-        folder: Where the run leaves its files.
-        options: As on the command line of ``scripts/train.py``, ``--model NAME`` among them.
+        folder: Output folder of the training.
+        options: The arguments of ``scripts/train.py``, with ``--model NAME``.
     """
     configure_logging()
     return StudyCLI([*expand(list(options)), "--output_dir", str(folder)], command=[])
 
 
 def build_toy_study(folder: Path, options: Sequence[str]) -> StudyCLI:
-    """Build the same around the toy network; the options are without ``--model``."""
+    """Build the same with the toy network; ``options`` are without ``--model``."""
     configure_logging()
     base = str(config_folder() / f"{BASE}.yaml")
     toy = ["--name", "toy", "--model", f"{ToyClassifier.__module__}.{ToyClassifier.__name__}"]
@@ -32,7 +33,7 @@ def build_toy_study(folder: Path, options: Sequence[str]) -> StudyCLI:
 
 
 class LinearOnPixels(nn.Module):
-    """Ten weighted sums of the pixels.
+    """A linear layer on the pixels.
 
     Shape:
         - Input: uint8 ``(N, 1, 28, 28)``.
@@ -41,7 +42,7 @@ class LinearOnPixels(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.head = nn.Linear(28 * 28, NUM_CLASSES)
+        self.head = nn.Linear(SIDE * SIDE, CLASSES)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of a batch of digits."""
@@ -50,10 +51,10 @@ class LinearOnPixels(nn.Module):
 
 
 class ToyClassifier(DigitClassifier):
-    """Trains a linear layer on the pixels: nearly all of its time is that of everything around.
+    """Trains a linear layer, so that nearly all of the time is spent outside the network.
 
     Args:
-        **training: How it is trained, see DigitClassifier.
+        **training: Arguments of DigitClassifier.
     """
 
     title = "Toy"

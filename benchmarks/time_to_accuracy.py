@@ -1,12 +1,12 @@
-"""How long it takes to train to 99.0, 99.2, 99.4 and 99.5 %: our recipes beside those of others.
+"""Time to train to 99.0, 99.2, 99.4 and 99.5 % test accuracy: our recipes and those of others.
 
     python -m benchmarks.time_to_accuracy [--recipes cnn_fast one_epoch] [--seeds 0 1 2]
 
-Every training is a process of its own and leaves a file in `results/time_to_accuracy/`; one whose
-file is there is not repeated, so that an interrupted benchmark goes on where it stopped. Delete the
-files of a recipe that has changed. The recipes take turns, seed by seed, so that a busy neighbour
-slows all of them. The tables and the plot are about all files that are there. The rules of the
-clocks stand in `benchmarks/README.md`.
+Every training is a new process and writes a file to `results/time_to_accuracy/`. A training whose
+file exists is not repeated, so that an interrupted benchmark continues where it stopped; delete the
+files of a recipe that has changed. The recipes alternate, seed by seed, so that a busy neighbour
+slows down all of them. The tables and the plot show all existing files. `benchmarks/README.md`
+defines the clocks.
 """
 
 import argparse

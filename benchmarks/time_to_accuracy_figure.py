@@ -1,4 +1,4 @@
-"""Test accuracy against the time of training."""
+"""The figure of `benchmarks.time_to_accuracy`: test accuracy against training time."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -8,10 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullFormatter
 
-from mnist_lightning.reporting.comparison_look import look
-from mnist_lightning.reporting.style import DARK_GREY, LIGHT_GREY, TICK_SIZE, label_axes, new_figure
+from mnist_lightning.reporting.style import (
+    DARK_GREY,
+    LIGHT_GREY,
+    TICK_SIZE,
+    label_axes,
+    look,
+    new_figure,
+)
 
-LOWEST, HIGHEST = 0.98, 0.9985  # what differs lies between; 15 of 10,000 test labels are wrong
+LOWEST, HIGHEST = 0.98, 0.9985  # 15 of the 10,000 test labels are wrong
 
 
 def plot_accuracy(
@@ -19,11 +25,11 @@ def plot_accuracy(
     clocks: Mapping[str, str],
     thresholds: Sequence[float],
 ) -> Figure:
-    """Plot the accuracy after each epoch, the median over the seeds, a panel for each clock.
+    """Plot the accuracy after each epoch, as the median over the seeds, with a panel per clock.
 
     Args:
-        runs: For each recipe, by its title, its trainings: their ``laps`` and ``test_accuracy``.
-        clocks: The clocks of a lap and what to call them.
+        runs: The trainings of each recipe, by its title, with ``laps`` and ``test_accuracy``.
+        clocks: The titles of the clocks of a lap.
         thresholds: Accuracies to mark.
 
     Returns:
@@ -34,7 +40,7 @@ def plot_accuracy(
     for axes, (clock, title) in zip(panels, clocks.items(), strict=True):
         for place, (recipe, trainings) in enumerate(runs.items()):
             _draw(axes, trainings, clock, recipe, place)
-        _dress(axes, thresholds)
+        _format_axes(axes, thresholds)
         label_axes(axes, title, "seconds", "test accuracy" if axes is panels[0] else "")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=TICK_SIZE)
@@ -54,7 +60,7 @@ def _draw(
     )
 
 
-def _dress(axes: Axes, thresholds: Sequence[float]) -> None:
+def _format_axes(axes: Axes, thresholds: Sequence[float]) -> None:
     axes.set_xscale("log")
     axes.set_ylim(LOWEST, HIGHEST)
     for threshold in thresholds:

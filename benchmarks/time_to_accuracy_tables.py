@@ -1,4 +1,4 @@
-"""The tables of the time to an accuracy."""
+"""The tables of `benchmarks.time_to_accuracy`."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ Summaries = Mapping[str, Mapping[str, Any]]
 
 
 def seconds_to(run: dict[str, Any], threshold: float, clock: str) -> float:
-    """Give the time of the first epoch that reaches a test accuracy; infinite if none does."""
+    """Return the time of the first epoch that reaches a test accuracy, infinite if none does."""
     for lap, accuracy in zip(run["laps"], run["test_accuracy"], strict=True):
         if accuracy >= threshold:
             return float(lap[clock])
@@ -27,8 +27,8 @@ def summarise(runs: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """Summarise the trainings of one recipe.
 
     Returns:
-        What the tables say of it. Under ``to`` for each clock and threshold the median over the
-        seeds in seconds, None where most of them did not get there, and how many did.
+        The values of the tables. ``to`` contains for each clock and threshold the median seconds
+        over the seeds, None if most seeds did not reach it, and the number of seeds that did.
     """
     delivered = [run["test_accuracy"][run["selected_epoch"] - 1] for run in runs.values()]
     some = next(iter(runs.values()))
@@ -55,7 +55,7 @@ def summarise(runs: dict[int, dict[str, Any]]) -> dict[str, Any]:
 
 
 def ratio_to_reference(runs: Runs, name: str) -> float | None:
-    """Give the median over common seeds of the training time as a multiple of the one-epoch one."""
+    """Return the median ratio of the training time to that of the reference, over common seeds."""
     common = sorted(runs[name].keys() & runs.get(REFERENCE, {}).keys())
     if not common:
         return None
@@ -67,7 +67,7 @@ def ratio_to_reference(runs: Runs, name: str) -> float | None:
 
 
 def print_trainings(summaries: Summaries) -> None:
-    """Print what whole trainings take and deliver."""
+    """Print the time and the accuracy of whole trainings."""
     rows = []
     for name, one in summaries.items():
         ratio, sd = one["times_one_epoch"], one["accuracy_sd"]
@@ -116,7 +116,7 @@ def print_times(summaries: Summaries, clock: str) -> None:
 
 
 def print_advantage(summaries: Summaries) -> None:
-    """Print how many times as long as the faster of ours the others take to each accuracy."""
+    """Print the time of the other recipes to each accuracy, as a multiple of our fastest."""
     clock = "training_seconds"
     times = {
         name: [found["seconds"] or math.inf for found in one["to"][clock].values()]
@@ -142,5 +142,5 @@ def _times(theirs: float, ours: float) -> str:
 
 
 def missing(summaries: Summaries) -> list[str]:
-    """Name the recipes that have no runs because a package is not installed."""
+    """Return the recipes without results whose package is not installed."""
     return [name for name, one in RECIPES.items() if one.is_missing and name not in summaries]

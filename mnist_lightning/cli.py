@@ -1,7 +1,7 @@
-"""LightningCLI as this study uses it: presets, short errors, the callbacks of every run."""
+"""The LightningCLI of this study: its options, its one-line errors and the standard callbacks."""
 
 import re
-import sys
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -15,7 +15,7 @@ from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.errors import UserError
 from mnist_lightning.models import CNNClassifier, DigitClassifier, ResNet50Classifier
 from mnist_lightning.terminal.messages import shorten
-from mnist_lightning.terminal.training_command import preset_of, resume_command
+from mnist_lightning.terminal.training_command import preset_of
 from mnist_lightning.training.averaging import WeightAverage
 from mnist_lightning.training.checkpoints import (
     BEST,
@@ -26,64 +26,64 @@ from mnist_lightning.training.checkpoints import (
 )
 from mnist_lightning.training.history import History
 from mnist_lightning.training.interruption import GracefulStop
-from mnist_lightning.training.peers import watch_processes
 from mnist_lightning.training.progress_bar import TrainingProgress
 from mnist_lightning.training.run_checkpoint import RunCheckpoint
 from mnist_lightning.training.run_logger import RunLogger
+from mnist_lightning.training.step_limit import StepLimit
 from mnist_lightning.training.step_seed import StepSeed
 from mnist_lightning.training.stopwatch import Stopwatch
 from mnist_lightning.training.study_trainer import StudyTrainer
+from mnist_lightning.training.thread_count import set_threads
 
-# A configuration from a stranger cannot name a class that runs commands: what jsonargparse only
-# warns of before its version 5 is refused.
+# Refuse class paths that run commands, such as os.system; before version 5, jsonargparse only warns
+# unless a list is set.
 set_parsing_settings(import_path_denylist=[])
 
 
+#: More than any machine has; it only catches slips.
+MAX_THREADS = 1024
+
+
 class StudyParser(LightningArgumentParser):
-    """A parser that raises its errors, so that main() prints them in one line."""
+    """A parser that raises UserError instead of exiting, so that main() prints one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise the message in one line."""
+        """Raise the shortened message."""
         if not self.exit_on_error:
-            # A parser within this one, whose error becomes a part of the message.
+            # This is a nested parser: its error becomes part of the outer message.
             super().error(message, ex)
-        raise UserError(shorten(message, _option_names(self, _model_class(message)))) from ex
+        raise UserError(shorten(message, _options(self, message))) from ex
 
 
-def _model_class(message: str) -> type[DigitClassifier]:
-    """The model whose options a message is about."""
-    named = re.search(r"class_path '[\w.]+\.(\w+)'", message)
-    classifiers = {one.__name__: one for one in (CNNClassifier, ResNet50Classifier)}
-    return classifiers.get(named[1], DigitClassifier) if named else DigitClassifier
-
-
-def _option_names(parser: LightningArgumentParser, model: type[DigitClassifier]) -> list[str]:
-    """Every option as it is written, with those of the model, which the parser does not list."""
-    names = [name for action in parser._actions for name in action.option_strings]
-    for key, kind in (("model", model), ("data.augmentation", Augmentation)):
-        group = ArgumentParser(add_help=False)
-        group.add_class_arguments(kind, key, fail_untyped=False)
-        names += [name for action in group._actions for name in action.option_strings]
-    return [name for name in names if not name.endswith(("+", ".help"))]
+def _options(parser: ArgumentParser, message: str) -> list[str]:
+    """Return the keys of all options, with those of the model that the message names."""
+    models = (CNNClassifier, ResNet50Classifier)
+    model = next((one for one in models if one.__name__ in message), DigitClassifier)
+    # Options that depend on a class_path, which the parser does not list.
+    nested = ArgumentParser()
+    nested.add_class_arguments(model, "model")
+    nested.add_class_arguments(Augmentation, "data.augmentation")
+    defaults = (one.get_defaults(skip_validation=True) for one in (parser, nested))
+    return list(chain.from_iterable(each.keys() for each in defaults))
 
 
 class StudyCLI(LightningCLI):
-    """Builds the data module, the model and the Trainer of one run.
+    """Builds data module, model and Trainer of one run.
 
     Args:
-        args: The command line after ``--model`` has been replaced by its configuration files.
-        command: The command line as it was typed.
+        args: The command line with ``--model NAME`` replaced by configuration files.
+        command: The command line as typed.
 
     Attributes:
-        command: The command line as it was typed.
-        preset: The NAME of ``--model NAME``; empty if the model came from ``--config``.
+        command: The command line as typed.
+        preset: The NAME of ``--model NAME``; empty if only ``--config`` was given.
         name: Prefix of the artefacts, e.g. ``custom_cnn``.
         output_dir: Folder of the artefacts.
-        resume_from: The checkpoint to continue from, or None.
-        history: The callback that collects the epochs.
+        resume_from: The checkpoint to resume from, or None.
+        history: The callback with the metrics of each epoch.
         best: The callback that keeps the best checkpoint.
-        stopwatch: The callback that counts the seconds of training.
-        run_logger: The TensorBoard logger, which decides on the folder of the run.
+        stopwatch: The callback that measures the training time.
+        run_logger: The TensorBoard logger, which chooses the folder of the run.
     """
 
     datamodule: MNISTDataModule
@@ -102,21 +102,24 @@ class StudyCLI(LightningCLI):
             MNISTDataModule,
             trainer_class=StudyTrainer,
             parser_class=StudyParser,
-            # Abbreviations would accept misspelt options, and the usage is a wall of text.
+            # Abbreviations would hide misspelt options, and the full usage is very long.
             parser_kwargs={"allow_abbrev": False, "usage": "%(prog)s --model NAME [options]"},
             save_config_kwargs={"overwrite": True},
             subclass_mode_model=True,
             args=args,
             run=False,
             auto_configure_optimizers=False,
-            # The hyperparameters are plain values; a checkpoint need not name any code.
+            # Hyperparameters are plain values, so that a checkpoint names no code.
             load_from_checkpoint_support=False,
         )
 
     def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the options of the program itself."""
+        """Add the options that belong neither to model, data nor Trainer."""
         parser.add_argument(
-            "--seed_everything", type=int, default=0, help="Seed of weights, order and distortions."
+            "--seed_everything",
+            type=int,
+            default=0,
+            help="Seed of weights, image order and distortions.",
         )
         parser.add_argument("--name", type=str, required=True, help="Prefix of the artefacts.")
         parser.add_argument(
@@ -129,33 +132,41 @@ class StudyCLI(LightningCLI):
             help="Checkpoint to resume from; 'last' is the newest of this model.",
         )
         parser.add_argument(
+            "--threads",
+            type=int | None,
+            default=None,
+            help="Threads of one operation on the CPU; null for those of the checkpoint or torch's.",
+        )
+        parser.add_argument(
             "--export_formats",
             type=list[Literal["pt2", "onnx"]] | None,
             default=None,
-            help="Files beside TorchScript; null writes those whose packages are installed.",
+            help="Formats besides TorchScript; null means those whose packages are installed.",
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the weight average, and give the seed to the data module too."""
+        """Add the weight average, and link the seed to the data module."""
         parser.add_lightning_class_args(WeightAverage, "ema")
         parser.link_arguments("seed_everything", "data.seed")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parse; Lightning's own version warns when ``args`` are not those of the process."""
+        """Parse ``args``; Lightning's version warns if they differ from ``sys.argv``."""
         assert isinstance(args, list)
         self.config = parser.parse_args(args)
         if (epochs := self.config.trainer.max_epochs) is None or epochs < 1:
             raise UserError(f"--trainer.max_epochs must be 1 or more, not {epochs}")
         if not 0 <= (seed := self.config.seed_everything) < 2**32:
             raise UserError(f"--seed_everything must be from 0 to {2**32 - 1}, not {seed}")
+        if (threads := self.config.threads) is not None and not 1 <= threads <= MAX_THREADS:
+            raise UserError(f"--threads must be from 1 to {MAX_THREADS}, not {threads}")
         if not re.fullmatch(r"\w[\w.-]*", self.name):
             raise UserError(
-                "--name must be letters, digits, '_', '-' and '.', since it begins the names of "
-                f"files; '{self.name}' is not"
+                "--name is a prefix of file names: use letters, digits, '_', '-' and '.', "
+                f"not '{self.name}'"
             )
 
     def instantiate_classes(self) -> None:
-        """Build everything; a value that a class refuses becomes a UserError."""
+        """Build everything; a value that a class rejects becomes a UserError."""
         try:
             super().instantiate_classes()
         except (ValueError, MisconfigurationException) as error:
@@ -173,22 +184,21 @@ class StudyCLI(LightningCLI):
 
     @property
     def bytes_needed(self) -> int:
-        """About how much a run writes: two checkpoints, the exported file, figures and events.
+        """Estimate of what a run writes: checkpoints, the exported file, figures and events.
 
-        A checkpoint holds the weights, their average and the two moments that the optimiser keeps
-        of what learns; for a moment there are two copies of one, because a file is only replaced
-        by a complete one.
+        A checkpoint contains the weights, their average and two optimiser moments per trained
+        weight. A third copy exists while a file is replaced by a complete new one.
         """
         weights = sum(4 * p.numel() for p in self.model.network.parameters())
         learning = sum(4 * p.numel() for p in self.model.learning_parameters())
         return 3 * (2 * weights + 2 * learning) + weights + 20_000_000
 
     def instantiate_trainer(self, **kwargs: Any) -> StudyTrainer:
-        """Build the Trainer with the run's logger and callbacks."""
+        """Build the Trainer with the logger of the run."""
         if self.config.trainer.logger is False:
             raise UserError(
-                "--trainer.logger false: every run writes a folder of logs; "
-                "to try something out without any file use --trainer.fast_dev_run true"
+                "--trainer.logger false is not supported: every run needs its log folder; "
+                "use --trainer.fast_dev_run true to write no files"
             )
         self.run_logger = self._run_logger(self.output_dir / "runs")
         more = self.config_init.trainer.logger
@@ -197,18 +207,18 @@ class StudyCLI(LightningCLI):
             logger=[self.run_logger, *more], default_root_dir=str(self.output_dir), **kwargs
         )
         assert isinstance(trainer, StudyTrainer)
-        # The command of the process, because that is what Lightning starts more often.
-        watch_processes(trainer, trainer.timeout, resume_command(sys.argv[1:]))
         return trainer
 
     def _run_logger(self, runs: Path) -> RunLogger:
         which = self.config.ckpt_path
         if which is None:
+            set_threads(self.config.threads)
             return RunLogger(runs, self.name)
         path = find_checkpoint(runs / self.name, which)
         checkpoint = read_checkpoint(path)
         check_fits(checkpoint, path, self.model)
         self.model.check_resumable(checkpoint)
+        set_threads(self.config.threads, checkpoint)
         self.resume_from = path
         run = path.resolve().parent.parent
         if run.parent != (runs / self.name).resolve():
@@ -218,16 +228,17 @@ class StudyCLI(LightningCLI):
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         if self.config.ema.decay == 0:
-            # It would copy all weights in each step, to average nothing.
+            # It would copy all weights in each step for nothing.
             callbacks = [one for one in callbacks if not isinstance(one, WeightAverage)]
         self.best = RunCheckpoint(BEST, "val/accuracy", "max", resume_from=self.resume_from)
-        # The order of the last ones matters: the history is complete before checkpoints are
-        # written, the newest checkpoint knows the best one, and only then a run may stop.
+        # The order of the last four matters: checkpoints contain the history, the last checkpoint
+        # contains the path of the best one, and a run stops only after all of them.
         callbacks = [
             *callbacks,
             self.stopwatch,
             StepSeed(self.config.seed_everything),
-            TrainingProgress(),
+            StepLimit(),
+            *([] if config.get("enable_progress_bar") is False else [TrainingProgress()]),
             self.history,
             self.best,
             RunCheckpoint(LAST, resume_from=self.resume_from),

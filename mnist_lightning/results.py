@@ -1,6 +1,7 @@
-"""From a trained network to all files that belong to it: exports, predictions, record, figures."""
+"""Write all files of a trained network: exports, predictions, record, figures and model card."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,18 +10,18 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from mnist_lightning.data.digits import HeldOutDigits
-from mnist_lightning.evaluation.calibration import calibrate
+from mnist_lightning.evaluation.calibration import calibrate, fit_temperature, scale
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.latency import measure_latency
-from mnist_lightning.evaluation.metrics import measure, measure_in_detail
+from mnist_lightning.evaluation.metrics import count_correct, measure, measure_in_detail
 from mnist_lightning.evaluation.rejection import fit_rejection
-from mnist_lightning.export.formats import export_formats, installed_formats
+from mnist_lightning.export.formats import export_formats, export_model, installed_formats
 from mnist_lightning.export.metadata import TRAINING, Metadata, Source
-from mnist_lightning.export.torchscript import ExportedModel, export_torchscript
+from mnist_lightning.export.torchscript import ExportedModel
 from mnist_lightning.export.trained_model import ERROR_RATE
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.files.storage import atomic_path, copy_file
-from mnist_lightning.records.artefacts import COMPLETE
+from mnist_lightning.records.artefacts import EVERY, KEPT, WEIGHTS
 from mnist_lightning.records.environment import Environment
 from mnist_lightning.records.exported_files import read_exports
 from mnist_lightning.records.predictions import (
@@ -37,24 +38,27 @@ from mnist_lightning.records.record import (
     read_record,
 )
 from mnist_lightning.reporting.card import model_card
-from mnist_lightning.reporting.confusion import plot_confusion
+from mnist_lightning.reporting.confusion import plot_confusion, plot_counts
 from mnist_lightning.reporting.curves import plot_curves
 from mnist_lightning.reporting.examples import plot_examples
 from mnist_lightning.reporting.style import DPI, headline
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What was written.
+    """The results of a training, as they were written.
 
     Attributes:
         record: The record.
-        figures: The figures by the last part of their file names, e.g. ``confusion_matrix``.
+        previews: Small versions of the figures, for TensorBoard: what a card shows of a page-wide
+            figure cannot be read.
         files: All files.
     """
 
     record: Record
-    figures: dict[str, Figure]
+    previews: dict[str, Figure]
     files: list[Path]
 
 
@@ -70,65 +74,54 @@ def write(
 
     Args:
         network: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``, trained.
-        trained: What was trained and how.
-        digits: The images to measure it on.
-        environment: The machine and the source, as they were when the program began.
-        folder: Where to; older files of the same name are replaced, each in one step.
-        formats: Formats beside TorchScript; None writes those whose packages are installed.
+        trained: Its description and that of its training.
+        digits: The images to evaluate it on.
+        environment: The machine and the source, described when the program started.
+        folder: Where to write the files. Files of an older run of the same name are replaced, each
+            in one step, or deleted after the new record is written.
+        formats: Formats besides TorchScript; None for all whose packages are installed.
 
     Returns:
-        What was written.
+        The results.
 
     Raises:
-        OSError: A file cannot be written; older ones are left as they were.
+        OSError: A file cannot be written; the older one stays unchanged.
     """
     name = trained.network.name
-    model_path = folder / f"{name}_model.pt"
-    metadata = _metadata(network, trained, digits, environment)
-    exported = export_torchscript(network, model_path, digits.test.images, metadata)
+    log.info("Exporting %s and comparing it with the network on all test images ...", name)
+    source = _source(network, trained, digits, environment)
+    exported, model = export_model(source, folder)
     predictions_path = folder / f"{name}_predictions.npz"
-    record, predictions = _measure(
-        exported, trained, digits, environment, model_path, predictions_path
-    )
-    figures = _figures(record, trained, digits, predictions.test)
+    log.info("Measuring the accuracy and the inference time of the exported file ...")
+    record, predictions = _measure(exported, model, trained, digits, environment, predictions_path)
+    log.info("Drawing the figures ...")
+    figures, previews = _figures(record, trained, digits, predictions)
     pictures = [folder / f"{name}_{kind}.png" for kind in figures]
     for path, figure in zip(pictures, figures.values(), strict=True):
         with atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=DPI)
-    # After the files that it names, so that a record always has them beside it.
+    # After the files that it names, so that they always exist next to a record.
     record_path = folder / f"{name}_metrics.json"
     record.write(record_path)
-    source = Source(
-        network=network,
-        name=TRAINING,
-        record=record,
-        test=digits.test,
-        dataset=trained.dataset.name,
-        fingerprint=trained.dataset.fingerprint,
-        calibration=digits.validation.images,
-        environment=environment,
-        command=trained.command,
-    )
+    kept = [folder / f"{name}{WEIGHTS}", *pictures, predictions_path, record_path]
+    _delete_others(folder, name, [folder / model.file.name, *kept])
     others = installed_formats() if formats is None else ["torchscript", *formats]
+    if others != ["torchscript"]:
+        log.info("Exporting to %s ...", ", ".join(others))
     exports = export_formats(source, others, folder, exported)
-    files = [
-        *(folder / one.file.name for one in exports.files),
-        folder / f"{name}_exports.json",
-        write_card(folder, name),
-        *(record_path, predictions_path, *pictures),
-    ]
-    return Results(record, figures, files)
+    files = [*(folder / one.file.name for one in exports.files), folder / f"{name}_exports.json"]
+    return Results(record, previews, [*files, write_card(folder, name), *kept])
 
 
 def _measure(
     exported: ExportedModel,
+    model: ModelDescription,
     trained: Trained,
     digits: HeldOutDigits,
     environment: Environment,
-    model_path: Path,
     predictions_path: Path,
 ) -> tuple[Record, Predictions]:
-    """Measure the exported file, and write its predictions, whose hash the record has."""
+    """Evaluate the exported file, and write its predictions, since the record names their hash."""
     test, validation = digits.test, digits.validation
     logits = predict_logits(exported.model, validation.images)
     predictions = Predictions(
@@ -140,7 +133,7 @@ def _measure(
     write_predictions(predictions_path, predictions)
     record = Record(
         schema_version=SCHEMA_VERSION,
-        model=ModelDescription(**vars(trained.network), file=describe_file(model_path)),
+        model=model,
         dataset=trained.dataset,
         training=trained.training,
         validation=measure(logits, validation.labels),
@@ -154,16 +147,15 @@ def _measure(
     return record, predictions
 
 
-def _metadata(
+def _source(
     network: nn.Module, trained: Trained, digits: HeldOutDigits, environment: Environment
-) -> Metadata:
-    """What the TorchScript file says about itself, which has to be known before it is written."""
+) -> Source:
     accuracy = trained.trainer_test.get("accuracy")
     if accuracy is None:
-        # No Trainer has tested an ensemble.
-        predicted = predict_logits(network.eval(), digits.test.images).argmax(dim=1)
-        accuracy = float((predicted == digits.test.labels).double().mean())
-    return Metadata(
+        # No Trainer tests an ensemble, and the TorchScript file contains its accuracy.
+        logits = predict_logits(network.eval(), digits.test.images)
+        accuracy = count_correct(logits, digits.test.labels) / len(digits.test)
+    metadata = Metadata(
         title=trained.network.title,
         dataset=trained.dataset.name,
         test_accuracy=accuracy,
@@ -173,11 +165,27 @@ def _metadata(
         dirty=environment.dirty,
         command=trained.command,
     )
+    return Source(
+        network=network,
+        name=TRAINING,
+        model=trained.network,
+        metadata=metadata,
+        test=digits.test,
+        dataset=trained.dataset.name,
+        fingerprint=trained.dataset.fingerprint,
+        calibration=digits.validation.images,
+        environment=environment,
+    )
 
 
 def _figures(
-    record: Record, trained: Trained, digits: HeldOutDigits, test: SplitPredictions
-) -> dict[str, Figure]:
+    record: Record, trained: Trained, digits: HeldOutDigits, predictions: Predictions
+) -> tuple[dict[str, Figure], dict[str, Figure]]:
+    """Draw the figures by the last part of their file names, and the previews of some of them."""
+    validation, labels = predictions.validation, predictions.test.labels
+    temperature = fit_temperature(validation.probabilities, validation.labels)
+    # As predict.py does, so that a figure and an answer state the same confidence.
+    probabilities = scale(predictions.test.probabilities, temperature)
     dataset, title = record.dataset, record.model.title
     tested = headline(title, dataset.label, dataset.test)
     images = digits.test.images[:, 0].numpy()
@@ -190,13 +198,18 @@ def _figures(
             best_epoch=record.training.best_epoch,
             note=trained.history_note,
         )
-    figures["confusion_matrix"] = plot_confusion(record.test.confusion_matrix, title=tested)
-    figures["examples"] = plot_examples(images, test.labels, test.probabilities, title=tested)
-    return figures
+    matrix = record.test.confusion_matrix
+    figures["confusion_matrix"] = plot_confusion(matrix, title=tested)
+    figures["examples"] = plot_examples(images, labels, probabilities, title=tested)
+    previews = {
+        "confusion_matrix": plot_counts(matrix, title=title),
+        "examples": plot_examples(images, labels, probabilities, title=title, columns=5, most=10),
+    }
+    return figures, previews
 
 
 def write_card(folder: Path, name: str) -> Path:
-    """Write the model card ``<name>_card.md`` from the record and the files beside it.
+    """Write the model card ``<name>_card.md`` from the record and the files next to it.
 
     Args:
         folder: Folder of the record.
@@ -228,23 +241,30 @@ def write_card(folder: Path, name: str) -> Path:
 
 
 def keep_seed(folder: Path, name: str) -> None:
-    """Keep the model, the predictions and the record of one seed beside the seed's folder.
+    """Copy the model, its weights, its predictions and its record out of the folder of one seed.
 
-    They are named ``seed_<N>_model.pt`` and so on. The record keeps the names that the training
-    gave to the other two, and their hashes.
+    The copies are named ``seed_<N>_model.pt`` and so on. The record still contains the original
+    names of the other files, with their hashes.
 
     Args:
         folder: Folder of one seed's results, ``<output_dir>/seeds/<name>/seed_<N>``.
         name: Prefix of the files in it.
     """
-    # The record comes last: it tells that the seed is complete.
-    for end in COMPLETE:
+    # The record comes last: it marks the seed as complete.
+    for end in KEPT:
         copy_file(folder / f"{name}{end}", folder.with_name(f"{folder.name}{end}"))
 
 
 def copy_results(folder: Path, output_dir: Path, name: str) -> None:
-    """Copy all files of a model to another folder, the record last."""
-    for path in sorted(
-        folder.glob(f"{name}_*.*"), key=lambda path: path.name.endswith(COMPLETE[-1])
-    ):
-        copy_file(path, output_dir / path.name)
+    """Replace the files of a model in one folder by those in another, the record last."""
+    paths = [folder / f"{name}{end}" for end in EVERY]
+    copies = {path: output_dir / path.name for path in paths if path.is_file()}
+    for path, copy in copies.items():
+        copy_file(path, copy)
+    _delete_others(output_dir, name, copies.values())
+
+
+def _delete_others(folder: Path, name: str, kept: Iterable[Path]) -> None:
+    """Delete what an older run of the same name wrote and the new one did not."""
+    for path in {folder / f"{name}{end}" for end in EVERY}.difference(kept):
+        path.unlink(missing_ok=True)

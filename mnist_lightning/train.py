@@ -1,10 +1,12 @@
 """``python scripts/train.py --model NAME``: build, fit, test, and write the results.
 
-Help and the most common mistakes are answered before anything heavy is imported.
+``--help`` and the most common mistakes are answered before torch is imported.
 """
 
 from __future__ import annotations
 
+import logging
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,23 +15,32 @@ from typing import TYPE_CHECKING
 from mnist_lightning.errors import UserError
 from mnist_lightning.terminal.parser import VERSION, run_command
 from mnist_lightning.terminal.presets import expand
-from mnist_lightning.terminal.training_command import help_text, resume_command, take_seeds, wants
+from mnist_lightning.terminal.training_command import (
+    help_text,
+    resume_command,
+    take_quiet,
+    take_seeds,
+    wants,
+    with_preset_names,
+)
 
 if TYPE_CHECKING:
     from mnist_lightning.cli import StudyCLI
     from mnist_lightning.records.environment import Environment
     from mnist_lightning.records.record import Trained
 
+_WITHOUT_PROGRESS = ("--trainer.enable_progress_bar", "false")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        argv: The command line without the program's name; None takes that of the process.
+        argv: The arguments of the command line; None means those of the process.
 
     Returns:
-        The exit status: 0, 1 when another process of the training is lost, 2 after an error that
-        the user can fix, 130 after Ctrl-C, 143 after SIGTERM.
+        The exit status: 0, 2 after an error that the user can fix, 130 after Ctrl-C, 143 after
+        SIGTERM.
     """
     args = list(sys.argv[1:] if argv is None else argv)
     if wants(args, "-h", "--help"):
@@ -41,34 +52,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(lambda: _run(args))
 
 
-def _run(args: list[str]) -> int:
-    everything = wants(args, "--help_all")
-    seeds, words = take_seeds(args)
-    config = ["--help"] if everything else expand(words)
+def _run(typed: list[str]) -> int:
+    quiet, args = take_quiet(with_preset_names(typed))
+    seeds, rest = take_seeds(args)
+    more = _WITHOUT_PROGRESS if quiet else ()
+    config = ["--help"] if wants(args, "--help_all") else expand([*rest, *more])
     from mnist_lightning.cli import StudyCLI
     from mnist_lightning.terminal.logs import configure_logging
-    from mnist_lightning.training import peers
-    from mnist_lightning.training.interruption import Interrupted
+    from mnist_lightning.training.interruption import Interrupted, is_first_process
 
-    configure_logging()
-    peers.silence_other_processes()
+    configure_logging(logging.INFO if is_first_process() else logging.ERROR)
     try:
         if seeds:
-            train_seeds(words, seeds)
+            train_seeds(rest, seeds, more)
         else:
             train(StudyCLI(config, command=args))
     except Interrupted as stop:
-        if peers.is_first_process():
-            print(
-                f"stopped by {stop} with a checkpoint; resume with\n  {resume_command(args)}",
-                file=sys.stderr,
-            )
+        if not is_first_process():
+            # Lightning kills the first process when another one ends with an error.
+            return 0
+        resume = resume_command(typed)
+        print(f"stopped by {stop} with a checkpoint; resume with\n  {resume}", file=sys.stderr)
         return 128 + stop.signum
-    except RuntimeError as error:
-        if not peers.is_lost_peer(error):
-            raise
-        print(peers.lost_peer_message(resume_command(args)), file=sys.stderr, flush=True)
-        return peers.LOST
     return 0
 
 
@@ -76,10 +81,11 @@ def train(cli: StudyCLI) -> None:
     """Train, test the best checkpoint once, and write the results.
 
     Args:
-        cli: The data module, the model and the Trainer of the run.
+        cli: The data module, the model and the Trainer of the run. Without a progress bar, only
+            errors and the summary are printed.
 
     Raises:
-        UserError: The options leave nothing to train or to test.
+        UserError: The options do not fit each other, or no epoch was completed.
     """
     from mnist_lightning.files.storage import check_writable, one_writer, remove_abandoned
     from mnist_lightning.records.environment import describe_environment
@@ -88,31 +94,34 @@ def train(cli: StudyCLI) -> None:
 
     environment = describe_environment()
     trainer, model, data = cli.trainer, cli.model, cli.datamodule
+    quiet = _is_quiet(cli)
+    if quiet:
+        logging.getLogger("mnist_lightning").setLevel(logging.ERROR)
     cli.history.running_commit = environment.commit
     if cli.resume_from is None:
-        # First, because it is the most likely to fail.
+        # Before anything else, because it is most likely to fail.
         model.load_pretrained()
     if model.precompute is not None and not cli.config.trainer.fast_dev_run:
         data.precompute_with(model.precompute, model.augmented_passes)
     check_writable(cli.output_dir, bytes_needed=cli.bytes_needed)
     if trainer.is_global_zero:
-        # A resumed run writes into the folder of a killed one again, others do not.
+        # Incomplete files of killed runs; only a resumed run would overwrite them.
         remove_abandoned(cli.output_dir / "runs" / cli.name)
-        # Before anything is written; the other processes wait for it inside of fit().
+        # Before anything is written; the other processes wait inside fit().
         data.prepare_data()
         data.setup()
-        print(announce(trainer, model, data, trainer.precision_reason), flush=True)
+        if not quiet:
+            print(announce(trainer, model, data, trainer.precision_reason), flush=True)
 
     trainer.fit(model, data, ckpt_path=cli.resume_from)
     if cli.config.trainer.fast_dev_run:
-        trainer.print("fast_dev_run: everything works; no file was written")
+        trainer.print("fast_dev_run: finished without errors; no file was written")
         return
     if not cli.best.best_model_path:
         raise UserError(
-            "No epoch was completed, so there is nothing to test: raise --trainer.max_steps or "
-            "--trainer.max_time"
+            "No epoch was completed, so there is no model to test: increase --trainer.max_time"
         )
-    # Not test(ckpt_path=...), which would also reset the history and the clock to that epoch.
+    # Not test(ckpt_path=...), which would also reset history and stopwatch to that epoch.
     model.load_state_dict(read_checkpoint(Path(cli.best.best_model_path))["state_dict"])
     (tested,) = trainer.test(model, data, verbose=False)
     if trainer.is_global_zero:
@@ -125,11 +134,11 @@ def write_results(cli: StudyCLI, tested: Mapping[str, float], environment: Envir
 
     Args:
         cli: The run; its model has the weights of the best checkpoint.
-        tested: What ``Trainer.test`` returned for them.
-        environment: The machine and the source, as they were when the run began.
+        tested: The metrics that ``Trainer.test`` returned for them.
+        environment: Hardware, versions and commit at the start of the run.
 
     Returns:
-        The summary of the run, for the terminal.
+        The summary of the run, to print.
     """
     from mnist_lightning import results
     from mnist_lightning.reporting.summary import summary
@@ -137,12 +146,17 @@ def write_results(cli: StudyCLI, tested: Mapping[str, float], environment: Envir
     data, folder = cli.datamodule, cli.output_dir
     trained, formats = _describe(cli, tested), cli.config.export_formats
     written = results.write(cli.model.network, trained, data.held_out, environment, folder, formats)
-    cli.run_logger.log_results(written.record, written.figures, data.batch_size)
-    return summary(written.record, written.files, f"tensorboard --logdir {folder / 'runs'}")
+    cli.run_logger.log_results(written.record, written.previews, data.batch_size)
+    tensorboard = shlex.join(["tensorboard", "--logdir", str(folder / "runs")])
+    return summary(written.record, written.files, tensorboard)
+
+
+def _is_quiet(cli: StudyCLI) -> bool:
+    return cli.trainer.progress_bar_callback is None
 
 
 def _describe(cli: StudyCLI, tested: Mapping[str, float]) -> Trained:
-    """Collect what the record says about the run, after its best checkpoint was tested."""
+    """Collect the description of the run for its record."""
     from mnist_lightning.records.record import Trained
     from mnist_lightning.training import run_description
 
@@ -159,7 +173,7 @@ def _describe(cli: StudyCLI, tested: Mapping[str, float]) -> Trained:
             command=cli.command,
         ),
         trainer_test={key.removeprefix("test/"): value for key, value in tested.items()},
-        command=" ".join(["python scripts/train.py", *cli.command]),
+        command=f"python scripts/train.py {shlex.join(cli.command)}",
         history=cli.history.table,
         history_note=f"training: {'distorted' if augmented else 'clean'} images, while the weights "
         "change; validation: clean images, "
@@ -167,16 +181,17 @@ def _describe(cli: StudyCLI, tested: Mapping[str, float]) -> Trained:
     )
 
 
-def train_seeds(args: list[str], seeds: list[int]) -> None:
-    """Train once with each seed, skip the complete ones and resume the interrupted ones.
+def train_seeds(args: list[str], seeds: list[int], more: Sequence[str] = ()) -> None:
+    """Train once with each seed; skip finished seeds and resume interrupted ones.
 
-    Each seed has a folder ``<output_dir>/seeds/<name>/seed_<N>``, beside which its model, its
-    predictions and its record are kept. All results of the first seed are copied to
-    ``<output_dir>``, where those of a single training are.
+    The run of a seed is in ``<output_dir>/seeds/<name>/seed_<N>``; its model, predictions and
+    record are copied to ``<output_dir>/seeds/<name>``. All results of the first seed are copied to
+    ``<output_dir>``, as for a single training.
 
     Args:
-        args: The command line without ``--seeds``.
-        seeds: The seeds, each once.
+        args: The arguments of the command line without ``--seeds``.
+        seeds: The seeds, without repetition.
+        more: Options that do not change the results, and so are not part of the recorded command.
 
     Raises:
         UserError: The record of a seed is of another command.
@@ -187,18 +202,21 @@ def train_seeds(args: list[str], seeds: list[int]) -> None:
     from mnist_lightning.files.storage import one_writer
 
     for seed in seeds:
-        words = [*args, "--seed_everything", str(seed)]
-        cli = StudyCLI(expand(words), command=words)
-        output_dir, name = cli.output_dir, cli.name
+        command = [*args, "--seed_everything", str(seed)]
+        cli = StudyCLI(expand([*command, *more]), command=command)
+        output_dir, name, quiet = cli.output_dir, cli.name, _is_quiet(cli)
         folder = seed_folder(output_dir, name) / f"seed_{seed}"
-        if seed_is_complete(folder, words):
-            print(f"seed {seed}: done, see {folder}_metrics.json", flush=True)
+        if seed_is_complete(folder, command):
+            if not quiet:
+                print(f"seed {seed}: done, see {folder}_metrics.json", flush=True)
             continue
-        print(f"seed {seed}:", flush=True)
+        if not quiet:
+            print(f"seed {seed}:", flush=True)
         resume = ["--ckpt_path", "last"] if any(folder.glob("runs/*/*/checkpoints/*.ckpt")) else []
-        run = StudyCLI(expand([*words, "--output_dir", str(folder), *resume]), command=words)
+        options = ["--output_dir", str(folder), *resume, *more]
+        run = StudyCLI(expand([*command, *options]), command=command)
         train(run)
-        # The results are written, and copied, by the first process alone.
+        # Only the first process writes and copies results.
         if run.trainer.is_global_zero:
             if seed == seeds[0]:
                 with one_writer(folder, name), one_writer(output_dir, name):

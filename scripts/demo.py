@@ -1,4 +1,4 @@
-"""Draw a digit and watch the trained models read it: `python scripts/demo.py`."""
+"""Draw digits in the browser, classified by the trained models: `python scripts/demo.py`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Average the networks of several seeds into one file: `python scripts/ensemble.py`."""
+"""Combine the networks of several seeds into one file: `python scripts/ensemble.py`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Write a trained model in other formats: `python scripts/export.py --model custom_cnn`."""
+"""Export a trained model to other formats: `python scripts/export.py --model custom_cnn`."""
 
 import sys
 

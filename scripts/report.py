@@ -1,4 +1,4 @@
-"""Fill the generated parts of the technical report: `python scripts/report.py`."""
+"""Update the generated parts of the technical report: `python scripts/report.py`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Try the trained models on corrupted digits: `python scripts/robustness.py`."""
+"""Measure the trained models on corrupted digits: `python scripts/robustness.py`."""
 
 import sys
 

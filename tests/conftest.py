@@ -1,6 +1,6 @@
-"""What several test files share: one thread, audible loggers, digits that are learned in a blink.
+"""Shared fixtures: one thread, loggers that caplog can read, small digits that are learned quickly.
 
-Lightning is imported where it is needed: it takes seconds, and most files do without.
+Lightning is imported inside fixtures, because that takes seconds and most files do not need it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import from_numpy
 
-from mnist_lightning.data.digits import Digits
+from mnist_lightning.data.digits import Digits, Pixels
 
 if TYPE_CHECKING:
     from lightning import Trainer
@@ -27,21 +26,19 @@ if TYPE_CHECKING:
 
     from mnist_lightning.data.datamodule import MNISTDataModule
 
-Pixels = NDArray[np.uint8]
-
 TRAIN, TEST = 400, 100
 _LOGGERS = ("mnist_lightning", "lightning.pytorch", "lightning.fabric")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    # Tiny tensors gain nothing from threads, and lose a lot to them on a busy machine.
+    # Small tensors gain nothing from threads, and on a busy machine threads are much slower.
     torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def _audible_loggers() -> Iterator[None]:
-    """Undo what a run in this process does to the loggers, so that ``caplog`` hears them."""
+def _restored_loggers() -> Iterator[None]:
+    """Undo the changes of a run to the loggers, so that ``caplog`` receives their messages."""
     _reset_loggers()
     yield
     _reset_loggers()
@@ -56,7 +53,7 @@ def _reset_loggers() -> None:
 
 
 def _draw(n: int, seed: int) -> tuple[Pixels, Pixels]:
-    """Images (n, 28, 28) and labels (n,): each class is a mosaic of its own, with noise on it."""
+    """Draw images (n, 28, 28) and labels (n,): a mosaic per class, with noise."""
     mosaics = np.random.default_rng(0).random((10, 7, 7)) < 0.4
     patterns = mosaics.repeat(4, axis=1).repeat(4, axis=2) * 200
     labels = (np.arange(n) % 10).astype(np.uint8)
@@ -72,7 +69,7 @@ def _as_idx(values: Pixels) -> bytes:
 
 @pytest.fixture(scope="session")
 def tiny_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with 400 training and 100 test images as IDX files, all ten digits equally often."""
+    """A folder with IDX files of 400 training and 100 test images, equally many per digit."""
     folder = tmp_path_factory.mktemp("data")
     for prefix, n, seed in (("train", TRAIN, 1), ("t10k", TEST, 2)):
         images, labels = _draw(n, seed)
@@ -100,7 +97,7 @@ def tiny_data(tiny_data_dir: Path) -> MNISTDataModule:
 
 @pytest.fixture
 def make_trainer(tmp_path: Path) -> Callable[..., Trainer]:
-    """Make a Trainer that writes nothing but what a test asks for."""
+    """A function that builds a Trainer which writes only what its callbacks write."""
     from lightning import Trainer
     from lightning.pytorch.callbacks import Checkpoint
     from lightning.pytorch.loggers.logger import DummyLogger
@@ -114,7 +111,7 @@ def make_trainer(tmp_path: Path) -> Callable[..., Trainer]:
                 "max_epochs": 1,
                 "logger": DummyLogger(),
                 "log_every_n_steps": 1,
-                # Without one, Lightning would add one of its own.
+                # Without a checkpoint callback, Lightning would add its own.
                 "enable_checkpointing": any(isinstance(one, Checkpoint) for one in callbacks),
                 "enable_progress_bar": False,
                 "enable_model_summary": False,
@@ -137,7 +134,7 @@ def mnist_dir() -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium or Chrome, without the network; tests that need it skip where it is not."""
+    """An installed Chromium or Chrome without network access; tests skip if there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:

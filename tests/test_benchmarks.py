@@ -1,6 +1,6 @@
-"""The benchmarks run to their end and write what they promise; how fast anything is, is not asked.
+"""The benchmarks run and write their results; no speed is tested.
 
-What they start as processes of their own runs in this one.
+The processes that they start are replaced by calls in this process.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import allocator, cnn_inference, ddp, harness, loop_overhead, scale
+from benchmarks import allocator, cnn_inference, ddp, fuzz_readers, harness, loop_overhead, scale
 from benchmarks.bare_loop import BareLoop
 from benchmarks.study import build_study
 from mnist_lightning.data.digits import Digits
@@ -24,7 +24,7 @@ TINY = ["--model.widths", "[4]", "--model.convs_per_stage", "1"]
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the benchmarks write to."""
+    """The folder to which the benchmarks write."""
     monkeypatch.setattr(harness, "RESULTS", tmp_path)
     return tmp_path
 
@@ -34,7 +34,7 @@ def _read(path: Path) -> dict[str, Any]:
     return result
 
 
-def test_the_overhead_of_the_loop(results: Path, tiny_data_dir: Path) -> None:
+def test_loop_overhead(results: Path, tiny_data_dir: Path) -> None:
     loop_overhead.main(["--data_dir", str(tiny_data_dir), "--epochs", "2", *TINY])
 
     result = _read(results / "loop_overhead.json")
@@ -43,32 +43,32 @@ def test_the_overhead_of_the_loop(results: Path, tiny_data_dir: Path) -> None:
         measured = result["networks"][network]
         assert (measured["images"], measured["steps"]) == (350, 3)
         assert len(measured["ours"]) == len(measured["bare"]) == 2
-        # Validation and what follows are timed apart from the steps.
+        # The steps, the validation and the end of each epoch are timed separately.
         assert all(min(epoch.values()) > 0 for epoch in measured["ours"])
         assert measured["trainer_by_bare"] > 0
 
 
-def test_the_bare_loop_trains_the_same_network(tiny_data_dir: Path, tmp_path: Path) -> None:
+def test_the_bare_loop_gives_the_same_weights_as_the_trainer(
+    tiny_data_dir: Path, tmp_path: Path
+) -> None:
     options = ["--data.data_dir", str(tiny_data_dir), "--trainer.max_epochs", "2"]
     options += ["--trainer.accelerator", "cpu", "--trainer.precision", "32-true"]
     options += ["--model.dropout", "0"]
     cli = build_study(tmp_path, ["--model", "cnn", *options, *TINY])
     cli.datamodule.setup()
-    turns = loop_overhead.InTurns(BareLoop(cli))
-    cli.trainer.callbacks.append(turns)
+    both = loop_overhead.Interleaved(BareLoop(cli))
+    cli.trainer.callbacks.append(both)
 
     cli.trainer.fit(cli.model, cli.datamodule)
 
-    # Training ends with the averaged weights in the network.
-    ours, bare = cli.model.network.state_dict(), turns.loop.average.state_dict()
+    # After training, the network has the averaged weights.
+    ours, bare = cli.model.network.state_dict(), both.loop.average.state_dict()
     for name, value in ours.items():
         if value.is_floating_point():
             assert (value - bare[name]).abs().max() < 1e-5, name
 
 
-def test_inference_of_the_exported_files(
-    results: Path, tiny_data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cnn_inference(results: Path, tiny_data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cnn_inference, "BLOCK_SECONDS", 0.0001)
     options = ["--batches", "1", "3", "--rounds", "1", "--trainer.max_epochs", "1", *TINY]
 
@@ -87,7 +87,7 @@ def test_inference_of_the_exported_files(
 
 
 def _run_here(monkeypatch: pytest.MonkeyPatch, module: Any) -> None:
-    """Let a benchmark call its own main function where it would start ``python -m module``."""
+    """Replace ``python -m module`` by a call of its main function."""
 
     def run(command: list[str], **options: Any) -> None:
         assert command[1:3] == ["-m", module.__name__]
@@ -96,7 +96,7 @@ def _run_here(monkeypatch: pytest.MonkeyPatch, module: Any) -> None:
     monkeypatch.setattr(module, "subprocess", SimpleNamespace(run=run))
 
 
-def test_the_allocator(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_allocator(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = {"tiny": (lambda: allocator._training(CNN((4,), 1), 8), 2)}
     monkeypatch.setattr(allocator, "CASES", tiny)
     monkeypatch.setattr(allocator, "measure_apart", allocator.measure)
@@ -112,6 +112,19 @@ def test_the_allocator(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         }
 
 
+def test_the_fuzzer_starts_from_files_that_are_read_without_errors(results: Path) -> None:
+    fuzz_readers.main(["--seconds", "0"])
+
+    readers = _read(results / "fuzz_readers.json")["readers"]
+    assert {name: found["executions"] for name, found in readers.items()} == {
+        "idx": 2,
+        "npz": 2,
+        "predictions": 1,
+    }
+    assert all(found["crashes"] == {} for found in readers.values())
+    assert all(found["lines_of_the_readers"] > 10 for found in readers.values())
+
+
 def test_scale(results: Path, tiny_data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _run_here(monkeypatch, scale)
     monkeypatch.setattr(scale, "CHUNK", 300)
@@ -124,7 +137,7 @@ def test_scale(results: Path, tiny_data_dir: Path, monkeypatch: pytest.MonkeyPat
     assert result["lines"].keys() == {"setup_seconds", "epoch_seconds", "peak_bytes"}
 
 
-def test_the_repeated_set_begins_again_where_it_ends(tiny_digits: Digits, tmp_path: Path) -> None:
+def test_the_training_set_is_repeated_in_its_order(tiny_digits: Digits, tmp_path: Path) -> None:
     scale.write_repeated(tiny_digits, tmp_path, (TRAIN_IMAGES, TRAIN_LABELS), 120)
 
     files = (tmp_path / file.name for file in (TRAIN_IMAGES, TRAIN_LABELS))
@@ -134,7 +147,7 @@ def test_the_repeated_set_begins_again_where_it_ends(tiny_digits: Digits, tmp_pa
     assert torch.equal(repeated.labels, tiny_digits.labels[again])
 
 
-def test_a_line_is_fitted_through_the_costs() -> None:
+def test_a_line_is_fitted_to_the_costs() -> None:
     costs = [scale.Cost(n, 0.0, 2 + n / 1000, 50 + 784 * n) for n in (1000, 2000, 5000)]
 
     memory, epoch = scale.fit_line(costs, "peak_bytes"), scale.fit_line(costs, "epoch_seconds")
@@ -146,10 +159,8 @@ def test_a_line_is_fitted_through_the_costs() -> None:
     assert epoch["constant"] == pytest.approx(2)
 
 
-def test_processes_against_threads(
-    results: Path, tiny_data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Two real processes train in tests/faults/test_distributed_runs.py.
+def test_ddp(results: Path, tiny_data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # tests/faults/test_distributed_runs.py trains in two processes.
     _run_here(monkeypatch, ddp)
     monkeypatch.setattr(ddp, "VARIANTS", (ddp.BASE, ddp.Variant(1, 1, 64)))
     options = ["--rounds", "1", "--epochs", "1", "--images", "128"]

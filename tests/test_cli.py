@@ -1,4 +1,4 @@
-"""The command line: presets, precedence, help, and one clear line for each mistake."""
+"""The command line: presets, precedence, help and error messages."""
 
 import re
 import shlex
@@ -27,11 +27,8 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_builds_and_states_only_known_settings(name: str, tmp_path: Path) -> None:
-    words = ["--output_dir", str(tmp_path)]
-    if name.startswith("resnet50"):
-        # The pretrained weights are looked for when a training begins, not here.
-        words += ["--model.image_size", "32"]
-    cli = StudyCLI(expand(["--model", name, *words]), command=[])
+    # Pretrained weights are loaded when a training starts, not here.
+    cli = StudyCLI(expand(["--model", name, "--output_dir", str(tmp_path)]), command=[])
     assert cli.name == yaml.safe_load((config_folder() / f"{name}.yaml").read_text())["name"]
     assert list(tmp_path.iterdir()) == []
 
@@ -40,9 +37,9 @@ def test_command_line_overrides_configuration_and_that_overrides_preset(tmp_path
     file = tmp_path / "mine.yaml"
     file.write_text("trainer:\n  max_epochs: 7\ndata:\n  batch_size: 99\n")
     preset = StudyCLI(expand(CNN), command=[]).config
-    # The configuration is given last, and yields to the command line all the same.
-    words = ["--data.batch_size", "11", "--config", str(file)]
-    config = StudyCLI(expand([*CNN, *words]), command=[]).config
+    # Although the configuration comes last, the command line overrides it.
+    argv = ["--data.batch_size", "11", "--config", str(file)]
+    config = StudyCLI(expand([*CNN, *argv]), command=[]).config
     assert (config.trainer.max_epochs, config.data.batch_size) == (7, 11)
     assert preset.trainer.max_epochs not in (7, None)
     assert config.model.init_args == preset.model.init_args
@@ -113,8 +110,8 @@ def test_script_is_the_command(tmp_path: Path) -> None:
 
 
 def test_resume_command_keeps_the_options_and_replaces_the_checkpoint() -> None:
-    words = [*CNN, "--ckpt_path", "a b.ckpt", "--output_dir", "my results"]
-    assert resume_command(words).endswith("--model cnn --output_dir 'my results' --ckpt_path last")
+    argv = [*CNN, "--ckpt_path", "a b.ckpt", "--output_dir", "my results"]
+    assert resume_command(argv).endswith("--model cnn --output_dir 'my results' --ckpt_path last")
     assert resume_command([*CNN, "--seeds", "0", "1"]).endswith("--model cnn --seeds 0 1")
 
 
@@ -140,16 +137,55 @@ def test_command_of_the_readme_is_accepted(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text("trainer:\n  max_epochs: 1\n")
-    _, words = take_seeds(shlex.split(command))
-    words = [word for word in words if word != "--print_config"]
-    if "--ckpt_path" in words:
-        # There is no run to resume here, which is found out after everything else was accepted.
-        with pytest.raises(UserError, match="no sound checkpoint"):
-            StudyCLI(expand(words), command=words)
+    _, argv = take_seeds(shlex.split(command))
+    argv = [argument for argument in argv if argument != "--print_config"]
+    if "--ckpt_path" in argv:
+        # There is no run to resume here; this is checked after all other options.
+        with pytest.raises(UserError, match="no valid checkpoint"):
+            StudyCLI(expand(argv), command=argv)
     else:
-        assert StudyCLI(expand(words), command=words).name
+        assert StudyCLI(expand(argv), command=argv).name
 
 
-def test_a_message_without_known_shape_stays_whole_but_on_one_line() -> None:
+def test_an_unknown_message_is_kept_on_one_line() -> None:
     assert shorten("something\n  new happened") == "something new happened"
     assert len(shorten("word " * 1000)) <= 400
+
+
+@pytest.mark.parametrize(
+    ("option", "meant"),
+    [
+        ("--epochs", "--trainer.max_epochs"),
+        ("--max_epochs", "--trainer.max_epochs"),
+        ("--trainer.epochs", "--trainer.max_epochs"),
+        ("--lr", "--model.learning_rate"),
+        ("--model.lr", "--model.learning_rate"),
+        ("--learning_rate", "--model.learning_rate"),
+        ("--batch_size", "--data.batch_size"),
+        ("--seed", "--seed_everything"),
+        ("--data_dir", "--data.data_dir"),
+        ("--gpus", "--trainer.devices"),
+        ("--devices", "--trainer.devices"),
+        ("--precision", "--trainer.precision"),
+        ("--output", "--output_dir"),
+        ("--resume", "--ckpt_path"),
+        ("--checkpoint", "--ckpt_path"),
+        ("--ouput_dir", "--output_dir"),
+    ],
+)
+def test_names_of_other_programs_and_misspelt_names_suggest_the_option(
+    option: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*CNN, option, "3"]) == 2
+    assert capsys.readouterr().err == (
+        f"error: there is no option {option}; did you mean {meant}?\n"
+    )
+
+
+def test_an_option_unlike_any_other_points_to_the_full_help(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([*CNN, "--colour", "3"]) == 2
+    assert capsys.readouterr().err == (
+        "error: there is no option --colour; --help_all explains all options\n"
+    )

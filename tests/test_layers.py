@@ -242,7 +242,7 @@ def test_networks_are_plain_modules_of_torch() -> None:
 def test_what_answers_at_once_imports_nothing_heavy_at_its_top(name: str) -> None:
     """``--help`` and mistakes in the command line must not wait for torch."""
     light = {"errors", "records.artefacts"}
-    light |= {f"terminal.{part}" for part in ("parser", "presets", "training_command")}
+    light |= {f"terminal.{part}" for part in ("parser", "presets", "threads", "training_command")}
     tree = ast.parse(_modules()[name].read_text(encoding="utf-8"))
     # Imports inside of functions, and those for the type checker, are not executed on import.
     modules = set()

@@ -1,4 +1,4 @@
-"""ResNet50 from the command line: each strategy, what it leaves, and how it is resumed."""
+"""ResNet50 from the command line: the files of each strategy, and how it is resumed."""
 
 import hashlib
 import os
@@ -27,7 +27,8 @@ from mnist_lightning.records.record import read_record
 from mnist_lightning.train import main
 
 KINDS = [
-    *("model.pt", "exports.json", "card.md", "metrics.json", "predictions.npz"),
+    *("model.pt", "model.safetensors", "exports.json", "card.md", "metrics.json"),
+    "predictions.npz",
     *("training_curves.png", "confusion_matrix.png", "examples.png"),
 ]
 RANDOM = "random initialisation"
@@ -36,7 +37,7 @@ Train = Callable[..., int]
 
 @pytest.fixture(scope="module")
 def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with the names and shapes of torchvision's weights."""
+    """A file of random weights with the names and shapes of torchvision's."""
     torch.manual_seed(7)
     path = tmp_path_factory.mktemp("weights") / "stand-in.pth"
     torch.save(resnet50().state_dict(), path)
@@ -45,7 +46,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def short_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One block in each stage instead of 3, 4, 6 and 3: the same names, a third of the work."""
+    """One block per stage instead of 3, 4, 6 and 3: the same names, a third of the work."""
     monkeypatch.setattr(
         "mnist_lightning.models.resnet50.resnet50",
         lambda weights=None: ResNet(Bottleneck, [1, 1, 1, 1]),
@@ -54,7 +55,7 @@ def short_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What is written below the training curves, while latency is measured in a blink."""
+    """The notes below the training curves; the latency measurement is shortened."""
     from mnist_lightning import results
 
     found: list[str] = []
@@ -91,7 +92,7 @@ def _files(folder: Path) -> set[str]:
 
 
 def _check_export(folder: Path, name: str, data_dir: Path) -> None:
-    """The exported file takes 28x28 pixels and gives what the record says of it."""
+    """Check that the exported file takes 28x28 pixels and gives the recorded predictions."""
     images = load_dataset(data_dir, download=False).test.images
     model = load_torchscript(folder / f"{name}_model.pt")
     probabilities = torch.from_numpy(
@@ -102,12 +103,12 @@ def _check_export(folder: Path, name: str, data_dir: Path) -> None:
     record = read_record(folder / f"{name}_metrics.json")
     assert record.export.argmax_agreement == 1
     assert record.export.max_abs_difference < 1e-3 * max(1, logits.abs().max().item())
-    # The checkpoint was tested in the arithmetic of the training, the file in float32.
+    # The checkpoint was tested in the precision of the training, the file in float32.
     assert record.trainer_test["accuracy"] == pytest.approx(record.test.accuracy, abs=0.05)
 
 
 @pytest.mark.slow
-def test_frozen_leaves_all_artefacts_and_needs_the_backbone_only_once(
+def test_frozen_writes_all_artefacts_and_runs_the_backbone_only_once(
     train: Train,
     stand_in: Path,
     tiny_data_dir: Path,
@@ -117,8 +118,8 @@ def test_frozen_leaves_all_artefacts_and_needs_the_backbone_only_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out"
-    words = ["--model.weights", str(stand_in), "--trainer.max_epochs", "2"]
-    assert train("resnet50", *words) == 0
+    argv = ["--model.weights", str(stand_in), "--trainer.max_epochs", "2"]
+    assert train("resnet50", *argv) == 0
 
     first = capsys.readouterr()
     assert "Caching 350 x 2,048 features: 1 MB in" in first.err
@@ -153,7 +154,7 @@ def test_frozen_leaves_all_artefacts_and_needs_the_backbone_only_once(
 
     monkeypatch.setattr(feature_cache, "FeatureExtractor", no_backbone)
     monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
-    assert train("resnet50", *words) == 0
+    assert train("resnet50", *argv) == 0
     assert capsys.readouterr().err.count("are taken from") == 3
     tables = [out / f"runs/resnet50/version_{n}/metrics.csv" for n in (0, 1)]
     assert tables[0].read_text() == tables[1].read_text()
@@ -167,7 +168,7 @@ def test_frozen_leaves_all_artefacts_and_needs_the_backbone_only_once(
         ("resnet50_scratch", f"ResNet50 (from scratch, {RANDOM})"),
     ],
 )
-def test_finetune_and_scratch_leave_the_same_artefacts_and_name_random_weights(
+def test_finetune_and_scratch_write_the_same_artefacts_and_name_random_weights(
     preset: str,
     title: str,
     train: Train,
@@ -177,9 +178,9 @@ def test_finetune_and_scratch_leave_the_same_artefacts_and_name_random_weights(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out"
-    words = [*("--trainer.max_epochs", "1"), *("--trainer.limit_train_batches", "2")]
-    words += [*("--data.batch_size", "4"), *("--model.weights", "none")]
-    assert train(preset, *words) == 0
+    argv = [*("--trainer.max_epochs", "1"), *("--trainer.limit_train_batches", "2")]
+    argv += [*("--data.batch_size", "4"), *("--model.weights", "none")]
+    assert train(preset, *argv) == 0
 
     assert _files(out) == {f"{preset}_{kind}" for kind in KINDS}
     record = read_record(out / f"{preset}_metrics.json")
@@ -195,7 +196,7 @@ def test_finetune_and_scratch_leave_the_same_artefacts_and_name_random_weights(
 
 
 class Terminate(Callback):
-    """Asks this process to stop in the middle of a step, counted from 1."""
+    """Sends SIGTERM to this process in the middle of a step, counted from 1."""
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -216,7 +217,7 @@ def _trained(output_dir: Path) -> dict[str, Tensor]:
     return found
 
 
-# Two steps an epoch: the stages of finetune begin with steps 1, 3 and 5.
+# Two steps per epoch: the stages of finetune start with steps 1, 3 and 5.
 @pytest.mark.usefixtures("short_network")
 @pytest.mark.parametrize(
     ("preset", "steps"),
@@ -226,7 +227,7 @@ def _trained(output_dir: Path) -> dict[str, Tensor]:
         pytest.param("resnet50_finetune", [1, 2, 3, 5], marks=pytest.mark.slow),
     ],
 )
-def test_every_strategy_is_resumed_in_every_stage_bit_for_bit_and_without_its_weights(
+def test_every_strategy_resumes_exactly_in_every_stage_without_its_weights_file(
     preset: str,
     steps: list[int],
     train: Train,
@@ -238,13 +239,13 @@ def test_every_strategy_is_resumed_in_every_stage_bit_for_bit_and_without_its_we
     torch.manual_seed(3)
     file = tmp_path / "short.pth"
     torch.save(ResNet(Bottleneck, [1, 1, 1, 1]).state_dict(), file)
-    words = [*("--trainer.max_epochs", "3"), *("--trainer.limit_train_batches", "2")]
-    words += [*("--data.batch_size", "4"), *("--model.dropout", "0.2")]
+    argv = [*("--trainer.max_epochs", "3"), *("--trainer.limit_train_batches", "2")]
+    argv += [*("--data.batch_size", "4"), *("--model.dropout", "0.2")]
     if preset != "resnet50_scratch":
-        words += ["--model.weights", str(file)]
+        argv += ["--model.weights", str(file)]
     if preset == "resnet50_finetune":
-        words += ["--model.stage_starts", "[0.0, 0.34, 0.67]"]
-    assert train(preset, *words, output_dir=tmp_path / "whole") == 0
+        argv += ["--model.stage_starts", "[0.0, 0.34, 0.67]"]
+    assert train(preset, *argv, output_dir=tmp_path / "whole") == 0
     file.rename(tmp_path / "kept.pth")
     whole = _trained(tmp_path / "whole")
 
@@ -253,9 +254,9 @@ def test_every_strategy_is_resumed_in_every_stage_bit_for_bit_and_without_its_we
         (tmp_path / "kept.pth").rename(file)
         stop = ["--trainer.callbacks+", f"{__name__}.Terminate"]
         stop += ["--trainer.callbacks.step", str(step)]
-        assert train(preset, *words, *stop, output_dir=out) == 143
+        assert train(preset, *argv, *stop, output_dir=out) == 143
         file.rename(tmp_path / "kept.pth")
-        assert train(preset, *words, "--ckpt_path", "last", output_dir=out) == 0
+        assert train(preset, *argv, "--ckpt_path", "last", output_dir=out) == 0
         resumed = _trained(out)
         assert resumed.keys() == whole.keys()
         assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == [], step
@@ -283,7 +284,7 @@ def _foreign(folder: Path) -> Path:
 @pytest.fixture
 def untouched_data(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **options: Any) -> None:
-        raise AssertionError("data were looked for before the weights")
+        raise AssertionError("the data were loaded before the weights")
 
     monkeypatch.setattr("mnist_lightning.data.datamodule.load_dataset", refuse)
 
@@ -291,7 +292,7 @@ def untouched_data(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("short_network", "untouched_data")
 @pytest.mark.parametrize("make", [_html, _truncated, _foreign, lambda folder: folder / "none.pth"])
 @pytest.mark.parametrize("preset", ["resnet50", "resnet50_finetune"])
-def test_unusable_weights_stop_with_one_line_before_any_work(
+def test_invalid_weights_end_in_one_line_before_any_work(
     preset: str,
     make: Callable[[Path], Path],
     train: Train,
@@ -308,7 +309,7 @@ def test_unusable_weights_stop_with_one_line_before_any_work(
 
 
 @pytest.mark.usefixtures("short_network", "untouched_data")
-def test_without_file_and_network_one_line_names_every_way_out(
+def test_without_weights_and_network_one_line_names_every_remedy(
     train: Train,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -331,7 +332,7 @@ def test_without_file_and_network_one_line_names_every_way_out(
     assert not (tmp_path / "out").exists()
 
 
-def test_default_weights_come_from_the_cache_of_torch_hub(
+def test_default_weights_are_taken_from_the_cache_of_torch_hub(
     train: Train,
     stand_in: Path,
     tmp_path: Path,
@@ -353,7 +354,7 @@ def test_default_weights_come_from_the_cache_of_torch_hub(
 
 
 @pytest.mark.usefixtures("short_network")
-def test_ctrl_c_while_features_are_computed_keeps_those_that_are(
+def test_ctrl_c_while_features_are_computed_keeps_the_finished_ones(
     train: Train,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -361,24 +362,24 @@ def test_ctrl_c_while_features_are_computed_keeps_those_that_are(
 ) -> None:
     class Interrupted(feature_cache.FeatureExtractor):
         def __call__(self, images: Tensor) -> Iterator[Tensor]:
-            if len(images) == 50:  # those of validation
+            if len(images) == 50:  # the validation images
                 os.kill(os.getpid(), signal.SIGINT)
             return super().__call__(images)
 
-    words = ["--model.weights", "none", "--trainer.max_epochs", "1"]
+    argv = ["--model.weights", "none", "--trainer.max_epochs", "1"]
     with monkeypatch.context() as patch:
         patch.setattr(feature_cache, "FeatureExtractor", Interrupted)
-        assert train("resnet50", *words) == 130
+        assert train("resnet50", *argv) == 130
     assert capsys.readouterr().err.endswith("\ninterrupted\n")
     monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
-    assert train("resnet50", *words) == 0
+    assert train("resnet50", *argv) == 0
     error = capsys.readouterr().err
     assert "Features of training images are taken from" in error
     assert "Caching 50 x 2,048 features" in error
 
 
 @pytest.mark.usefixtures("short_network")
-def test_misspelt_option_is_answered_with_one_of_this_model(
+def test_a_misspelt_option_suggests_one_of_this_model(
     train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train("resnet50", "--model.strateg", "frozen") == 2
@@ -391,7 +392,7 @@ def test_misspelt_option_is_answered_with_one_of_this_model(
 def test_distortions_without_passes_are_refused_before_anything_is_written(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--model.weights", "none", "--data.augmentation.rotation", "5"]
-    assert train("resnet50", *words) == 2
+    argv = ["--model.weights", "none", "--data.augmentation.rotation", "5"]
+    assert train("resnet50", *argv) == 2
     assert "--model.augmented_passes" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

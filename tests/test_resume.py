@@ -1,7 +1,7 @@
-"""An interrupted run that is resumed ends bit for bit like one that was never interrupted.
+"""A resumed run ends with exactly the same weights, metrics and logs as an uninterrupted one.
 
-With everything on that could tell them apart: dropout, elastic distortions, the average of the
-weights and a learning rate that changes in every step.
+All sources of differences are switched on: dropout, elastic distortions, averaged weights and a
+learning rate that changes in every step.
 """
 
 import os
@@ -28,12 +28,12 @@ Run = Callable[..., int]
 
 
 class Send(Callback):
-    """Sends a signal to this process at a moment of a step, counted from 1.
+    """Sends a signal to this process in a hook of a step, counted from 1.
 
     Args:
         step: The step.
         signum: The signal.
-        moment: The hook of Lightning that is called at that moment.
+        moment: Name of the Lightning hook.
     """
 
     def __init__(self, step: int, signum: int, moment: str = "on_before_optimizer_step") -> None:
@@ -41,7 +41,7 @@ class Send(Callback):
         setattr(self, moment, self._send)
 
     def _send(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
-        # Before the optimiser takes a step, the step is not counted yet.
+        # Before the optimiser's step, global_step does not count it yet.
         if trainer.global_step + (self.moment == "on_before_optimizer_step") == self.step:
             os.kill(os.getpid(), self.signum)
 
@@ -72,7 +72,7 @@ def _interruption(step: int, signum: int, moment: str = "on_before_optimizer_ste
 
 
 def _trained(output_dir: Path) -> dict[str, Any]:
-    """Everything that a finished run has learned and written down, except times and paths."""
+    """Everything that a finished run has trained and logged, except times and paths."""
     folder = output_dir / "runs" / "custom_cnn" / "version_0"
     found: dict[str, Any] = {"metrics.csv": (folder / "metrics.csv").read_text()}
     for name in ("last", "best"):
@@ -84,13 +84,13 @@ def _trained(output_dir: Path) -> dict[str, Any]:
 
 
 def _scalars(output_dir: Path) -> dict[str, list[tuple[int, float]]]:
-    """Step and value of every scalar that TensorBoard shows."""
+    """Step and value of every scalar in TensorBoard."""
     accumulator = EventAccumulator(str(output_dir / "runs" / "custom_cnn" / "version_0"))
     accumulator.Reload()
     names = [
         name for name in accumulator.Tags()["scalars"] if name.startswith(("train", "val", "lr"))
     ]
-    # Files of the same second are read in the order of their process numbers.
+    # Files of the same second are read in the order of their process IDs.
     return {
         name: sorted((scalar.step, scalar.value) for scalar in accumulator.Scalars(name))
         for name in names
@@ -115,7 +115,7 @@ def _differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _training_only() -> Any:
-    """Leave out what a run does after its test: the figures take longer than the training."""
+    """Skip the results, whose figures take longer than the training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mnist_lightning.train.write_results", lambda *args: "")
         yield
@@ -123,7 +123,7 @@ def _training_only() -> Any:
 
 @pytest.fixture(scope="module")
 def whole(tiny_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output folder of a run that nobody interrupted."""
+    """The output folder of an uninterrupted run."""
     output_dir = tmp_path_factory.mktemp("whole")
     assert main(_arguments(tiny_data_dir, output_dir)) == 0
     return output_dir
@@ -131,8 +131,8 @@ def whole(tiny_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture
 def run(tiny_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    # TensorBoard reads the files of a run in alphabetical order. Their names hold the second, and
-    # then a number that this process counts up: within a second, 10 would be read before 9.
+    # TensorBoard reads the files of a run in alphabetical order. Their names contain the second and
+    # a counter of this process: within a second, 10 would be read before 9.
     counter = event_file_writer.AtomicCounter(1000)
     monkeypatch.setattr(event_file_writer, "_global_uid", counter)
 
@@ -152,7 +152,7 @@ def _check_like_whole(output_dir: Path, whole: Path) -> None:
     assert [path.name for path in (output_dir / "runs" / "custom_cnn").iterdir()] == ["version_0"]
 
 
-def test_the_same_command_twice_ends_in_the_same_weights(
+def test_the_same_command_twice_gives_the_same_weights(
     run: Run, tmp_path: Path, whole: Path
 ) -> None:
     assert run() == 0
@@ -160,7 +160,7 @@ def test_the_same_command_twice_ends_in_the_same_weights(
     _check_like_whole(tmp_path, whole)
 
 
-def test_the_comparison_tells_runs_apart(run: Run, tmp_path: Path, whole: Path) -> None:
+def test_the_comparison_detects_a_different_seed(run: Run, tmp_path: Path, whole: Path) -> None:
     assert run("--seed_everything", "1") == 0
 
     different = _differences(_trained(tmp_path), _trained(whole))
@@ -178,7 +178,7 @@ def test_the_comparison_tells_runs_apart(run: Run, tmp_path: Path, whole: Path) 
         pytest.param(18, signal.SIGTERM, id="in the last step of all"),
     ],
 )
-def test_a_run_that_was_asked_to_stop_continues_exactly(
+def test_a_run_stopped_by_a_signal_continues_exactly(
     step: int,
     signum: signal.Signals,
     run: Run,
@@ -196,7 +196,7 @@ def test_a_run_that_was_asked_to_stop_continues_exactly(
     _check_like_whole(tmp_path, whole)
 
 
-def test_a_run_that_was_stopped_in_every_epoch_continues_exactly(
+def test_a_run_stopped_in_every_epoch_continues_exactly(
     run: Run, tmp_path: Path, whole: Path
 ) -> None:
     assert run(*_interruption(4, signal.SIGTERM)) == 143
@@ -208,7 +208,7 @@ def test_a_run_that_was_stopped_in_every_epoch_continues_exactly(
     _check_like_whole(tmp_path, whole)
 
 
-def test_a_signal_during_validation_is_obeyed_at_the_end_of_the_epoch(
+def test_a_signal_during_validation_stops_the_run_at_the_end_of_the_epoch(
     run: Run, tmp_path: Path, whole: Path
 ) -> None:
     assert run(*_interruption(12, signal.SIGTERM, "on_validation_batch_start")) == 143
@@ -217,7 +217,7 @@ def test_a_signal_during_validation_is_obeyed_at_the_end_of_the_epoch(
     _check_like_whole(tmp_path, whole)
 
 
-def test_a_run_that_was_stopped_at_once_by_a_second_ctrl_c_continues_exactly(
+def test_a_run_stopped_at_once_by_a_second_ctrl_c_continues_exactly(
     run: Run, tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     twice = _interruption(9, signal.SIGINT) + _interruption(9, signal.SIGINT)
@@ -247,7 +247,7 @@ def test_a_signal_during_the_test_ends_it_and_a_resumed_run_repeats_it(
 def test_a_killed_run_continues_exactly(
     tiny_data_dir: Path, run: Run, tmp_path: Path, whole: Path
 ) -> None:
-    # Chosen anew each time; any step after the first checkpoint will do.
+    # A random step after the first checkpoint.
     step = random.SystemRandom().randint(STEPS + 1, STEPS * EPOCHS)
     print(f"killed at step {step}")
     command = [sys.executable, str(ROOT / "scripts" / "train.py")]
@@ -304,16 +304,14 @@ def test_a_run_continues_exactly_in_a_new_folder_from_a_named_checkpoint(
     assert _differences(_trained(tmp_path), before) == []
 
 
-def test_a_run_that_is_finished_stays_as_it_is_when_resumed(
-    run: Run, tmp_path: Path, whole: Path
-) -> None:
+def test_resuming_a_finished_run_changes_nothing(run: Run, tmp_path: Path, whole: Path) -> None:
     assert run() == 0
     assert run("--ckpt_path", "last") == 0
 
     _check_like_whole(tmp_path, whole)
 
 
-def test_a_torn_newest_checkpoint_costs_an_epoch_and_nothing_else(
+def test_a_truncated_newest_checkpoint_costs_one_epoch_and_nothing_else(
     run: Run, tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(*_interruption(16, signal.SIGTERM)) == 143
@@ -340,10 +338,10 @@ def test_a_checkpoint_of_another_model_is_refused_before_anything_is_written(
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_no_checkpoint_is_an_error_and_not_a_new_beginning(
+def test_resuming_without_a_checkpoint_is_an_error(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("--ckpt_path", "last") == 2
 
-    assert "there is no sound checkpoint" in capsys.readouterr().err
+    assert "there is no valid checkpoint" in capsys.readouterr().err
     assert list(tmp_path.rglob("*")) == []

@@ -1,6 +1,6 @@
-"""The timed trainings and what is made of their times; how fast anything is, is not asked.
+"""The timed trainings and the tables of their times; no speed is tested.
 
-What the benchmark starts as processes of their own runs in this one.
+The processes that the benchmark starts are replaced by calls in this process.
 """
 
 import importlib
@@ -28,7 +28,7 @@ TINY = ["--model.widths", "[4]", "--trainer.accelerator", "cpu"]
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the benchmark writes to."""
+    """The folder to which the benchmark writes."""
     folder = tmp_path / "results"
     monkeypatch.setattr(harness, "RESULTS", folder)
     return folder
@@ -36,7 +36,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def raw_dir(tiny_data_dir: Path, tmp_path: Path) -> Path:
-    """The tiny files as torchvision lays them out."""
+    """The tiny files in torchvision's folders."""
     raw = tmp_path / "MNIST" / "raw"
     raw.parent.mkdir()
     raw.symlink_to(tiny_data_dir)
@@ -80,7 +80,7 @@ def test_a_paused_clock_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(lap.training_seconds, lap.process_seconds) for lap in clock.laps] == [(2, 12), (5, 15)]
 
 
-def test_what_is_paused_before_the_first_step_is_in_neither_clock(
+def test_a_pause_before_the_first_step_is_in_neither_clock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = SimpleNamespace(seconds=0.0)
@@ -96,7 +96,7 @@ def test_what_is_paused_before_the_first_step_is_in_neither_clock(
     assert clock.laps == [timed_training.Lap(1, 1)]
 
 
-def test_ours_is_timed_without_being_changed(tiny_data_dir: Path, tmp_path: Path) -> None:
+def test_timing_does_not_change_our_training(tiny_data_dir: Path, tmp_path: Path) -> None:
     options = ["--model", "cnn_fast", *TINY, "--data.data_dir", str(tiny_data_dir)]
     options += ["--trainer.max_epochs", "3"]
     cli = build_study(tmp_path, options)
@@ -112,18 +112,18 @@ def test_ours_is_timed_without_being_changed(tiny_data_dir: Path, tmp_path: Path
     assert len(laps.clock.laps) == len(laps.epochs) == 3
     for name, value in cli.model.network.state_dict().items():
         assert torch.equal(value, timed.model.network.state_dict()[name]), name
-        # Those that are validated and delivered: the average, which ends in the network.
+        # The averaged weights, which are validated and in the network at the end.
         assert torch.equal(value, laps.epochs[-1][name]), name
 
 
-def test_ours_delivers_the_epoch_that_a_training_keeps(tiny_data_dir: Path) -> None:
+def test_our_recipe_selects_the_epoch_that_a_training_keeps(tiny_data_dir: Path) -> None:
     options = ["--model", "cnn_fast", *TINY, "--data.data_dir", str(tiny_data_dir)]
     options += ["--trainer.max_epochs", "3", "--model.learning_rate", "1e-12"]
 
     training = ours.train(_clock(), [*options, "--trainer.precision", "32-true"])
 
     _check(training, epochs=3, images=350)
-    # All epochs are equally good, and of these the last one stays.
+    # All epochs are equally good, so the last one is kept.
     assert training.selected_epoch == 3
     assert training.precision == "32-true"
 
@@ -138,7 +138,7 @@ def test_the_one_epoch_recipe(tiny_set: DigitDataset, bfloat16: bool) -> None:
     assert training.precision == ("bf16-mixed" if bfloat16 else "32-true")
 
 
-def test_a_seed_decides_the_weights_of_a_peer(tiny_data_dir: Path) -> None:
+def test_the_seed_determines_the_one_epoch_recipe(tiny_data_dir: Path) -> None:
     dataset = load_dataset(tiny_data_dir, download=False)
 
     accuracies = [one_epoch.train(dataset, _clock(), seed=seed).test_accuracy for seed in (1, 1, 2)]
@@ -146,7 +146,7 @@ def test_a_seed_decides_the_weights_of_a_peer(tiny_data_dir: Path) -> None:
     assert accuracies[0] == accuracies[1] != accuracies[2]
 
 
-def test_the_example_of_pytorch(raw_dir: Path) -> None:
+def test_the_pytorch_example(raw_dir: Path) -> None:
     training = pytorch_example.train(raw_dir, _clock(), seed=0, epochs=1)
 
     _check(training, epochs=1, images=400)
@@ -157,7 +157,7 @@ def test_the_example_of_pytorch(raw_dir: Path) -> None:
     ("name", "parameters", "images"),
     [("keras_convnet", 34_826, 360), ("keras_study", 1_199_882, 400)],
 )
-def test_the_recipes_in_keras(name: str, parameters: int, images: int, raw_dir: Path) -> None:
+def test_the_keras_recipes(name: str, parameters: int, images: int, raw_dir: Path) -> None:
     pytest.importorskip("keras", reason="there is no TensorFlow")
     peer = importlib.import_module(f"benchmarks.peers.{name}")
     output = raw_dir / "run.json"
@@ -170,7 +170,7 @@ def test_the_recipes_in_keras(name: str, parameters: int, images: int, raw_dir: 
 
 
 def _run_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Train in this process what would be a process of its own; return what is started."""
+    """Train in this process instead of new ones; return the list of started trainings."""
     started = []
 
     def run(command: Sequence[str], **options: Any) -> SimpleNamespace:
@@ -183,7 +183,7 @@ def _run_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return started
 
 
-def test_recipes_take_turns_and_are_not_repeated(
+def test_recipes_alternate_and_are_not_repeated(
     results: Path,
     tiny_data_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -194,9 +194,9 @@ def test_recipes_take_turns_and_are_not_repeated(
     monkeypatch.setitem(RECIPES, "cnn_fast", Recipe("ours", "ours", tiny))
     for name in ("keras_convnet", "keras_study"):
         monkeypatch.setitem(RECIPES, name, Recipe(name, name, needs="no_such_package"))
-    words = ["--data_dir", str(tiny_data_dir), "--recipes", "cnn_fast", "one_epoch", "keras_study"]
+    argv = ["--data_dir", str(tiny_data_dir), "--recipes", "cnn_fast", "one_epoch", "keras_study"]
 
-    time_to_accuracy.main([*words, "--seeds", "3", "4"])
+    time_to_accuracy.main([*argv, "--seeds", "3", "4"])
 
     mine, peer = "benchmarks.peers.ours", "benchmarks.peers.one_epoch"
     assert started == [f"{mine} 3", f"{peer} 3", f"{mine} 4", f"{peer} 4"]
@@ -215,15 +215,15 @@ def test_recipes_take_turns_and_are_not_repeated(
         capsys.readouterr().out
     )
 
-    time_to_accuracy.main([*words, "--seeds", "4", "5"])
+    time_to_accuracy.main([*argv, "--seeds", "4", "5"])
 
     assert started[4:] == [f"{mine} 5", f"{peer} 5"]
-    # The tables are about everything that is there.
+    # The tables show all result files.
     summary = json.loads((results / "time_to_accuracy.json").read_text())
     assert summary["recipes"]["cnn_fast"]["seeds"] == [3, 4, 5]
 
 
-def test_a_training_that_fails_is_named_and_leaves_no_file(
+def test_a_failed_training_is_named_and_writes_no_file(
     results: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     failed = SimpleNamespace(returncode=1, stderr="ValueError: no such thing\n")
@@ -251,7 +251,7 @@ def _run(
     }
 
 
-def test_the_first_epoch_that_reaches_an_accuracy_decides() -> None:
+def test_the_time_to_an_accuracy_is_that_of_the_first_epoch_that_reaches_it() -> None:
     run = _run([0.98, 0.991, 0.989, 0.993])
 
     assert time_to_accuracy_tables.seconds_to(run, 0.99, "training_seconds") == 2
@@ -259,7 +259,7 @@ def test_the_first_epoch_that_reaches_an_accuracy_decides() -> None:
     assert math.isinf(time_to_accuracy_tables.seconds_to(run, 0.995, "training_seconds"))
 
 
-def test_seeds_that_never_reach_an_accuracy_count_as_for_ever() -> None:
+def test_seeds_that_never_reach_an_accuracy_count_as_infinite() -> None:
     runs = {0: _run([0.991, 0.993]), 1: _run([0.98, 0.991]), 2: _run([0.98, 0.98], selected=1)}
 
     summary = time_to_accuracy_tables.summarise(runs)
@@ -271,7 +271,7 @@ def test_seeds_that_never_reach_an_accuracy_count_as_for_ever() -> None:
     assert (summary["training_seconds"], summary["process_seconds"]) == (2, 12)
 
 
-def test_the_ratio_to_the_one_epoch_recipe_pairs_the_seeds() -> None:
+def test_the_ratio_to_the_one_epoch_recipe_is_paired_by_seed() -> None:
     mine = {seed: _run([0.99], pace=pace) for seed, pace in enumerate((1, 2, 30))}
     reference = {seed: _run([0.99], pace=pace) for seed, pace in enumerate((2, 8))}
     runs = {"cnn_fast": mine, "one_epoch": reference}
@@ -280,7 +280,7 @@ def test_the_ratio_to_the_one_epoch_recipe_pairs_the_seeds() -> None:
     assert time_to_accuracy_tables.ratio_to_reference({"cnn_fast": mine}, "cnn_fast") is None
 
 
-def test_the_plot_shows_the_median_epoch_on_both_clocks() -> None:
+def test_the_plot_shows_medians_over_the_seeds_on_both_clocks() -> None:
     runs = {"ours": [_run([0.99, 0.995]), _run([0.98, 0.995], pace=3)], "peer": [_run([0.985])]}
 
     figure = plot_accuracy(runs, {"training_seconds": "a", "process_seconds": "b"}, [0.99])

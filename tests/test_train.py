@@ -1,4 +1,4 @@
-"""One small training from the command line, and everything that it leaves."""
+"""A small training from the command line, and all files that it writes."""
 
 import io
 import json
@@ -20,6 +20,7 @@ from mnist_lightning.commands import export
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.data.embedded import load_embedded
 from mnist_lightning.evaluation.inference import predict_logits
+from mnist_lightning.export.loading import load_network
 from mnist_lightning.export.torchscript import load_torchscript
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.models import CNNClassifier
@@ -28,11 +29,11 @@ from mnist_lightning.records.predictions import read_predictions
 from mnist_lightning.records.record import Record, read_record
 from mnist_lightning.train import main
 
-# Narrow and short, but with everything switched on that the shipped preset has.
+# Small and short, with all other settings of the preset.
 SMALL = [
     *("--model", "cnn", "--model.widths", "[8, 16]", "--data.source", "mnist5k"),
     *("--trainer.max_epochs", "2", "--trainer.accelerator", "cpu"),
-    # The formats beside TorchScript take seconds; one run writes them.
+    # Other formats than TorchScript take seconds; only one run writes them.
     *("--export_formats", "[]"),
 ]
 OTHER_FORMATS = {"custom_cnn_model.pt2", "custom_cnn_model.onnx"}
@@ -40,6 +41,7 @@ ARTEFACTS = {
     "custom_cnn_exports.json",
     "custom_cnn_card.md",
     "custom_cnn_model.pt",
+    "custom_cnn_model.safetensors",
     "custom_cnn_metrics.json",
     "custom_cnn_predictions.npz",
     "custom_cnn_training_curves.png",
@@ -71,7 +73,7 @@ def _short_measurements() -> Iterator[None]:
         yield
 
 
-def test_every_format_reads_the_test_images_like_the_record(run: Run) -> None:
+def test_every_format_classifies_the_test_images_as_recorded(run: Run) -> None:
     exports = read_exports(run.output_dir / "custom_cnn_exports.json")
 
     assert [one.parity.format for one in exports.files] == ["TorchScript", "torch.export", "ONNX"]
@@ -80,14 +82,14 @@ def test_every_format_reads_the_test_images_like_the_record(run: Run) -> None:
 
 
 @pytest.mark.parametrize("name", ["best", "last"])
-def test_formats_can_be_made_again_from_the_checkpoint_that_was_measured(
+def test_formats_can_be_exported_again_from_the_measured_checkpoint(
     run: Run, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output_dir = tmp_path / "out"
     shutil.copytree(run.output_dir, output_dir)
     checkpoint = output_dir / "runs" / "custom_cnn" / "version_0" / "checkpoints" / f"{name}.ckpt"
-    words = ["--ckpt_path", str(checkpoint), "--output_dir", str(output_dir)]
-    status = export.main([*words, "--formats", "torchscript"])
+    argv = ["--ckpt_path", str(checkpoint), "--output_dir", str(output_dir)]
+    status = export.main([*argv, "--formats", "torchscript"])
 
     record = read_record(output_dir / "custom_cnn_metrics.json")
     if status == 2:  # the last epoch was not the best one
@@ -96,6 +98,7 @@ def test_formats_can_be_made_again_from_the_checkpoint_that_was_measured(
         return
     assert status == 0
     assert record.model.file == describe_file(output_dir / "custom_cnn_model.pt")
+    assert record.model.weights_file == describe_file(output_dir / "custom_cnn_model.safetensors")
     assert record.test == run.record.test
 
 
@@ -109,7 +112,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 class _Capture:
-    """What is printed while a module's fixture runs; ``capsys`` belongs to a single test."""
+    """Captures output for a module's fixture; ``capsys`` is for a single test."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._out, self._err = io.StringIO(), io.StringIO()
@@ -129,7 +132,7 @@ def _files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_exactly_the_promised_files_are_left(run: Run) -> None:
+def test_exactly_the_documented_files_are_written(run: Run) -> None:
     assert run.status == 0
     events = {name for name in _files(run.folder) if name.startswith("events.out.tfevents.")}
     assert len(events) == 1
@@ -152,7 +155,7 @@ def test_nothing_is_written_to_stderr_and_one_line_per_epoch_to_stdout(run: Run)
 def test_summary_names_accuracy_interval_files_and_the_next_command(run: Run) -> None:
     low, high = run.record.test.interval.low, run.record.test.interval.high
     assert f"{run.record.test.accuracy:.2%}".replace("%", " %") in run.stdout
-    assert f"95 % interval {100 * low:.2f} to {100 * high:.2f} %" in run.stdout
+    assert f"95 % interval {100 * low:.2f}–{100 * high:.2f} %" in run.stdout
     assert all(name in run.stdout for name in ARTEFACTS | OTHER_FORMATS)
     assert f"tensorboard --logdir {run.output_dir / 'runs'}" in run.stdout
 
@@ -172,16 +175,16 @@ def test_record_describes_the_run(run: Run) -> None:
     assert (record.training.epochs, record.training.steps) == (2, 56)
     assert record.training.command[:2] == ("--model", "cnn")
     assert not record.training.resumed
-    # A tenth would be guessing; how good a full training is stands in the README.
+    # Guessing would give 0.1; README has the accuracy of a full training.
     assert record.test.accuracy > 0.25
 
 
 def test_record_agrees_with_the_trainer_on_the_same_images(run: Run) -> None:
-    said = run.record.trainer_test
-    # Training may run in bfloat16, the exported file never does: single images may differ.
-    assert said["accuracy"] == pytest.approx(run.record.test.accuracy, abs=0.01)
-    assert said["macro_f1"] == pytest.approx(run.record.test.macro_f1, abs=0.01)
-    assert said["loss"] == pytest.approx(run.record.test.loss, abs=0.05)
+    tested = run.record.trainer_test
+    # Training may use bfloat16, the exported file never does: single images may differ.
+    assert tested["accuracy"] == pytest.approx(run.record.test.accuracy, abs=0.01)
+    assert tested["macro_f1"] == pytest.approx(run.record.test.macro_f1, abs=0.01)
+    assert tested["loss"] == pytest.approx(run.record.test.loss, abs=0.05)
 
 
 def test_exported_file_gives_the_recorded_predictions(run: Run) -> None:
@@ -216,7 +219,15 @@ def test_exported_file_is_the_best_checkpoint(run: Run) -> None:
     torch.testing.assert_close(exported, predict_logits(module, images), atol=1e-4, rtol=1e-4)
 
 
-def test_history_has_one_row_an_epoch_with_the_metrics_of_both_stages(run: Run) -> None:
+def test_the_weights_are_those_of_the_best_checkpoint_to_the_last_bit(run: Run) -> None:
+    state = torch.load(run.folder / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    network = load_network(run.output_dir / "custom_cnn_model.safetensors").state_dict()
+    assert all(torch.equal(value, state[f"network.{name}"]) for name, value in network.items())
+    described = describe_file(run.output_dir / "custom_cnn_model.safetensors")
+    assert run.record.model.weights_file == described
+
+
+def test_history_has_one_row_per_epoch_with_the_metrics_of_both_stages(run: Run) -> None:
     table = pd.read_csv(run.folder / "metrics.csv")
     assert table["epoch"].tolist() == [1, 2]
     assert table["step"].tolist() == [28, 56]
@@ -226,7 +237,7 @@ def test_history_has_one_row_an_epoch_with_the_metrics_of_both_stages(run: Run) 
     assert (table["lr"] > 0).all()
 
 
-def test_tensorboard_holds_curves_charts_hyperparameters_and_figures(run: Run) -> None:
+def test_tensorboard_has_curves_charts_hyperparameters_and_figures(run: Run) -> None:
     events = EventAccumulator(str(run.folder))
     events.Reload()
     tags = events.Tags()
@@ -252,15 +263,15 @@ def test_resolved_configuration_trains_the_same_model_again(run: Run) -> None:
 
 
 @pytest.mark.parametrize("kind", ["training_curves", "confusion_matrix", "examples"])
-def test_figures_are_pictures_of_a_readable_size(run: Run, kind: str) -> None:
+def test_figures_have_a_readable_size(run: Run, kind: str) -> None:
     height, width, _ = imread(run.output_dir / f"custom_cnn_{kind}.png").shape
     assert width >= 1200
     assert height >= 600
 
 
-def test_record_names_no_folder_of_the_machine(run: Run) -> None:
+def test_record_contains_no_path_of_the_machine(run: Run) -> None:
     document = json.loads((run.output_dir / "custom_cnn_metrics.json").read_text())
-    document["training"].pop("command")  # what was typed is repeated as it is
+    document["training"].pop("command")  # the command line as typed
     assert str(Path.home()) not in json.dumps(document)
     assert str(run.output_dir) not in json.dumps(document)
 
@@ -271,24 +282,29 @@ def test_resuming_a_finished_run_trains_no_step_and_writes_the_results_again(
     output_dir = tmp_path / "moved"
     shutil.copytree(run.output_dir / "runs", output_dir / "runs")
     main([*SMALL, "--output_dir", str(output_dir), "--ckpt_path", "last"])
-    assert "epoch " not in capsys.readouterr().out.replace("epochs", "").replace("best epoch", "")
+    assert "epoch " not in capsys.readouterr().out.replace("epochs", "").replace("Best epoch", "")
     again = read_record(output_dir / "custom_cnn_metrics.json")
     assert again.test == run.record.test
-    # The training is the same as before, so what is said about it is the same, too.
+    # The training is the same, and so is its description.
     assert again.training == replace(run.record.training, command=again.training.command)
 
 
-def test_second_run_takes_a_folder_of_its_own(run: Run, tmp_path: Path) -> None:
+def test_a_second_run_uses_a_new_folder_and_deletes_older_exports(run: Run, tmp_path: Path) -> None:
+    older = {*OTHER_FORMATS, "custom_cnn_model_int8.onnx"}
+    others = {"custom_cnn_fast_model.onnx", "custom_cnn_ensemble_model.pt2", "custom_cnn_notes.md"}
+    for name in older | others:
+        (tmp_path / name).touch()
     for _ in range(2):
-        words = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"]
-        assert main([*SMALL, *words, "--output_dir", str(tmp_path)]) == 0
+        argv = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"]
+        assert main([*SMALL, *argv, "--output_dir", str(tmp_path)]) == 0
     folders = sorted(path.name for path in (tmp_path / "runs" / "custom_cnn").iterdir())
     assert folders == ["version_0", "version_1"]
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == ARTEFACTS | others
 
 
 def test_fast_dev_run_writes_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--trainer.fast_dev_run", "true", "--output_dir", str(tmp_path)]
-    assert main([*SMALL, *words]) == 0
+    argv = ["--trainer.fast_dev_run", "true", "--output_dir", str(tmp_path)]
+    assert main([*SMALL, *argv]) == 0
     assert "no file was written" in capsys.readouterr().out
     assert _files(tmp_path) == set()
 
@@ -314,14 +330,35 @@ def test_diverging_loss_stops_at_its_step_and_keeps_the_last_good_checkpoint(
     assert all(tensor.isfinite().all() for tensor in weights)
 
 
-def test_training_that_stops_within_its_first_epoch_says_that_there_is_nothing_to_test(
+@pytest.mark.parametrize("steps", [2, 12, 21, 24])
+def test_an_epoch_cut_by_max_steps_is_validated_like_any_other(
+    steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # After how many steps each validation ran.
+    validated: list[int] = []
+    monkeypatch.setattr(
+        CNNClassifier, "on_validation_end", lambda self: validated.append(self.global_step)
+    )
+    argv = ["--trainer.max_epochs", "3", "--trainer.limit_train_batches", "12", "--ema.decay", "0"]
+    argv += ["--trainer.max_steps", str(steps), "--output_dir", str(tmp_path)]
+
+    assert main([*SMALL, *argv]) == 0
+
+    table = pd.read_csv(tmp_path / "runs" / "custom_cnn" / "version_0" / "metrics.csv")
+    assert validated == table["step"].tolist() == sorted({min(12, steps), steps})
+    assert table["val/loss"].is_unique
+    assert read_record(tmp_path / "custom_cnn_metrics.json").training.steps == steps
+
+
+def test_training_without_a_step_has_no_model_to_test(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*SMALL, "--trainer.max_steps", "1", "--output_dir", str(tmp_path)]) == 2
+    argv = ["--trainer.max_time", "00:00:00:00", "--output_dir", str(tmp_path)]
+    assert main([*SMALL, *argv]) == 2
     assert "error: No epoch was completed" in capsys.readouterr().err
 
 
-def test_full_disk_is_found_out_before_training(
+def test_a_full_disk_is_detected_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
@@ -345,31 +382,31 @@ def test_checkpoint_of_another_model_is_refused(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint = run.folder / "checkpoints" / "last.ckpt"
-    words = ["--model.widths", "[5, 16]", "--ckpt_path", str(checkpoint)]
-    assert main([*SMALL, *words, "--output_dir", str(tmp_path)]) == 2
+    argv = ["--model.widths", "[5, 16]", "--ckpt_path", str(checkpoint)]
+    assert main([*SMALL, *argv, "--output_dir", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert "is of another model: 'network.features.0.weight' is (8, 1, 3, 3)" in error
     assert _files(tmp_path) == set()
 
 
-def test_longer_schedule_than_that_of_the_checkpoint_is_refused(
+def test_a_longer_schedule_than_that_of_the_checkpoint_is_refused(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(run.output_dir / "runs", tmp_path / "runs")
-    words = ["--trainer.max_epochs", "5", "--ckpt_path", "last", "--output_dir", str(tmp_path)]
-    assert main([*SMALL, *words]) == 2
+    argv = ["--trainer.max_epochs", "5", "--ckpt_path", "last", "--output_dir", str(tmp_path)]
+    assert main([*SMALL, *argv]) == 2
     error = capsys.readouterr().err
     assert "56 steps" in error
     assert "140" in error
 
 
 @pytest.mark.slow
-def test_seeds_keep_a_record_each_and_the_results_of_the_first(
+def test_each_seed_keeps_its_record_and_the_results_of_the_first_are_copied(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [*SMALL, "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3"]
-    words += ["--output_dir", str(tmp_path), "--seeds", "7", "8"]
-    assert main(words) == 0
+    argv = [*SMALL, "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3"]
+    argv += ["--output_dir", str(tmp_path), "--seeds", "7", "8"]
+    assert main(argv) == 0
     seeds = tmp_path / "seeds" / "custom_cnn"
     records = [read_record(seeds / f"seed_{seed}_metrics.json") for seed in (7, 8)]
     assert [record.training.seed for record in records] == [7, 8]
@@ -377,13 +414,16 @@ def test_seeds_keep_a_record_each_and_the_results_of_the_first(
     for record in records:
         kept = seeds / f"seed_{record.training.seed}_model.pt"
         assert describe_file(kept).sha256 == record.model.file.sha256
+        weights = kept.with_suffix(".safetensors")
+        assert record.model.weights_file is not None
+        assert describe_file(weights).sha256 == record.model.weights_file.sha256
         kept = kept.with_name(kept.name.replace("model.pt", "predictions.npz"))
         assert describe_file(kept).sha256 == record.predictions.sha256
     assert read_record(tmp_path / "custom_cnn_metrics.json") == records[0]
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == ARTEFACTS
     capsys.readouterr()
-    # Both are done: nothing is trained again, and other settings are not mixed in.
-    assert main(words) == 0
+    # Both are complete: nothing is trained again, and other settings are refused.
+    assert main(argv) == 0
     assert "epoch" not in capsys.readouterr().out
-    assert main([*words, "--data.batch_size", "64"]) == 2
+    assert main([*argv, "--data.batch_size", "64"]) == 2
     assert "is of another command" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What several seeds leave, without the trainings: the files, their order, what is done already."""
+"""The files that several seeds keep, their order, and which seeds are complete."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +9,17 @@ from comparison_inputs import GOLDEN_RECORD
 from mnist_lightning import results
 from mnist_lightning.cli import StudyCLI
 from mnist_lightning.comparison.seed_study import read_seeds
+from mnist_lightning.errors import UserError
+from mnist_lightning.files.identity import describe_file
 from mnist_lightning.records.record import read_record
 from mnist_lightning.train import train_seeds
 
 GOLDEN = read_record(GOLDEN_RECORD)
-ENDS = ("model.pt", "predictions.npz", "metrics.json")
+ENDS = ("model.safetensors", "model.pt", "predictions.npz", "metrics.json")
 
 
 class Trainings:
-    """Stands for the trainings: leaves three files of each and remembers what was asked of it."""
+    """Replaces the trainings: writes four files of each, and remembers its arguments."""
 
     def __init__(self) -> None:
         self.seeds: list[int] = []
@@ -31,15 +33,23 @@ class Trainings:
         checkpoint = folder / "runs/custom_cnn/version_0/checkpoints/last.ckpt"
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.touch()
-        for end in ENDS[:2]:
+        for end in ENDS[:-1]:
             (folder / f"custom_cnn_{end}").write_text(f"{end} of {seed}")
         training = replace(GOLDEN.training, seed=seed, command=tuple(cli.command))
-        replace(GOLDEN, training=training).write(folder / "custom_cnn_metrics.json")
+        model = replace(
+            GOLDEN.model,
+            file=describe_file(folder / "custom_cnn_model.pt"),
+            weights_file=describe_file(folder / "custom_cnn_model.safetensors"),
+        )
+        predictions = describe_file(folder / "custom_cnn_predictions.npz")
+        replace(GOLDEN, model=model, predictions=predictions, training=training).write(
+            folder / "custom_cnn_metrics.json"
+        )
 
 
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> Trainings:
-    # A checkpoint of nothing is none; what matters is that it is asked for.
+    # The checkpoint is empty; what matters is that it is requested.
     monkeypatch.setattr("mnist_lightning.cli.find_checkpoint", lambda *args: Path("last.ckpt"))
     monkeypatch.setattr("mnist_lightning.cli.read_checkpoint", lambda *args: {})
     monkeypatch.setattr("mnist_lightning.cli.check_fits", lambda *args: None)
@@ -48,14 +58,14 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> Trainings:
     return trainings
 
 
-def _words(output_dir: Path) -> list[str]:
+def _argv(output_dir: Path) -> list[str]:
     return ["--model", "cnn", "--trainer.accelerator", "cpu", "--output_dir", str(output_dir)]
 
 
-def test_each_seed_keeps_its_exported_file_its_predictions_and_its_record(
+def test_each_seed_keeps_its_model_its_predictions_and_its_record(
     tmp_path: Path, trainings: Trainings
 ) -> None:
-    train_seeds(_words(tmp_path), [4, 5])
+    train_seeds(_argv(tmp_path), [4, 5])
 
     folder = tmp_path / "seeds" / "custom_cnn"
     kept = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
@@ -64,45 +74,77 @@ def test_each_seed_keeps_its_exported_file_its_predictions_and_its_record(
     assert kept["seed_5_predictions.npz"] == "predictions.npz of 5"
     assert [record.training.seed for record in read_seeds(tmp_path, GOLDEN)] == [4, 5]
     assert (tmp_path / "custom_cnn_model.pt").read_text() == "model.pt of 4"
+    assert (tmp_path / "custom_cnn_model.safetensors").read_text() == "model.safetensors of 4"
 
 
-@pytest.mark.parametrize("torn", ENDS)
-def test_a_seed_whose_files_were_not_all_kept_is_not_done(
-    torn: str, tmp_path: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
+def test_older_files_next_to_the_results_of_the_first_seed_are_deleted(
+    tmp_path: Path, trainings: Trainings
+) -> None:
+    for name in ("custom_cnn_model.onnx", "custom_cnn_fast_model.onnx", "custom_cnn_notes.txt"):
+        (tmp_path / name).touch()
+
+    train_seeds(_argv(tmp_path), [4, 5])
+
+    names = {path.name for path in tmp_path.iterdir() if path.is_file()}
+    written = {f"custom_cnn_{end}" for end in ENDS}
+    assert names == written | {"custom_cnn_fast_model.onnx", "custom_cnn_notes.txt"}
+
+
+@pytest.mark.parametrize("missing", ENDS)
+def test_a_seed_whose_files_were_not_all_kept_is_not_complete(
+    missing: str, tmp_path: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = results.copy_file
 
     def stop(source: Path, destination: Path) -> None:
-        if destination.name == f"seed_5_{torn}":
+        if destination.name == f"seed_5_{missing}":
             raise KeyboardInterrupt
         copy(source, destination)
 
     with monkeypatch.context() as patch:
         patch.setattr(results, "copy_file", stop)
         with pytest.raises(KeyboardInterrupt):
-            train_seeds(_words(tmp_path), [4, 5])
+            train_seeds(_argv(tmp_path), [4, 5])
     folder = tmp_path / "seeds" / "custom_cnn"
     assert not (folder / "seed_5_metrics.json").exists()
 
-    train_seeds(_words(tmp_path), [4, 5])
+    train_seeds(_argv(tmp_path), [4, 5])
 
     assert trainings.seeds == [4, 5, 5]
     assert trainings.resumed == [5]
     assert all((folder / f"seed_5_{end}").is_file() for end in ENDS)
 
 
-def test_a_seed_of_which_only_the_record_was_kept_is_done(
-    tmp_path: Path, trainings: Trainings, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("lost", ENDS[:-1])
+def test_a_seed_that_lost_a_file_is_trained_again(
+    lost: str, tmp_path: Path, trainings: Trainings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = _words(tmp_path)
+    argv = _argv(tmp_path)
+    train_seeds(argv, [4, 5])
     folder = tmp_path / "seeds" / "custom_cnn"
-    command = (*words, "--seed_everything", "4")
-    training = replace(GOLDEN.training, seed=4, command=command)
-    replace(GOLDEN, training=training).write(folder / "seed_4_metrics.json")
+    (folder / f"seed_4_{lost}").unlink()
 
-    train_seeds(words, [4, 5])
+    train_seeds(argv, [4, 5])
 
-    assert trainings.seeds == [5]
-    assert "seed 4: done" in capsys.readouterr().out
-    assert not (folder / "seed_4_model.pt").exists()
-    assert [record.training.seed for record in read_seeds(tmp_path, GOLDEN)] == [4, 5]
+    assert trainings.seeds == [4, 5, 4]
+    assert "seed 5: done" in capsys.readouterr().out
+    assert (folder / f"seed_4_{lost}").is_file()
+
+
+def test_a_seed_whose_model_is_not_the_recorded_one_is_trained_again(
+    tmp_path: Path, trainings: Trainings
+) -> None:
+    argv = _argv(tmp_path)
+    train_seeds(argv, [4])
+    (tmp_path / "seeds" / "custom_cnn" / "seed_4_model.pt").write_text("another")
+
+    train_seeds(argv, [4])
+
+    assert trainings.seeds == [4, 4]
+
+
+def test_a_seed_of_another_command_is_refused(tmp_path: Path, trainings: Trainings) -> None:
+    train_seeds(_argv(tmp_path), [4])
+
+    with pytest.raises(UserError, match="of another command"):
+        train_seeds([*_argv(tmp_path), "--data.batch_size", "64"], [4])

@@ -1,4 +1,4 @@
-"""Keras' example `mnist_convnet`, written anew from its description.
+"""Keras' example `mnist_convnet`, reimplemented from its description.
 
     python -m benchmarks.peers.keras_convnet --output FILE [--seed 0] [--epochs 15]
 

@@ -1,4 +1,4 @@
-"""The kind of CNN that Keras studies of MNIST usually train.
+"""The CNN that Keras studies of MNIST usually train.
 
     python -m benchmarks.peers.keras_study --output FILE [--seed 0] [--epochs 12]
 

@@ -1,4 +1,4 @@
-"""What the timed trainings in Keras share; TensorFlow comes with `pip install -e ".[peers]"`."""
+"""Shared code of the timed trainings in Keras; needs `pip install -e ".[peers]"`."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # what it says of the machine is no result
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hides its messages about the machine
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import keras
@@ -17,7 +17,7 @@ from benchmarks.peers.timed_training import Clock, TimedTraining, training_parse
 
 
 class KerasLaps(keras.callbacks.Callback):
-    """Takes the time and the weights of each epoch.
+    """Records the time and the weights of each epoch.
 
     Args:
         clock: The clock.
@@ -37,11 +37,11 @@ class KerasLaps(keras.callbacks.Callback):
             self.clock.start()
 
     def on_test_begin(self, logs: Any = None) -> None:
-        """Read the clock where a validation follows the last step."""
+        """Read the clock after the last step, if a validation follows."""
         self.clock.lap()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Read the clock where no validation has done so; keep the weights."""
+        """Read the clock if there was no validation, and copy the weights."""
         if len(self.clock.laps) == epoch:
             self.clock.lap()
         with self.clock.paused():
@@ -49,10 +49,10 @@ class KerasLaps(keras.callbacks.Callback):
 
 
 def read_digits(data_dir: Path, split: str) -> tuple[Any, Any]:
-    """Read IDX files as torchvision lays them out.
+    """Read IDX files in torchvision's folders.
 
     Args:
-        data_dir: The root.
+        data_dir: torchvision's root, with the files in ``MNIST/raw``.
         split: ``train`` or ``t10k``.
 
     Returns:
@@ -66,7 +66,7 @@ def read_digits(data_dir: Path, split: str) -> tuple[Any, Any]:
 
 
 def warm_up(model: Any, images: Any, labels: Any, fit: dict[str, Any]) -> None:
-    """Let the graph be traced and compiled, and put weights and optimiser back."""
+    """Trace and compile the graph, then restore the weights and the optimiser."""
     model.optimizer.build(model.trainable_variables)
     variables = [*model.weights, *model.optimizer.variables]
     before = [variable.numpy() for variable in variables]
@@ -89,12 +89,12 @@ def train(
     """Train with Adam in float32 and test the weights of all epochs afterwards.
 
     Args:
-        build: Makes the network: float32 ``(N, 28, 28, 1)`` to probabilities ``(N, 10)``.
+        build: Builds the network: float32 ``(N, 28, 28, 1)`` to probabilities ``(N, 10)``.
         data_dir: torchvision's root, with the files in ``MNIST/raw``.
-        clock: Takes the time.
-        seed: Of everything.
+        clock: The clock to read after each epoch.
+        seed: Seed of the weights, the order and dropout.
         epochs: Passes over the training images.
-        batch_size: Images of a step.
+        batch_size: Images per step.
         validation_split: Share of the training images that Keras validates on after each epoch.
     """
     keras.utils.set_random_seed(seed)
@@ -114,8 +114,8 @@ def train(
     accuracies = []
     for weights in laps.epochs:
         model.set_weights(weights)
-        answers = model.predict(test_images, batch_size=500, verbose=0).argmax(axis=1)
-        accuracies.append(float((answers == test_labels.argmax(axis=1)).mean()))
+        predicted = model.predict(test_images, batch_size=500, verbose=0).argmax(axis=1)
+        accuracies.append(float((predicted == test_labels.argmax(axis=1)).mean()))
     return TimedTraining(
         parameters=model.count_params(),
         training_images=len(images) - int(len(images) * validation_split),
@@ -135,7 +135,7 @@ def run(
     epochs: int,
     **options: Any,
 ) -> None:
-    """Train as a command line says and write the result; ``options`` are those of ``train``."""
+    """Parse the arguments, train and write the result; ``options`` are passed to ``train``."""
     arguments = training_parser(description, epochs).parse_args(argv)
     clock = Clock(arguments.started)
     result = train(

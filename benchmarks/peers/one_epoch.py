@@ -1,11 +1,11 @@
-"""The one-epoch recipe of `train_mnist_fast`, written anew from its description.
+"""The one-epoch recipe of `train_mnist_fast`, reimplemented from its description.
 
     python -m benchmarks.peers.one_epoch --output FILE [--seed 0] [--bfloat16]
 
 Convolution 5x5x24, pooling, convolution 3x3x32, pooling, 256 hidden units, ReLU; Adam with betas
 0.7 and 0.9, a one-cycle learning rate up to 0.01, batches of 256, the whole training set resident
-on the device. Published for a GTX 1660 Ti: 0.762 s to 99.04 %, the mean of 30 seeds. It computes in
-float32; `--bfloat16` gives it the arithmetic and the memory layout of ours.
+on the device. Published for a GTX 1660 Ti: 0.762 s to 99.04 %, the mean of 30 seeds. It trains in
+float32; `--bfloat16` uses the precision and the memory format of our networks.
 """
 
 from collections.abc import Sequence
@@ -49,10 +49,10 @@ def train(
 
     Args:
         dataset: The digits.
-        clock: Takes the time.
-        seed: Of the weights and of the order.
+        clock: The clock to read after each epoch.
+        seed: Seed of the weights and the order.
         epochs: Passes over the training images.
-        bfloat16: Compute in bfloat16 and channels_last, as our networks do.
+        bfloat16: Train with bfloat16 and channels_last, as our networks.
     """
     device = choose_device()
     torch.manual_seed(seed)
@@ -62,7 +62,7 @@ def train(
     labels = dataset.train.labels.to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01, betas=(0.7, 0.9))
     steps = epochs * -(-len(labels) // BATCH)
-    # Without a cycle of the momentum, which would replace the first beta.
+    # Without momentum cycling, which would replace the first beta.
     schedule = OneCycleLR(optimizer, max_lr=0.01, total_steps=steps, cycle_momentum=False)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
     for size in {BATCH, len(labels) % BATCH} - {0}:
@@ -100,7 +100,9 @@ def _normalised(images: Tensor, device: torch.device) -> Tensor:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train and write the result."""
     parser = training_parser(__doc__, EPOCHS)
-    parser.add_argument("--bfloat16", action="store_true", help="compute as our networks do")
+    parser.add_argument(
+        "--bfloat16", action="store_true", help="train with bfloat16 and channels_last"
+    )
     arguments = parser.parse_args(argv)
     clock = clock_of(choose_device(), arguments.started)
     dataset = load_dataset(arguments.data_dir, "mnist", download=False)

@@ -1,10 +1,10 @@
-"""Ours: the training of `scripts/train.py --model NAME`, from the configuration to the last epoch.
+"""Our training, `scripts/train.py --model NAME`, from the configuration to the last epoch.
 
     python -m benchmarks.peers.ours --output FILE --model cnn_fast [--seed 0] [options of train.py]
 
-Everything that a training of this project does is in the clock: progress, metrics, logging,
-checkpoints, and the validation between two epochs. The accuracy after an epoch is that of the
-averaged weights, which are what is validated and saved.
+The clock includes everything that a training does: progress, metrics, logging, checkpoints, and the
+validation between two epochs. The accuracy after an epoch is that of the averaged weights, which
+are validated and saved.
 """
 
 import sys
@@ -32,11 +32,11 @@ from mnist_lightning.data.datamodule import MNISTDataModule
 
 
 class EpochLaps(Callback):
-    """Takes the time and the weights of each epoch; it must be the last of all callbacks.
+    """Records the time and the weights of each epoch; it must be the last callback.
 
     Args:
         clock: The clock.
-        data: Where the batches come from.
+        data: The data module of the training.
 
     Attributes:
         epochs: The weights that are validated after each epoch.
@@ -48,7 +48,7 @@ class EpochLaps(Callback):
         self.epochs: list[Weights] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Warm up with both sizes of batches that the loader cuts."""
+        """Warm up with both batch sizes that the loader uses."""
         n, steps = len(self.data.train), int(trainer.num_training_batches)
         for size in {n // steps, -(-n // steps)}:
             batch = self.data.train[:size]
@@ -57,7 +57,7 @@ class EpochLaps(Callback):
                 warm_up(pl_module.network, images, labels)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock before the first batch is cut."""
+        """Start the clock before the first batch."""
         if trainer.current_epoch == 0:
             self.clock.start()
 
@@ -69,7 +69,7 @@ class EpochLaps(Callback):
             self.clock.lap()
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the weights: those of the average, which have just taken their place."""
+        """Copy the averaged weights, which are in the network during validation."""
         with self.clock.paused():
             self.epochs.append(weights_of(pl_module.network))
 
@@ -78,8 +78,8 @@ def train(clock: Clock, options: Sequence[str]) -> TimedTraining:
     """Train as `scripts/train.py` does and test the weights of all epochs afterwards.
 
     Args:
-        clock: Takes the time.
-        options: Those of `scripts/train.py`, ``--model NAME`` among them.
+        clock: The clock to read after each epoch.
+        options: The arguments of `scripts/train.py`, with ``--model NAME``.
     """
     with tempfile.TemporaryDirectory() as folder:
         cli = build_study(Path(folder), options)
@@ -97,7 +97,7 @@ def train(clock: Clock, options: Sequence[str]) -> TimedTraining:
         precision=str(cli.trainer.precision),
         laps=clock.laps,
         test_accuracy=test_accuracies(network, laps.epochs, test.images, test.labels),
-        # Of equally good epochs the last one, as RunCheckpoint keeps it.
+        # The last of equally good epochs, as RunCheckpoint keeps it.
         selected_epoch=max(range(len(validated)), key=lambda epoch: (validated[epoch], epoch)) + 1,
         versions={"torch": torch.__version__, "lightning": __version__},
     )
@@ -105,8 +105,8 @@ def train(clock: Clock, options: Sequence[str]) -> TimedTraining:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train and write the result."""
-    # TensorBoard imports TensorFlow where it is installed, which here is for the peers; a module of
-    # this name is how TensorBoard is told not to.
+    # TensorBoard imports TensorFlow if it is installed, which here is only for the other recipes. A
+    # module of this name prevents that.
     sys.modules["tensorboard.compat.notf"] = ModuleType("tensorboard.compat.notf")
     arguments, options = training_parser(__doc__).parse_known_args(argv)
     clock = clock_of(choose_device(), arguments.started)

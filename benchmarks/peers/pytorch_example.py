@@ -1,4 +1,4 @@
-"""The MNIST recipe of `pytorch/examples`, written anew from its description.
+"""The MNIST recipe of `pytorch/examples`, reimplemented from its description.
 
     python -m benchmarks.peers.pytorch_example --output FILE [--seed 0] [--epochs 14]
 
@@ -49,15 +49,15 @@ def train(data_dir: Path, clock: Clock, *, seed: int, epochs: int = EPOCHS) -> T
 
     Args:
         data_dir: Root of torchvision's dataset, with the files in ``MNIST/raw``.
-        clock: Takes the time.
-        seed: Of the weights, of the order and of dropout.
+        clock: The clock to read after each epoch.
+        seed: Seed of the weights, the order and dropout.
         epochs: Passes over the training images.
     """
     device = choose_device()
     torch.manual_seed(seed)
     steps = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
     dataset = MNIST(str(data_dir), train=True, transform=steps)
-    # One process beside this one feeds a GPU, as in the example.
+    # One worker process feeds a GPU, as in the example.
     workers = {"num_workers": 1, "pin_memory": True} if device.type == "cuda" else {}
     loader = DataLoader(dataset, batch_size=BATCH, shuffle=True, **workers)
     network = build_network().to(device)

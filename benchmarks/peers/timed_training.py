@@ -1,6 +1,6 @@
-"""What every timed training shares: its clock, its command line and the form of its result.
+"""Shared code of all timed trainings: the clock, the command line and the result.
 
-No framework is imported here, so that none has to wait for the import of another.
+No framework is imported here, so that the process time of a recipe includes only its own imports.
 """
 
 import argparse
@@ -14,11 +14,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Lap:
-    """When an epoch was over.
+    """The end of an epoch.
 
     Attributes:
-        training_seconds: Seconds since the first training step began.
-        process_seconds: Seconds since the process was started.
+        training_seconds: Seconds since the start of the first training step.
+        process_seconds: Seconds since the start of the process.
     """
 
     training_seconds: float
@@ -26,12 +26,11 @@ class Lap:
 
 
 class Clock:
-    """Takes the time of each epoch on two clocks, which stand still while a benchmark does its own.
+    """Measures each epoch on two clocks, which can be paused for the work of the benchmark.
 
     Args:
-        started: When the process was started, as ``time.time()`` gives it: the only clock that two
-            processes share.
-        wait: Waits until a device has done all that it was given.
+        started: Start of the process as ``time.time()``, the only clock that processes share.
+        wait: Waits until a device has finished its work.
 
     Attributes:
         laps: The epochs so far.
@@ -45,12 +44,12 @@ class Clock:
         self._first_step: float | None = None
 
     def start(self) -> None:
-        """The first training step begins."""
+        """Start the training clock, before the first step."""
         self._wait()
         self._first_step = time.perf_counter() - self._paused
 
     def lap(self) -> None:
-        """The last training step of an epoch is over."""
+        """Record the end of an epoch, after its last step."""
         assert self._first_step is not None, "call start() before the first step"
         self._wait()
         training = time.perf_counter() - self._first_step - self._paused
@@ -58,7 +57,7 @@ class Clock:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Leave out what is done for the benchmark and not for the training."""
+        """Pause both clocks."""
         self._wait()
         begin = time.perf_counter()
         yield
@@ -68,17 +67,18 @@ class Clock:
 
 @dataclass(frozen=True)
 class TimedTraining:
-    """What a training took and what it reached.
+    """The times and accuracies of a training.
 
     Attributes:
-        parameters: Of the network, all of which learn.
+        parameters: Number of trained parameters.
         training_images: Images of an epoch.
-        precision: Of the arithmetic, in Lightning's words.
-        laps: When each epoch was over.
-        test_accuracy: Of the weights after each epoch, 0 to 1; measured after the training.
-        selected_epoch: The epoch whose weights the recipe delivers, from 1: the best on validation
-            images where the recipe looks at some to choose, else the last.
-        versions: Of the frameworks, by name.
+        precision: The precision, named as Lightning's Trainer names it.
+        laps: The end of each epoch.
+        test_accuracy: Test accuracy of the weights after each epoch, 0 to 1; measured after the
+            training.
+        selected_epoch: The epoch whose weights the recipe keeps, from 1: the best on validation
+            images if the recipe selects by them, else the last.
+        versions: Versions of the frameworks.
     """
 
     parameters: int
@@ -95,11 +95,11 @@ class TimedTraining:
 
 
 def training_parser(description: str | None, epochs: int | None = None) -> argparse.ArgumentParser:
-    """Make the command line of a timed training.
+    """Return the parser of a timed training.
 
     Args:
-        description: What is trained; the first line is shown.
-        epochs: As published; None where the configuration says it.
+        description: Docstring of the recipe, whose first line is shown.
+        epochs: The published number of epochs; None if the configuration contains it.
     """
     text = (description or "").partition("\n")[0]
     parser = argparse.ArgumentParser(description=text, allow_abbrev=False)

@@ -1,4 +1,4 @@
-"""What the timed trainings in PyTorch share, ours among them."""
+"""Shared code of the timed trainings in PyTorch, including ours."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -14,24 +14,24 @@ MEAN, STD = 0.1307, 0.3081  # of the pixels of the 60,000 training images, on a 
 
 
 def choose_device() -> torch.device:
-    """Return the GPU where there is one, as our Trainer does."""
+    """Return the GPU if there is one, as our Trainer does."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def clock_of(device: torch.device, started: float) -> Clock:
-    """Make a clock that waits for a GPU before it is read."""
+    """Return a clock that waits for a GPU before it is read."""
     return Clock(started, torch.cuda.synchronize) if device.type == "cuda" else Clock(started)
 
 
 def warm_up(network: nn.Module, images: Tensor, labels: Tensor) -> None:
-    """Let kernels be chosen and compiled, on a copy.
+    """Run some steps on a copy, so that kernels are selected and compiled.
 
-    No weight and no random number of the training is touched.
+    This changes neither the weights nor the random numbers of the training.
 
     Args:
-        network: What is going to be trained.
-        images: A batch such as it will be given.
-        labels: Their classes.
+        network: The network to train.
+        images: A batch of the size and type used in training.
+        labels: Its labels.
     """
     with torch.random.fork_rng():
         copy = deepcopy(network).train()
@@ -47,11 +47,11 @@ def weights_of(network: nn.Module) -> Weights:
 def test_accuracies(
     network: nn.Module, epochs: Sequence[Weights], images: Tensor, labels: Tensor
 ) -> list[float]:
-    """Measure the share of right answers with the weights of each epoch, in float32.
+    """Return the test accuracy with the weights of each epoch, in float32.
 
     Args:
-        network: Takes ``images``; it is left with the weights of the last epoch.
-        epochs: Weights after each epoch.
+        network: The network; afterwards it has the weights of the last epoch.
+        epochs: The weights after each epoch.
         images: The test images.
         labels: int64 ``(N,)``, on the same device.
     """
@@ -60,8 +60,8 @@ def test_accuracies(
     for weights in epochs:
         network.load_state_dict(weights)
         with torch.inference_mode():
-            answers = torch.cat([network(batch).argmax(dim=1) for batch in images.split(500)])
-        found.append((answers == labels).double().mean().item())
+            predicted = torch.cat([network(batch).argmax(dim=1) for batch in images.split(500)])
+        found.append((predicted == labels).double().mean().item())
     return found
 
 

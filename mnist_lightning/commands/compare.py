@@ -1,33 +1,45 @@
-"""``python scripts/compare.py``: measure the exported models side by side and say what follows.
+"""``python scripts/compare.py``: measure the exported models side by side.
 
-Nothing heavy is imported before the command line and the folder have been looked at.
+Heavy imports follow after the command line and the folder have been checked.
 """
 
 from __future__ import annotations
 
-import sys
+import logging
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_lightning.errors import OutputError, UserError
-from mnist_lightning.records.artefacts import BASELINE, COMPLETE, SECOND, table_order
-from mnist_lightning.terminal.parser import CommandParser, require_name, run_command
+from mnist_lightning.errors import OutputError
+from mnist_lightning.records.artefacts import (
+    BASELINE,
+    COMPLETE,
+    PUBLISHED,
+    SECOND,
+    folder_of,
+    models_of,
+    report_published,
+    table_order,
+)
+from mnist_lightning.terminal.logs import configure_logging
+from mnist_lightning.terminal.parser import CommandParser, run_command
 from mnist_lightning.terminal.presets import presets_by_model_name
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     from matplotlib.figure import Figure
 
     from mnist_lightning.comparison.schema import Comparison
+    from mnist_lightning.data.digits import Pixels
+    from mnist_lightning.records.record import DatasetDescription
     from mnist_lightning.robustness.error_rates import Robustness
 
-HOW_ROBUST = "How they take corrupted digits: python scripts/robustness.py"
+log = logging.getLogger(__name__)
+
+HOW_ROBUST = "To measure the models on corrupted digits: python scripts/robustness.py"
 EXAMPLES = """\
   python scripts/compare.py
-  python scripts/compare.py --models custom_cnn resnet50 resnet50_finetune
+  python scripts/compare.py --models cnn resnet50 resnet50_finetune
 """
 
 
@@ -38,12 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The command line without the program's name; None takes that of the process.
 
     Returns:
-        The exit status: 0, 2 when the user has something to mend, 130 after Ctrl-C.
+        The exit status: 0, 2 after an error that the user can fix, 130 after Ctrl-C.
     """
     return run_command(lambda: _run(_parser().parse_args(argv)))
 
 
 def _run(arguments: Namespace) -> int:
+    configure_logging(arguments.log_level)
     output_dir = arguments.output_dir
     presets = choose_models(output_dir, arguments.models)
 
@@ -56,15 +69,20 @@ def _run(arguments: Namespace) -> int:
     from mnist_lightning.reporting.robustness_text import beside_clean_accuracy
     from mnist_lightning.robustness.error_rates import FILE_NAME as ROBUSTNESS_FILE
     from mnist_lightning.robustness.error_rates import read_robustness_of
-    from mnist_lightning.terminal.logs import configure_logging
 
-    configure_logging()
     records = read_records(output_dir, presets)
+    folders = {name: folder_of(output_dir, name) for name in presets}
+    report_published(
+        [folder / f"{name}{COMPLETE[0]}" for name, folder in folders.items()], output_dir
+    )
     check_writable(output_dir, bytes_needed=20_000_000)
+    log.info("Loading %d models and checking their files ...", len(records))
     dataset = load_test_images(records[0], arguments.data_dir or records[0].data_dir)
     models = [load_model(output_dir, record, dataset) for record in records]
-    seeds = study_seeds({entry.model.name: read_seeds(output_dir, entry) for entry in records})
-    # Before anything is measured, because a damaged file ends the command.
+    seeds = study_seeds(
+        {one.model.name: read_seeds(folders[one.model.name], one) for one in records}
+    )
+    # A damaged file must end the command before anything is measured.
     robustness = read_robustness_of(
         output_dir / ROBUSTNESS_FILE,
         dataset.fingerprint,
@@ -73,13 +91,14 @@ def _run(arguments: Namespace) -> int:
     images = dataset.test.images
     settings = default_settings(arguments.seconds)
     points = len(settings.threads) * len(settings.batch_sizes)
-    print(
-        f"Timing {len(records)} models in turn at {points} points, "
-        f"about {points * len(records) * max(arguments.seconds, 0.1):.0f} s or more ...",
-        file=sys.stderr,
-        flush=True,
+    log.info(
+        "Timing %d models in turn at %d points, about %.0f s or more ...",
+        len(records),
+        points,
+        points * len(records) * max(arguments.seconds, 0.1),
     )
     comparison = compare(models, images, settings, seeds)
+    log.info("Writing the figure, the tables and the page ...")
     files = write_comparison(comparison, images[:, 0].numpy(), output_dir, robustness)
     print(terminal_summary(comparison, files))
     print(f"\n{beside_clean_accuracy(robustness) if robustness else HOW_ROBUST}")
@@ -88,20 +107,20 @@ def _run(arguments: Namespace) -> int:
 
 def write_comparison(
     comparison: Comparison,
-    images: npt.NDArray[np.uint8],
+    images: Pixels,
     output_dir: Path,
     robustness: Robustness | None = None,
 ) -> list[Path]:
-    """Write a comparison as figure, tables, page and record, and log it to TensorBoard.
+    """Write a comparison as figure, tables, HTML page and record, and log it to TensorBoard.
 
     Args:
         comparison: The comparison.
         images: uint8, ``(N, 28, 28)``, the test images in their order.
-        output_dir: Where to.
-        robustness: What these models make of corrupted digits, if that is known.
+        output_dir: The output folder.
+        robustness: How these models perform on corrupted digits, if that is known.
 
     Returns:
-        The files, each replaced in one step; the record comes last.
+        The files, each written atomically; the record is the last.
 
     Raises:
         OSError: A file cannot be written.
@@ -117,8 +136,7 @@ def write_comparison(
     stem = output_dir / FILE_NAME.removesuffix(".json")
     with atomic_path(stem.with_suffix(".png")) as path:
         figure.savefig(path, dpi=DPI)
-    # Everything has found its place; to lay it out again for the page and for TensorBoard would
-    # take a second each.
+    # The layout is final: to repeat it for the page and for TensorBoard would take a second each.
     figure.set_layout_engine("none")
     texts = {
         ".csv": csv_text(comparison),
@@ -139,21 +157,21 @@ def log_to_tensorboard(comparison: Comparison, figure: Figure, folder: Path) -> 
     Args:
         comparison: The comparison.
         figure: As from ``plot_comparison``.
-        folder: Of the run. Events of earlier comparisons in it are removed: TensorBoard would
-            show old and new ones as one.
+        folder: Of the run. Events of earlier comparisons in it are removed, because TensorBoard
+            would show old and new ones as one run.
     """
     from torch.utils.tensorboard import SummaryWriter
 
-    from mnist_lightning.reporting.comparison_rows import comparison_rows
+    from mnist_lightning.reporting.comparison_tables import values_by_key
 
     for old in folder.glob("events.out.tfevents.*"):
         old.unlink()
     with SummaryWriter(str(folder)) as writer:
-        for row in comparison_rows(comparison):
-            for model, value in zip(comparison.models, row.values, strict=True):
-                if value is not None:
-                    writer.add_scalar(f"{row.key}/{model.name}", value)
-        # add_figure would close a figure of pyplot; this one is drawn into its own canvas.
+        for key, column in values_by_key(comparison).to_dict().items():
+            for name, value in column.items():
+                if isinstance(value, (int, float)):
+                    writer.add_scalar(f"{key}/{name}", value)
+        # Only a figure of pyplot has to be closed.
         writer.add_figure("comparison", figure, close=False)
 
 
@@ -167,8 +185,8 @@ def _parser() -> CommandParser:
         "--models",
         nargs="+",
         metavar="NAME",
-        help="prefixes of the files, the baseline first (default: every complete record, "
-        f"{BASELINE} first)",
+        help="the models, e.g. cnn or custom_cnn, the baseline first (default: every complete "
+        f"record, {BASELINE} first)",
     )
     parser.add_output_dir()
     parser.add_data_dir()
@@ -179,6 +197,7 @@ def _parser() -> CommandParser:
         metavar="S",
         help="time for each model at each thread count and batch size (default: 0.8)",
     )
+    parser.add_quiet()
     return parser
 
 
@@ -190,14 +209,16 @@ def _seconds(text: str) -> float:
 
 
 def choose_models(output_dir: Path, names: Sequence[str] | None) -> dict[str, str]:
-    """Decide which models to compare.
+    """Choose the models to compare.
 
     Args:
-        output_dir: Folder of the artefacts.
-        names: The models' names, the baseline first; None takes every complete record.
+        output_dir: Folder of the artefacts; what is not in it is looked for among the published
+            results.
+        names: The models' names, the baseline first; None takes every complete model of the same
+            dataset as the first.
 
     Returns:
-        What ``--model`` takes to train each model, by the model's name, the baseline first.
+        The value of ``--model`` that trains each model, by the model's name, the baseline first.
 
     Raises:
         UserError: A name is given twice or contains a path.
@@ -206,25 +227,53 @@ def choose_models(output_dir: Path, names: Sequence[str] | None) -> dict[str, st
     presets = presets_by_model_name()
     if names is None:
         names = _complete(output_dir)
-    elif len(set(names)) < len(names):
-        raise UserError(f"--models names a model twice: {' '.join(names)}")
-    for name in names:
-        require_name("--models", name)
+        published = output_dir / PUBLISHED
+        names += [name for name in _complete(published, quiet=True) if name not in names]
+        names = _of_one_dataset(output_dir, sorted(names, key=table_order))
+    else:
+        names = models_of(names, output_dir)
     if len(names) < 2:
         raise OutputError(_too_few(output_dir, names, presets))
     return {name: presets.get(name, "NAME") for name in names}
 
 
-def _complete(output_dir: Path) -> list[str]:
-    suffix = COMPLETE[-1]
-    names = [path.name.removesuffix(suffix) for path in output_dir.glob(f"*{suffix}")]
-    complete = []
+def _of_one_dataset(output_dir: Path, names: list[str]) -> list[str]:
+    """Leave out published models that were tested on another dataset than the user's own."""
+    if all(folder_of(output_dir, name) == output_dir for name in names):
+        return names
+    from mnist_lightning.records.record import read_record
+
+    def dataset(name: str) -> DatasetDescription:
+        return read_record(folder_of(output_dir, name) / f"{name}{COMPLETE[-1]}").dataset
+
+    own = [name for name in names if folder_of(output_dir, name) == output_dir]
+    wanted = dataset((own or names)[0])
+    kept = []
     for name in names:
-        missing = [end for end in COMPLETE if not (output_dir / f"{name}{end}").is_file()]
-        if missing:
-            lost = ", ".join(f"{name}{end}" for end in missing)
-            print(f"leaving out {name}: {output_dir} has no {lost}", file=sys.stderr)
+        found = dataset(name)
+        if name in own or found.fingerprint == wanted.fingerprint:
+            kept.append(name)
         else:
+            log.info(
+                "leaving out the published %s: it was tested on %s, your models on %s",
+                name,
+                found.label,
+                wanted.label,
+            )
+    return kept
+
+
+def _complete(output_dir: Path, *, quiet: bool = False) -> list[str]:
+    """List the models whose files are all there, and name the others unless told to be quiet."""
+    suffix = COMPLETE[-1]
+    complete = []
+    for path in output_dir.glob(f"*{suffix}"):
+        name = path.name.removesuffix(suffix)
+        missing = [end for end in COMPLETE if not (output_dir / f"{name}{end}").is_file()]
+        if missing and not quiet:
+            lost = ", ".join(f"{name}{end}" for end in missing)
+            log.info("leaving out %s: %s has no %s", name, output_dir, lost)
+        if not missing:
             complete.append(name)
     return sorted(complete, key=table_order)
 
@@ -234,8 +283,5 @@ def _too_few(output_dir: Path, names: Sequence[str], presets: dict[str, str]) ->
     commands = " and ".join(
         f"`python scripts/train.py --model {presets.get(name, name)}`" for name in wanted
     )
-    if not names:
-        return f"There is no complete record in {output_dir}: make two with {commands}."
-    return (
-        f"There is only '{names[0]}' to compare in {output_dir}: make the second with {commands}."
-    )
+    found = f"only '{names[0]}'" if names else "no complete record"
+    return f"A comparison needs two models, and {output_dir} has {found}: run {commands}."

@@ -1,9 +1,7 @@
-"""``python scripts/demo.py``: a page to draw digits on, which the trained models read at once.
+"""``python scripts/demo.py``: a web page to draw digits on, read by the trained models.
 
-Nothing heavy is imported before the command line, the port and the folder have been looked at.
+Command line, model files and port are checked before anything slow is imported.
 """
-
-from __future__ import annotations
 
 import sys
 import threading
@@ -12,19 +10,22 @@ from argparse import Namespace
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mnist_lightning.errors import OutputError, UserError
-from mnist_lightning.records.artefacts import find_models
+from mnist_lightning.errors import OutputError
+from mnist_lightning.records.artefacts import (
+    PUBLISHED,
+    files_of_models,
+    find_models,
+    report_published,
+)
+from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.parser import CommandParser, run_command
-
-if TYPE_CHECKING:
-    from mnist_lightning.export.trained_model import TrainedModel
 
 EXAMPLES = """\
   python scripts/demo.py
   python scripts/demo.py --port 0 --no_browser
-  python scripts/demo.py --model output/custom_cnn_model.pt mine/resnet50_model.pt
+  python scripts/demo.py --model cnn resnet50
+  python scripts/demo.py --file mine/custom_cnn_model.pt mine/resnet50_model.onnx
 """
 
 
@@ -32,16 +33,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        argv: The command line without the program's name; None takes that of the process.
+        argv: The arguments of the command line; None means those of the process.
 
     Returns:
-        The exit status: 2 when the user has something to mend, 130 after Ctrl-C.
+        The exit status: 2 after an error that the user can fix, 130 after Ctrl-C.
     """
     return run_command(lambda: _run(_parser().parse_args(argv)))
 
 
 def _run(arguments: Namespace) -> int:
-    _check_files(arguments)
+    configure_logging()
+    files = _model_files(arguments)
 
     from mnist_lightning.demo.server import is_loopback, listen, make_server, url_of
 
@@ -50,21 +52,18 @@ def _run(arguments: Namespace) -> int:
         from mnist_lightning.demo.app import make_app
         from mnist_lightning.demo.reading import read_picture, warm_up
         from mnist_lightning.demo.strip import example_strip
-        from mnist_lightning.terminal.logs import configure_logging
+        from mnist_lightning.export.trained_model import load_trained
 
-        configure_logging()
         if not is_loopback(listening):
             print(
                 f"warning: --host {arguments.host} lets other machines of the network use this "
                 "page; it has no password and no encryption",
                 file=sys.stderr,
             )
-        models = _load_models(arguments)
+        models = [load_trained(path) for path in files]
         warm_up(models)
         examples = example_strip(load_dataset(arguments.data_dir, "auto", download=False))
-        server = make_server(
-            make_app(partial(read_picture, models), examples, arguments.host),
-        )
+        server = make_server(make_app(partial(read_picture, models), examples, arguments.host))
         url = url_of(listening)
         names = ", ".join(model.title for model in models)
         print(f"Reading with {names}. Draw at {url} (Ctrl-C stops it).", flush=True)
@@ -74,60 +73,67 @@ def _run(arguments: Namespace) -> int:
     return 0
 
 
-def _check_files(arguments: Namespace) -> None:
-    """Find fault with the models' files before anything slow is imported."""
-    for path in arguments.model or []:
-        if not path.is_file():
-            raise OutputError(f"There is no model file {path}: make one with scripts/train.py.")
-    if not arguments.model and not find_models(arguments.output_dir):
+def _model_files(arguments: Namespace) -> list[Path]:
+    """Return the model files to load, at least one; all of them exist."""
+    folder = arguments.output_dir
+    if arguments.model or arguments.file:
+        files = files_of_models(arguments.model, arguments.file, folder)
+        for path in files:
+            if not path.is_file():
+                raise OutputError(
+                    f"There is no model file {path}: train one with scripts/train.py."
+                )
+        return files
+    files = find_models(folder) or find_models(folder / PUBLISHED)
+    if not files:
         raise OutputError(
-            f"There is no trained model in {arguments.output_dir}: make one with "
-            "`python scripts/train.py --model cnn`, or name a file with --model."
+            f"There is no trained model in {folder}: train one with "
+            "`python scripts/train.py --model cnn`, or name a file with --file."
         )
-
-
-def _load_models(arguments: Namespace) -> list[TrainedModel]:
-    from mnist_lightning.export.trained_model import load_trained
-
-    return [load_trained(path) for path in arguments.model or find_models(arguments.output_dir)]
+    report_published(files, folder)
+    return files
 
 
 def _parser() -> CommandParser:
     parser = CommandParser(
         "demo.py",
-        "Serve a page to draw digits on, read by all trained models at every stroke.",
+        "Serve a web page to draw digits on; all trained models classify them at every stroke.",
         EXAMPLES,
     )
     parser.add_argument(
         "--model",
         nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="models to read with, e.g. cnn (default: every *_model.pt in --output_dir)",
+    )
+    parser.add_argument(
+        "--file",
+        nargs="+",
+        action="extend",
+        default=[],
         type=Path,
-        metavar="FILE",
-        help="exported models (default: every *_model.pt in --output_dir)",
+        metavar="PATH",
+        help="model files to read with",
     )
     parser.add_output_dir("folder of the trained models (default: output)")
     parser.add_data_dir(
-        "folder with MNIST, for the examples; without it they come from the 5,000 images that are "
-        "installed with the program (default: data)",
+        "folder with MNIST for the examples; without MNIST they come from the 5,000 images that "
+        "are installed with the program (default: data)",
         default=Path("data"),
     )
     parser.add_argument(
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="where to listen; 0.0.0.0 lets a phone in the same network draw, and everybody else "
-        "there too (default: 127.0.0.1, this machine only)",
+        help="address to listen on; 0.0.0.0 lets everybody in the same network use the page, e.g. "
+        "from a phone (default: 127.0.0.1, this machine only)",
     )
     parser.add_argument(
-        "--port", type=_port, default=8000, help="0 takes any free one (default: 8000)"
+        "--port", type=int, default=8000, help="0 chooses a free port (default: 8000)"
     )
     parser.add_argument(
         "--no_browser", action="store_true", help="do not open the page in a browser"
     )
     return parser
-
-
-def _port(text: str) -> int:
-    if not (text.isdecimal() and int(text) <= 65535):
-        raise UserError(f"--port must be 0 to 65535, not {text}")
-    return int(text)

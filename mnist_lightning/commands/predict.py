@@ -1,6 +1,6 @@
 """``python scripts/predict.py``: read handwritten digits in image files.
 
-Nothing heavy is imported before the command line has been looked at.
+Heavy imports are inside functions, so that ``--help`` and mistakes are answered at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_lightning.errors import DataError, OutputError
+from mnist_lightning.errors import DataError, OutputError, UserError
+from mnist_lightning.records.artefacts import (
+    NETWORK_SUFFIXES,
+    PUBLISHED,
+    files_of_models,
+    find_models,
+    report_published,
+)
 from mnist_lightning.terminal.parser import CommandParser, run_command
 
 if TYPE_CHECKING:
@@ -24,10 +31,11 @@ EXAMPLES = """\
   python scripts/predict.py photo.jpg
   python scripts/predict.py scans/ --csv > answers.csv
   python scripts/predict.py page.png --show seen.png --error_rate 0.01
-  python scripts/predict.py data --model output/custom_cnn_model.pt output/resnet50_model.pt
+  python scripts/predict.py data --model cnn --model resnet50
+  python scripts/predict.py photo.jpg --file mine/custom_cnn_model.onnx
 
-"?" stands for "I don't know": a confidence below the threshold that kept to --error_rate on the
-validation images of the model's training. The exit status is 1 if a file could not be read, and 2
+"?" means "I don't know": the confidence is below the threshold at which the model keeps to
+--error_rate on its validation images. The exit status is 1 if some files could not be read, and 2
 if none could.
 """
 
@@ -39,26 +47,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The command line without the program's name; None takes that of the process.
 
     Returns:
-        The exit status: 0, 1 when a file could not be read, 2 when none could or the user has
-        something else to mend, 130 after Ctrl-C.
+        The exit status: 0, 1 if a file could not be read, 2 if none could or after a mistake of the
+        user, 130 after Ctrl-C.
     """
-    return run_command(lambda: _run(_parser().parse_args(argv)))
+    return run_command(lambda: _run(_parser().parse_intermixed_args(argv)))
 
 
 def _run(arguments: Namespace) -> int:
     from mnist_lightning.export.trained_model import load_trained
     from mnist_lightning.handwriting.answers import answer_all
     from mnist_lightning.handwriting.inputs import expand
-    from mnist_lightning.records.artefacts import find_models
     from mnist_lightning.terminal.logs import configure_logging
 
     configure_logging()
+    _check_no_models(arguments.files)
     files = list(expand(arguments.files))
     if arguments.show:
         _check_picture(arguments.show, files)
-    paths = arguments.model or find_models(Path("output"))[:1]
-    if not paths:
-        raise OutputError("There is no model in output: train one, or name one with --model.")
+    folder, names, named = arguments.output_dir, arguments.model, arguments.file
+    paths = files_of_models(names, named, folder) if names or named else _default_model(folder)
     models = [load_trained(path, arguments.error_rate) for path in paths]
     for model in models:
         if model.rejection is None:
@@ -73,8 +80,27 @@ def _run(arguments: Namespace) -> int:
     return 1 if digits else 2
 
 
+def _default_model(output_dir: Path) -> list[Path]:
+    """Return the user's own first model, else the first of the published ones."""
+    found = [*find_models(output_dir), *find_models(output_dir / PUBLISHED)][:1]
+    if not found:
+        raise OutputError(
+            f"There is no model in {output_dir}: train one with `python scripts/train.py --model "
+            "cnn`, or name a file with --file."
+        )
+    report_published(found, output_dir)
+    return found
+
+
+def _check_no_models(files: Sequence[Path]) -> None:
+    """Refuse a model among the images; earlier versions took several after one ``--model``."""
+    for path in files:
+        if path.suffix in NETWORK_SUFFIXES:
+            raise UserError(f"{path} is a model, not an image: name it with --file {path}")
+
+
 _WITHOUT_RULE = (
-    "has no record and validation predictions beside it: its confidence is not calibrated, and "
+    "has no record and validation predictions next to it: its confidence is not calibrated, and "
     "every digit gets an answer."
 )
 
@@ -85,39 +111,21 @@ def _parser() -> CommandParser:
         "Read handwritten digits in photographs, scans, PDF pages and datasets.",
         EXAMPLES,
     )
-    parser.add_argument(
-        "files",
-        nargs="+",
-        type=Path,
-        metavar="FILE",
-        help="images, PDFs, IDX files, folders of them, or a folder with MNIST (its test images)",
-    )
-    parser.add_argument(
-        "--model",
-        nargs="+",
-        type=Path,
-        metavar="PATH",
-        help="model files, side by side (default: the first in output, the custom CNN before all)",
-    )
-    parser.add_argument(
-        "--invert",
-        choices=["auto", "yes", "no"],
-        default="auto",
-        help="light digits on dark ground: yes, no, or decided for each image (default: auto)",
-    )
-    parser.add_argument(
-        "--error_rate",
-        type=_share,
-        default=0.001,
-        metavar="R",
-        help="largest share of errors among answered validation images (default: 0.001)",
-    )
-    parser.add_argument(
-        "--show",
-        type=Path,
-        metavar="PNG",
-        help="draw the digits as given and as the model sees them, with the answers",
-    )
+    add = parser.add_argument
+    files = "images, PDFs, IDX files, folders of them, or a folder with MNIST (its test images)"
+    add("files", nargs="+", type=Path, metavar="FILE", help=files)
+    model = "model to read with, e.g. cnn; once for each model (default: the custom CNN, else the "
+    model += "first in --output_dir)"
+    add("--model", action="append", default=[], metavar="NAME", help=model)
+    file = "model file to read with; once for each file"
+    add("--file", action="append", default=[], type=Path, metavar="PATH", help=file)
+    parser.add_output_dir("folder of the trained models (default: output)")
+    invert = "light digits on a dark background: yes, no, or decided per image (default: auto)"
+    add("--invert", choices=["auto", "yes", "no"], default="auto", help=invert)
+    rate = "largest share of errors among the answered validation images (default: 0.001)"
+    add("--error_rate", type=_share, default=0.001, metavar="R", help=rate)
+    show = "draw the digits as given and as the model sees them, with the predictions"
+    add("--show", type=Path, metavar="PNG", help=show)
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print JSON instead of a table")
     output.add_argument("--csv", action="store_true", help="print CSV instead of a table")
@@ -130,22 +138,22 @@ def _share(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise ArgumentTypeError(f"{text!r} is no share from 0 to 1")
+        raise ArgumentTypeError(f"{text!r} is not a share from 0 to 1")
     return value
 
 
 def _check_picture(picture: Path, files: list[Path]) -> None:
-    """Refuse, before anything is read, to draw where no picture can be or where another file is."""
+    """Check the path of ``--show`` before anything is read."""
     if picture.suffix.lower() != ".png":
-        raise OutputError(f"--show draws a PNG file: let the name {picture} end with .png")
+        raise OutputError(f"--show writes a PNG file: {picture} must end with .png")
     if not picture.parent.is_dir():
-        raise OutputError(f"--show: there is no folder {picture.parent}: name one that is there")
+        raise OutputError(f"--show: there is no folder {picture.parent}: name one that exists")
     if picture.resolve() in {file.resolve() for file in files}:
-        raise OutputError(f"--show would draw over {picture}, which is to be read: name another")
+        raise OutputError(f"--show would overwrite the input {picture}: name another file")
 
 
 def _read(files: list[Path], invert: Invert) -> tuple[list[InputDigit], dict[str, str]]:
-    """Read all files; those that fail are told at once and do not stop the others."""
+    """Read all files; report those that fail at once and continue with the others."""
     from mnist_lightning.handwriting.inputs import read_digits
 
     inputs: list[InputDigit] = []
@@ -198,4 +206,4 @@ def _show(path: Path, digits: Sequence[ReadDigit], inputs: Sequence[InputDigit])
     figure = plot_answers(digits, [one.cutout for one in inputs], [one.pixels for one in inputs])
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=DPI, format="png")
-    print(f"Drawn: {path}", file=sys.stderr)
+    print(f"Written: {path}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""``python scripts/report.py``: bring the numbers in the documents up to date with the records."""
+"""``python scripts/report.py``: update the numbers in the documents from the records."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_lightning.errors import OutputError, UserError
-from mnist_lightning.records.artefacts import table_order
+from mnist_lightning.records.artefacts import PUBLISHED, table_order
 from mnist_lightning.terminal.parser import CommandParser, run_command
 
 if TYPE_CHECKING:
-    from mnist_lightning.records.record import Record
     from mnist_lightning.reporting.report_blocks import Evidence
-    from mnist_lightning.robustness.error_rates import Robustness
 
 DOCUMENTS = ("README.md", "technical_report.md", "README.tr.md")
 
@@ -27,13 +25,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The command line without the program's name; None takes that of the process.
 
     Returns:
-        The exit status: 0; 1 when ``--check`` finds a stale part; 2 when the user has something
-        to mend.
+        The exit status: 0; 1 when ``--check`` finds a stale block; 2 after an error that the user
+        can fix.
     """
     return run_command(lambda: _run(_parser().parse_args(argv)))
 
 
 def _run(arguments: Namespace) -> int:
+    if arguments.publish:
+        _publish(arguments)
     from mnist_lightning.files.storage import atomic_path
     from mnist_lightning.reporting.fill import fill
     from mnist_lightning.reporting.report_blocks import report_blocks
@@ -53,83 +53,85 @@ def _run(arguments: Namespace) -> int:
                 path.write_text(filled, encoding="utf-8")
             print(f"{document}: updated {', '.join(changed)}")
     if stale and arguments.check:
-        print("bring them up to date with `python scripts/report.py`", file=sys.stderr)
+        print("update them with `python scripts/report.py`", file=sys.stderr)
         return 1
     return 0
 
 
+def _publish(arguments: Namespace) -> None:
+    """Copy the finished runs into the published results, which the documents then describe."""
+    from mnist_lightning.comparison.published_set import publish
+
+    done = publish(arguments.publish, arguments.output_dir)
+    for path in done.copied:
+        print(f"published {path}")
+    for line in done.left_out:
+        print(f"left out {line}", file=sys.stderr)
+
+
 def _read_text(document: Path) -> str:
+    from mnist_lightning.files.regular_file import check_regular
+
+    check_regular(document)
     try:
         return document.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise UserError(f"{document} is not text in UTF-8: give a Markdown document.") from None
+        raise UserError(f"{document} is not UTF-8 text: name a Markdown document.") from None
 
 
 def read_evidence(output_dir: Path) -> Evidence:
-    """Read all records that a report may speak of.
+    """Read everything that the documents may state.
 
     Args:
         output_dir: Folder of the artefacts.
 
     Returns:
-        The records, the comparison and the seeds; where there are none, an empty report.
+        The records, the comparison, the seeds and the robustness, as far as there are any.
 
     Raises:
-        OutputError: A record is damaged, or the comparison or the robustness is of
+        OutputError: A record is damaged, or the comparison or the robustness was measured with
             other models than these.
     """
-    from mnist_lightning.comparison.schema import FILE_NAME, read_comparison
+    from mnist_lightning.comparison.schema import FILE_NAME as COMPARISON
+    from mnist_lightning.comparison.schema import read_comparison
     from mnist_lightning.comparison.seed_study import read_seeds, study_seeds
+    from mnist_lightning.files.identity import describe_file
     from mnist_lightning.records.record import read_record
     from mnist_lightning.reporting.report_blocks import Evidence
+    from mnist_lightning.robustness.error_rates import FILE_NAME as ROBUSTNESS
+    from mnist_lightning.robustness.error_rates import read_robustness
 
-    paths = output_dir.glob("*_metrics.json")
-    records = sorted(
-        map(read_record, paths),
-        key=lambda record: table_order(record.model.name),
-    )
-    path = output_dir / FILE_NAME
-    comparison = read_comparison(path) if path.is_file() else None
-    if comparison:
-        _check_current(output_dir, [(m.name, m.record.sha256) for m in comparison.models])
+    paths = list(output_dir.glob("*_metrics.json"))
+    records = sorted(map(read_record, paths), key=lambda record: table_order(record.model.name))
     seeds = study_seeds({record.model.name: read_seeds(output_dir, record) for record in records})
-    return Evidence(tuple(records), comparison, seeds, _read_robustness(output_dir, records))
+    comparison = robustness = None
+    if (path := output_dir / COMPARISON).is_file():
+        comparison = read_comparison(path)
+        used = {f"{model.name}_metrics.json": model.record.sha256 for model in comparison.models}
+        _check(path, used, {file.name: describe_file(file).sha256 for file in paths}, "compare.py")
+    if (path := output_dir / ROBUSTNESS).is_file():
+        robustness = read_robustness(path)
+        used = {model.file.name: model.file.sha256 for model in robustness.models}
+        files = [record.model.file for record in records]
+        _check(path, used, {file.name: file.sha256 for file in files}, "robustness.py")
+    return Evidence(tuple(records), comparison, seeds, robustness)
 
 
-def _read_robustness(output_dir: Path, records: Sequence[Record]) -> Robustness | None:
-    from mnist_lightning.robustness.error_rates import FILE_NAME, read_robustness
-
-    path = output_dir / FILE_NAME
-    if not path.is_file():
-        return None
-    robustness = read_robustness(path)
-    files = {record.model.name: record.model.file.sha256 for record in records}
-    for model in robustness.models:
-        if files.get(model.name) != model.file.sha256:
+def _check(path: Path, used: dict[str, str], current: dict[str, str], script: str) -> None:
+    """Refuse a file that was made with other files than the current ones, by their SHA-256."""
+    for name, sha256 in used.items():
+        if current.get(name) != sha256:
             raise OutputError(
-                f"{path} speaks of another {model.file.name} than {model.name}_metrics.json: "
-                "make it again with `python scripts/robustness.py`."
-            )
-    return robustness
-
-
-def _check_current(output_dir: Path, compared: Sequence[tuple[str, str]]) -> None:
-    from mnist_lightning.files.identity import describe_file
-
-    for name, sha256 in compared:
-        path = output_dir / f"{name}_metrics.json"
-        if not path.is_file() or describe_file(path).sha256 != sha256:
-            raise OutputError(
-                f"The comparison in {output_dir} was made with another {path.name}: make it again "
-                "with `python scripts/compare.py`."
+                f"{path} was made with another {name}: make it again with "
+                f"`python scripts/{script}`."
             )
 
 
 def _parser() -> CommandParser:
     parser = CommandParser(
         "report.py",
-        "Fill the parts of documents between <!-- generated:NAME --> and <!-- end --> with what "
-        "the records say.",
+        "Update the blocks of documents between <!-- generated:NAME --> and <!-- end --> from the "
+        "records.",
     )
     parser.add_argument(
         "documents",
@@ -137,10 +139,20 @@ def _parser() -> CommandParser:
         nargs="*",
         default=[Path(name) for name in DOCUMENTS],
         metavar="FILE",
-        help=f"documents to fill (default: {' '.join(DOCUMENTS)})",
+        help=f"documents to update (default: {' '.join(DOCUMENTS)})",
     )
-    parser.add_output_dir("folder of the records (default: output)")
+    published = Path("output", PUBLISHED)
+    parser.add_output_dir(f"folder of the published results (default: {published})", published)
     parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit with 1 if a part is stale"
+        "--publish",
+        type=Path,
+        nargs="?",
+        const=Path("output"),
+        metavar="DIR",
+        help="first copy the finished runs in DIR (default: output) into the published results; "
+        "weights of a ResNet50 are left out",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if a block is stale"
     )
     return parser

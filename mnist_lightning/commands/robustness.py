@@ -1,16 +1,27 @@
-"""``python scripts/robustness.py``: try the exported models on corrupted digits."""
+"""``python scripts/robustness.py``: measure the exported models on corrupted digits."""
 
 from __future__ import annotations
 
+import logging
 import sys
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_lightning.errors import OutputError, UserError
-from mnist_lightning.records.artefacts import MODEL_SUFFIX, find_models
-from mnist_lightning.terminal.parser import CommandParser, require_name, run_command
+from mnist_lightning.records.artefacts import (
+    COMPLETE,
+    MODEL_SUFFIX,
+    PUBLISHED,
+    WEIGHTS,
+    find_models,
+    folder_of,
+    models_of,
+    report_published,
+)
+from mnist_lightning.terminal.logs import configure_logging
+from mnist_lightning.terminal.parser import CommandParser, run_command
 from mnist_lightning.terminal.presets import presets_by_model_name
 
 if TYPE_CHECKING:
@@ -18,17 +29,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import nn
 
+    from mnist_lightning.data.digits import Pixels
     from mnist_lightning.records.record import Record
     from mnist_lightning.robustness.catalogue import Corruption
-    from mnist_lightning.robustness.draws import Integers, Pixels
+    from mnist_lightning.robustness.draws import Integers
     from mnist_lightning.robustness.error_rates import Robustness
 
-#: Screens show no more; at the DPI of the other figures these would take over 300 kB.
+log = logging.getLogger(__name__)
+
+#: Lower than for the other figures, at whose DPI these files would exceed 300 kB.
 DPI = 90
 
 EXAMPLES = """\
   python scripts/robustness.py
-  python scripts/robustness.py --models custom_cnn resnet50 --limit 1000
+  python scripts/robustness.py --models cnn resnet50 --limit 1000
   python scripts/robustness.py --corruptions fog zigzag
 """
 
@@ -40,58 +54,57 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The command line without the program's name; None takes that of the process.
 
     Returns:
-        The exit status: 0, 2 when the user has something to mend, 130 after Ctrl-C.
+        The exit status: 0, 2 after a mistake of the user, 130 after Ctrl-C.
     """
-    words = sys.argv[1:] if argv is None else list(argv)
-    return run_command(lambda: _run(_parser().parse_args(words), words))
+    argv = sys.argv[1:] if argv is None else list(argv)
+    return run_command(lambda: _run(_parser().parse_args(argv), argv))
 
 
-def _run(arguments: Namespace, words: Sequence[str]) -> int:
+def _run(arguments: Namespace, argv: Sequence[str]) -> int:
+    configure_logging(arguments.log_level)
     output_dir = arguments.output_dir
     names = _choose_models(output_dir, arguments.models)
 
     from mnist_lightning.comparison.loaded_models import load_test_images, read_records
     from mnist_lightning.files.storage import check_writable
     from mnist_lightning.reporting.robustness_text import robustness_summary
-    from mnist_lightning.robustness.trials import stratified_subset, try_models
-    from mnist_lightning.terminal.logs import configure_logging
+    from mnist_lightning.robustness.measure import measure_robustness, stratified_subset
 
-    configure_logging()
     corruptions = _choose_corruptions(arguments.corruptions)
     presets = presets_by_model_name()
     records = read_records(output_dir, {name: presets.get(name, "NAME") for name in names})
+    files = [folder_of(output_dir, name) / f"{name}{COMPLETE[0]}" for name in names]
+    report_published(files, output_dir)
     check_writable(output_dir, bytes_needed=5_000_000)
     networks = {record.model.name: _load(output_dir, record) for record in records}
+    eager = _eager_networks(output_dir, records)
     dataset = load_test_images(records[0], arguments.data_dir or records[0].data_dir)
     labels = dataset.test.labels
     limit = len(labels) if arguments.limit is None else arguments.limit
     indices = stratified_subset(labels.numpy(), limit, arguments.seed)
-    record = try_models(
-        records, networks, dataset, indices, corruptions, seed=arguments.seed, command=words
+    record = measure_robustness(
+        records, networks, dataset, indices, corruptions, seed=arguments.seed, command=argv
     )
     shown = indices[one_of_each(labels, indices)]
     digits = dataset.test.images[shown, 0].numpy(), shown
-    files = write_robustness(record, networks, digits, corruptions, output_dir)
-    print(robustness_summary(record, files))
+    log.info("Drawing the figures ...")
+    written = write_robustness(record, eager, digits, corruptions, output_dir)
+    print(robustness_summary(record, written))
     return 0
 
 
 def _choose_models(output_dir: Path, names: Sequence[str] | None) -> list[str]:
-    """Decide which models to try, the baseline first."""
+    """Return the names of the models to measure, the baseline first."""
     if names is not None:
-        if len(set(names)) < len(names):
-            raise UserError(f"--models names a model twice: {' '.join(names)}")
-        for name in names:
-            require_name("--models", name)
-        return list(names)
+        return models_of(names, output_dir)
 
     found = []
-    for path in find_models(output_dir):
+    for path in find_models(output_dir) or find_models(output_dir / PUBLISHED):
         name = path.stem.removesuffix(MODEL_SUFFIX)
-        if (output_dir / f"{name}_metrics.json").is_file():
+        if path.with_name(f"{name}_metrics.json").is_file():
             found.append(name)
         else:
-            print(f"leaving out {name}: {output_dir} has no {name}_metrics.json", file=sys.stderr)
+            log.info("leaving out %s: %s has no %s_metrics.json", name, path.parent, name)
     if not found:
         raise OutputError(
             f"There is no trained model in {output_dir}: make one with "
@@ -106,7 +119,23 @@ def _load(output_dir: Path, record: Record) -> nn.Module:
     from mnist_lightning.files.identity import check_file
 
     remedy = f"make it again with `{record.making_command}`"
-    return load_network(check_file(output_dir, record.model.file, remedy))
+    folder = folder_of(output_dir, record.model.name)
+    return load_network(check_file(folder, record.model.file, remedy))
+
+
+def _eager_networks(output_dir: Path, records: Sequence[Record]) -> dict[str, nn.Module]:
+    """Build the networks whose weights were kept, since exported files take no float pixels."""
+    from mnist_lightning.export.weights import network_from_weights
+
+    networks = {}
+    for record in records:
+        path = output_dir / f"{record.model.name}{WEIGHTS}"
+        remedy = f"train it again with `{record.making_command}`"
+        try:
+            networks[record.model.name] = network_from_weights(record, path, remedy)
+        except OutputError as error:
+            log.info("no saliency of %s: %s", record.model.name, error)
+    return networks
 
 
 def _choose_corruptions(names: Sequence[str] | None) -> tuple[Corruption, ...]:
@@ -129,14 +158,15 @@ def write_robustness(
     """Write the figures and the record.
 
     Args:
-        record: The record.
-        networks: The networks by name, in the record's order.
-        digits: The images to show, uint8 ``(N, 28, 28)``, and their places in the test set.
+        record: The measured error rates.
+        networks: The eager networks by name, for saliency; those whose weights were not kept may
+            be missing.
+        digits: The images to show, uint8 ``(N, 28, 28)``, and their indices in the test set.
         corruptions: The corruptions to show.
-        output_dir: Where to.
+        output_dir: The output folder.
 
     Returns:
-        The files, each replaced in one step; the record comes last.
+        The files, each written atomically; the record is the last.
     """
     from mnist_lightning.files.storage import atomic_path
     from mnist_lightning.reporting.robustness_figure import plot_corruptions, plot_robustness
@@ -148,14 +178,14 @@ def write_robustness(
     figures = {
         "robustness.png": plot_robustness(record, {sweep.name: sweep.unit for sweep in SWEEPS}),
         "robustness_corruptions.png": plot_corruptions(
-            rows, f"Test digits as the models were shown them, seed {record.seed}"
+            rows, f"Test digits under each corruption, seed {record.seed}"
         ),
     }
     shown = _saliency_figure(record, networks, images)
     if shown:
         figures["saliency.png"] = shown
     else:
-        # One of earlier models would look as if it were of these.
+        # A figure of earlier models would look as if it showed these.
         (output_dir / "saliency.png").unlink(missing_ok=True)
     for name, figure in figures.items():
         with atomic_path(output_dir / name) as path:
@@ -165,7 +195,7 @@ def write_robustness(
 
 
 def one_of_each(labels: torch.Tensor, indices: Integers) -> Integers:
-    """Return the place, among ``indices``, of the first image of each digit that is there."""
+    """Return the position in ``indices`` of the first image of each digit that occurs."""
     import numpy as np
 
     return np.unique(labels.numpy()[indices], return_index=True)[1].astype(np.int64)
@@ -179,14 +209,13 @@ def _saliency_figure(
     from mnist_lightning.reporting.robustness_figure import plot_saliency
     from mnist_lightning.robustness.saliency import saliency
 
-    models = []
-    for model in record.models:
-        found = saliency(networks[model.name], torch.from_numpy(images).unsqueeze(1))
-        if found is None:
-            print(f"no saliency of {model.name}: its file gives no gradients", file=sys.stderr)
-        else:
-            models.append((model.title, *found))
-    heading = "Integrated gradients: red pixels speak for the answer, blue ones against it"
+    pixels = torch.from_numpy(images).unsqueeze(1)
+    models = [
+        (model.title, *saliency(networks[model.name], pixels))
+        for model in record.models
+        if model.name in networks
+    ]
+    heading = "Integrated gradients: red pixels support the prediction, blue ones oppose it"
     return plot_saliency(images, models, heading) if models else None
 
 
@@ -198,25 +227,24 @@ def _parser() -> CommandParser:
         EXAMPLES,
     )
     add = parser.add_argument
-    models = "prefixes of the files, the baseline first (default: every trained model)"
+    models = "the models, e.g. cnn or custom_cnn, the baseline first (default: every trained model)"
     add("--models", nargs="+", metavar="NAME", help=models)
-    limit = "try a random subset of N test images, stratified by digit (default: all)"
+    limit = "use a random subset of N test images, stratified by digit (default: all)"
     add("--limit", type=_at_least(1), metavar="N", help=limit)
-    corruptions = "try only these (default: all fifteen)"
+    corruptions = "measure only these (default: all fifteen)"
     add("--corruptions", nargs="+", metavar="NAME", help=corruptions)
     parser.add_output_dir()
     parser.add_data_dir()
     seed = "seed of the corruptions and of the subset (default: 0)"
     add("--seed", type=_at_least(0), default=0, metavar="N", help=seed)
+    parser.add_quiet()
     return parser
 
 
 def _at_least(least: int) -> Callable[[str], int]:
     def number(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise ValueError
-        return value
+        if not text.isdecimal() or int(text) < least:
+            raise ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+        return int(text)
 
-    number.__name__ = f"whole number of at least {least},"
     return number

@@ -1,1 +1,1 @@
-"""Several models, or seeds of one: loaded, compared with paired statistics, concluded from."""
+"""Comparing models and seeds: loading, paired statistics, conclusions in sentences."""

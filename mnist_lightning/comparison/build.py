@@ -1,10 +1,9 @@
-"""From checked models to a comparison: nothing here is trained, written or drawn."""
+"""Builds a comparison from loaded models."""
 
+import logging
 from collections.abc import Sequence
 from itertools import combinations
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
 from mnist_lightning.comparison.conclusion import conclude
@@ -28,12 +27,14 @@ from mnist_lightning.comparison.schema import (
     Comparison,
 )
 from mnist_lightning.comparison.seed_study import SeedStudy
-from mnist_lightning.evaluation.calibration import calibrate
+from mnist_lightning.evaluation.calibration import calibrate, scale
 from mnist_lightning.evaluation.cost import measure_cost, measure_memory
 from mnist_lightning.evaluation.label_errors import known_label_errors, without_label_errors
 from mnist_lightning.evaluation.latency import BenchmarkSettings, LatencyPoint, benchmark
 from mnist_lightning.evaluation.peak_memory import PeakMemory
 from mnist_lightning.records.environment import describe_environment
+
+log = logging.getLogger(__name__)
 
 
 def compare(
@@ -42,18 +43,19 @@ def compare(
     settings: BenchmarkSettings,
     seeds: SeedStudy,
 ) -> Comparison:
-    """Compare models that answered the same test images.
+    """Compare models on the same test images.
 
     Args:
-        models: The models, the baseline first; at least two.
+        models: At least two models, the baseline first.
         images: uint8, ``(N, 1, 28, 28)``, the test images.
-        settings: How inference is timed.
-        seeds: What is known over several trainings of the same recipe.
+        settings: Settings of the latency benchmark.
+        seeds: Results over several seeds of the same recipes.
 
     Returns:
         The comparison.
     """
     latencies = benchmark([entry.model for entry in models], images, settings)
+    log.info("Measuring the peak memory of %d models ...", len(models))
     memories = measure_memory([entry.path for entry in models])
     compared = tuple(map(_describe, models, latencies, memories))
     pairs = compare_pairs(models)
@@ -62,7 +64,10 @@ def compare(
         described.name, described.fingerprint, described.is_standard, described.test
     )
     total, disputed = find_disputed(
-        [entry.predictions.test.probabilities for entry in models],
+        [
+            scale(entry.predictions.test.probabilities, model.calibration.temperature)
+            for entry, model in zip(models, compared, strict=True)
+        ],
         models[0].predictions.test.labels,
     )
     return Comparison(
@@ -81,16 +86,16 @@ def compare(
 
 
 def compare_pairs(models: Sequence[LoadedModel]) -> tuple[ComparedPair, ...]:
-    """Compare every two models on the test images that both answered.
+    """Compare every pair of models on the test images.
 
     Args:
-        models: The models, at least two.
+        models: At least two models.
 
     Returns:
-        The pairs in the models' order, their p values adjusted for the number of pairs.
+        The pairs in the models' order, with p values adjusted for the number of pairs.
     """
-    couples = list(combinations(models, 2))
-    tables = [agreement(_right(first), _right(second)) for first, second in couples]
+    pairs = list(combinations(models, 2))
+    tables = [agreement(first.correct, second.correct) for first, second in pairs]
     p_values = [mcnemar_p(table) for table in tables]
     return tuple(
         ComparedPair(
@@ -101,10 +106,10 @@ def compare_pairs(models: Sequence[LoadedModel]) -> tuple[ComparedPair, ...]:
             interval=difference_interval(table),
             mcnemar_p=p,
             adjusted_p=adjusted,
-            kappa=prediction_kappa(_predicted(first), _predicted(second)),
+            kappa=prediction_kappa(first.predicted, second.predicted),
         )
         for (first, second), table, p, adjusted in zip(
-            couples, tables, p_values, holm(p_values), strict=True
+            pairs, tables, p_values, holm(p_values), strict=True
         )
     )
 
@@ -117,7 +122,7 @@ def _describe(
     cleaned = None
     if record.dataset.is_standard:
         known = known_label_errors().errors
-        cleaned = without_label_errors(_predicted(entry), test.labels, known)
+        cleaned = without_label_errors(entry.predicted, test.labels, known)
     return ComparedModel(
         name=record.model.name,
         preset=record.model.preset,
@@ -136,13 +141,3 @@ def _describe(
         cost=measure_cost(entry.model, entry.path, record.model.parameters, memory),
         latency=latency,
     )
-
-
-def _predicted(entry: LoadedModel) -> npt.NDArray[np.int64]:
-    predicted: npt.NDArray[np.int64] = entry.predictions.test.probabilities.argmax(axis=1)
-    return predicted
-
-
-def _right(entry: LoadedModel) -> npt.NDArray[np.bool_]:
-    right: npt.NDArray[np.bool_] = _predicted(entry) == entry.predictions.test.labels
-    return right

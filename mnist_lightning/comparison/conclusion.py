@@ -1,4 +1,4 @@
-"""What may and may not be concluded from a comparison, in words."""
+"""Sentences that state what a comparison shows and what it does not."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,8 @@ from mnist_lightning.comparison.schema import ComparedDataset, ComparedModel, Co
 from mnist_lightning.comparison.seed_study import SeedStudy
 
 ALPHA = 0.05
-# Below it a ratio of times is within what repeating the measurement changes.
-ALIKE = 1.1
+# Smaller ratios of two times are within the variation of repeated measurements.
+SMALLEST_RATIO = 1.1
 RANDOM = "random initialisation"
 
 
@@ -17,16 +17,16 @@ def conclude(
     pairs: Sequence[ComparedPair],
     seeds: SeedStudy,
 ) -> tuple[str, ...]:
-    """Say what the numbers support, and what they do not.
+    """State what the numbers support and what they do not.
 
     Args:
-        dataset: The images.
+        dataset: The dataset of the test images.
         models: The models, the baseline first.
-        pairs: Every two models; sentences are made for those with the baseline.
-        seeds: What is known over several trainings.
+        pairs: All pairs of models; only those with the baseline are described.
+        seeds: Results over several seeds.
 
     Returns:
-        Sentences, each a paragraph of its own.
+        One string per paragraph.
     """
     titles = {model.name: in_sentence(model.title) for model in models}
     baseline = models[0]
@@ -43,12 +43,12 @@ def conclude(
 
 
 def compare_accuracy(pair: ComparedPair, titles: dict[str, str], tests: int) -> str:
-    """Say what is known about the difference of two accuracies.
+    """Describe the difference between two accuracies.
 
     Args:
         pair: The two models.
-        titles: Names for people by the models' names.
-        tests: Number of pairs that were tested; p values are adjusted for it.
+        titles: Display titles by model name.
+        tests: Number of tested pairs, for which the p values are adjusted.
 
     Returns:
         One or two sentences.
@@ -82,11 +82,11 @@ def compare_accuracy(pair: ComparedPair, titles: dict[str, str], tests: int) -> 
 
 
 def compare_speed(baseline: ComparedModel, other: ComparedModel) -> str:
-    """Say how much longer one model takes for one image on one thread."""
+    """Describe how much slower one model is for one image on one thread."""
     ratio = other.point(1, 1).p50_ms / baseline.point(1, 1).p50_ms
     slower, faster = (other, baseline) if ratio >= 1 else (baseline, other)
     ratio = max(ratio, 1 / ratio)
-    if ratio < ALIKE:
+    if ratio < SMALLEST_RATIO:
         return (
             f"On this processor with one thread, {in_sentence(other.title)} and "
             f"{in_sentence(baseline.title)} take about the same time for one image."
@@ -98,7 +98,7 @@ def compare_speed(baseline: ComparedModel, other: ComparedModel) -> str:
 
 
 def over_seeds(seeds: SeedStudy, titles: dict[str, str]) -> list[str]:
-    """Say what is known about the recipes rather than about single trainings of them."""
+    """Describe results over seeds, which hold for the recipes and not just for single trainings."""
     sentences = [
         f"Over {len(found.seeds)} seeds, {titles[found.model]} reaches {100 * found.mean:.2f} ± "
         f"{100 * found.standard_deviation:.2f} % (mean ± standard deviation)."
@@ -122,7 +122,7 @@ def over_seeds(seeds: SeedStudy, titles: dict[str, str]) -> list[str]:
 def limits(
     dataset: ComparedDataset, models: Sequence[ComparedModel], seeds: SeedStudy
 ) -> list[str]:
-    """Say what must not be read into the numbers."""
+    """State the limits of what can be concluded from the numbers."""
     sentences = []
     several = {found.model for found in seeds.summaries} | {m.name for m in models if m.is_ensemble}
     single = [in_sentence(model.title) for model in models if model.name not in several]
@@ -151,31 +151,31 @@ def limits(
 
 
 def signed(points: float) -> str:
-    """Format a difference with its sign and a true minus, e.g. ``−0.22``."""
+    """Format a difference with its sign, e.g. ``−0.22`` with a typographic minus."""
     return f"{points:+.2f}".replace("-", "−")
 
 
 def p_text(p: float) -> str:
-    """Format a p value as is usual, e.g. ``p = 0.023`` or ``p < 0.001``."""
+    """Format a p value as journals do, e.g. ``p = 0.023`` or ``p < 0.001``."""
     if p < 0.001:
         return "p < 0.001"
-    # Rounded, it would read as if it were not below.
+    # Rounding to 0.050 would hide that it is below 0.05.
     if 0.0495 <= p < ALPHA:
         return "p < 0.05"
     return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
 def count(number: int, thing: str) -> str:
-    """Format a number of things, e.g. ``1 image`` or ``1,000 images``."""
+    """Format a count with its noun, e.g. ``1 image`` or ``1,000 images``."""
     return f"{number:,} {thing}{'s'[: number != 1]}"
 
 
 def in_sentence(title: str) -> str:
-    """Put what follows a comma in a title into brackets, unless the comma stands in some."""
+    """Put the part of a title after a comma into brackets, unless it already has brackets."""
     head, comma, tail = title.partition(", ")
     return f"{head} ({tail})" if comma and "(" not in head else title
 
 
 def listed(words: Sequence[str]) -> str:
-    """Join words as in a sentence, e.g. ``A, B and C``."""
+    """Join words into a list for a sentence, e.g. ``A, B and C``."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -1,12 +1,13 @@
-"""The models to compare: found by their records, and checked before anything is concluded."""
+"""Loading the models to compare, and checking that their files belong together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mnist_lightning.comparison.schema import Verification
 from mnist_lightning.data.digits import DigitDataset
@@ -15,27 +16,28 @@ from mnist_lightning.errors import DataError, OutputError
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.export.torchscript import load_torchscript
 from mnist_lightning.files.identity import FileDescription, check_file, describe_file
+from mnist_lightning.records.artefacts import folder_of
 from mnist_lightning.records.predictions import Predictions, SplitPredictions, read_predictions
 from mnist_lightning.records.record import Record, making_command, read_record
 
-# Enough to notice a file that is not the one the predictions came from, even if its hash was
-# edited into the record, and little enough for a large network on a slow processor.
+# Enough to detect a file that did not make the predictions, even if its hash was edited into the
+# record, and few enough for a large network on a slow processor.
 VERIFIED_IMAGES = 256
-# Another processor rounds otherwise; another network differs by far more.
+# Rounding differs between processors; another network differs by far more.
 TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """A model that takes part.
+    """A model with everything that a comparison needs.
 
     Attributes:
-        record: Its record.
+        record: The model's record.
         record_file: The file of the record.
-        path: Its exported file.
-        model: The exported file, loaded.
-        predictions: Its recorded predictions.
-        verification: How far the file agrees with them.
+        path: The exported file.
+        model: The loaded TorchScript module.
+        predictions: The recorded predictions.
+        verification: Agreement of the exported file with the recorded predictions.
     """
 
     record: Record
@@ -45,24 +47,36 @@ class LoadedModel:
     predictions: Predictions
     verification: Verification
 
+    @property
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """The predicted digit of each test image, int64, ``(N,)``."""
+        digits: npt.NDArray[np.int64] = self.predictions.test.probabilities.argmax(axis=1)
+        return digits
 
-def read_records(output_dir: Path, presets: dict[str, str]) -> list[Record]:
-    """Read the records of the models to compare, and check that they may be compared.
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """Whether each test image is classified correctly, bool, ``(N,)``."""
+        correct: npt.NDArray[np.bool_] = self.predicted == self.predictions.test.labels
+        return correct
+
+
+def read_records(output_dir: Path, presets: Mapping[str, str]) -> list[Record]:
+    """Read the records of several models and check that they share a dataset.
 
     Args:
-        output_dir: Folder of the artefacts.
-        presets: What ``--model`` takes to train each model, by the model's name, in order.
+        output_dir: The output folder; a model that is not in it is read from the published results.
+        presets: The argument of ``--model`` that trains each model, by model name.
 
     Returns:
-        The records, in order.
+        The records, in the order of ``presets``.
 
     Raises:
-        OutputError: A record is missing, damaged, of another schema version, says another name,
-            or belongs to another dataset than the first.
+        OutputError: A record is missing, damaged, of another schema version, of another model or
+            of another dataset than the first.
     """
     records = []
     for name, preset in presets.items():
-        path = output_dir / f"{name}_metrics.json"
+        path = folder_of(output_dir, name) / f"{name}_metrics.json"
         record = read_record(path, preset)
         if record.model.name != name:
             raise OutputError(
@@ -82,23 +96,23 @@ def _check_same_dataset(records: Sequence[Record]) -> None:
                 f"{other.model.name} was trained on {other.dataset.name} "
                 f"({other.dataset.fingerprint[:8]}) and {first.model.name} on "
                 f"{first.dataset.name} ({first.dataset.fingerprint[:8]}): train one of them again "
-                f"on the data of the other, e.g. {_command(other)} with the --data options of "
-                f"{first.model.name}."
+                f"on the data of the other, e.g. `{other.making_command}` with the --data options "
+                f"of {first.model.name}."
             )
 
 
 def load_test_images(record: Record, data_dir: Path) -> DigitDataset:
-    """Load the dataset that a record speaks of.
+    """Load the dataset of a record without downloading anything.
 
     Args:
         record: The record.
-        data_dir: Where the files of MNIST lie.
+        data_dir: Folder with the MNIST files.
 
     Returns:
-        The dataset; nothing is downloaded.
+        The dataset with the record's fingerprint.
 
     Raises:
-        DataError: It is not there, or other images are.
+        DataError: The files are missing or contain another dataset.
     """
     embedded = load_dataset(data_dir, "mnist5k") if not record.dataset.is_standard else None
     if embedded and embedded.fingerprint == record.dataset.fingerprint:
@@ -106,38 +120,39 @@ def load_test_images(record: Record, data_dir: Path) -> DigitDataset:
     try:
         dataset = load_dataset(data_dir, "mnist", download=False)
     except DataError as error:
-        raise DataError(f"{error} Say with --data_dir where the images lie.") from error
+        raise DataError(f"{error} Name the folder of the images with --data_dir.") from error
     if dataset.fingerprint != record.dataset.fingerprint:
         raise DataError(
             f"{data_dir} holds {dataset.name} ({dataset.fingerprint[:8]}), but "
             f"{record.model.name} was tested on {record.dataset.name} "
-            f"({record.dataset.fingerprint[:8]}): say with --data_dir where that lies."
+            f"({record.dataset.fingerprint[:8]}): name its folder with --data_dir."
         )
     return dataset
 
 
 def load_model(output_dir: Path, record: Record, dataset: DigitDataset) -> LoadedModel:
-    """Load what a record speaks of, and check that it all belongs together.
+    """Load the files that a record describes and check that they belong together.
 
     Args:
-        output_dir: Folder of the artefacts.
+        output_dir: The output folder; a model that is not in it is among the published results.
         record: The record.
-        dataset: The dataset that the record speaks of.
+        dataset: The record's dataset.
 
     Returns:
-        The model, ready to be compared.
+        The loaded model.
 
     Raises:
-        OutputError: A file is missing, is not the one in the record, or the predictions are not
+        OutputError: A file is missing or differs from the recorded one, or the predictions are not
             those of the exported file.
     """
-    path = check_file(output_dir, record.model.file, _remedy(record))
-    predictions_path = check_file(output_dir, record.predictions, _remedy(record))
+    folder = folder_of(output_dir, record.model.name)
+    path = check_file(folder, record.model.file, _remedy(record))
+    predictions_path = check_file(folder, record.predictions, _remedy(record))
     predictions = read_predictions(predictions_path, record.model.preset)
     _check_predictions(record, predictions.test, dataset)
     try:
         model = load_torchscript(path)
-    except (RuntimeError, ValueError) as error:  # the second where names are not UTF-8
+    except (RuntimeError, ValueError) as error:  # ValueError: names that are not UTF-8
         reason = str(error).splitlines()[0]
         raise OutputError(
             f"{path} is not a TorchScript file ({reason:.80}): {_remedy(record)}."
@@ -145,51 +160,45 @@ def load_model(output_dir: Path, record: Record, dataset: DigitDataset) -> Loade
     verification = verify(model, predictions.test, dataset.test.images)
     if verification.max_abs_difference > TOLERANCE:
         raise OutputError(
-            f"{path.name} gives other probabilities than {predictions_path.name} holds (they "
-            f"differ by up to {verification.max_abs_difference:.2g}): {_remedy(record)}."
+            f"{path.name} gives other probabilities than {predictions_path.name} (they differ by "
+            f"up to {verification.max_abs_difference:.2g}): {_remedy(record)}."
         )
-    record_file = describe_file(output_dir / f"{record.model.name}_metrics.json")
+    record_file = describe_file(folder / f"{record.model.name}_metrics.json")
     return LoadedModel(record, record_file, path, model, predictions, verification)
 
 
-def verify(
-    model: torch.jit.ScriptModule, recorded: SplitPredictions, images: Tensor
-) -> Verification:
-    """Predict some test images again and compare with what was recorded.
+def verify(model: nn.Module, recorded: SplitPredictions, images: Tensor) -> Verification:
+    """Predict some test images again and compare the probabilities with the recorded ones.
 
     Args:
         model: The exported model.
-        recorded: Its recorded predictions, ``N`` of them.
-        images: uint8, ``(N, 1, 28, 28)``.
+        recorded: Its recorded predictions for the N test images.
+        images: uint8, ``(N, 1, 28, 28)``, the test images.
 
     Returns:
-        How far the two agree.
+        The number of images and the largest difference.
     """
     n = min(VERIFIED_IMAGES, len(images))
-    places = np.linspace(0, len(images) - 1, n).astype(np.int64)
-    again = predict_logits(model, images[torch.from_numpy(places)]).softmax(dim=1).numpy()
-    difference = np.abs(again - recorded.probabilities[places]).max()
+    chosen = np.linspace(0, len(images) - 1, n).astype(np.int64)
+    again = predict_logits(model, images[torch.from_numpy(chosen)]).softmax(dim=1).numpy()
+    difference = np.abs(again - recorded.probabilities[chosen]).max()
     return Verification(n=n, max_abs_difference=float(difference))
 
 
 def _check_predictions(record: Record, test: SplitPredictions, dataset: DigitDataset) -> None:
     labels = dataset.test.labels.numpy()
     correct = int((test.probabilities.argmax(axis=1) == test.labels).sum())
-    sound = (
+    valid = (
         np.array_equal(test.labels, labels)
         and np.array_equal(test.indices, np.arange(len(labels)))
         and correct == record.test.correct
     )
-    if not sound:
+    if not valid:
         raise OutputError(
             f"{record.predictions.name} and {record.model.name}_metrics.json do not describe the "
             f"same predictions: {_remedy(record)}."
         )
 
 
-def _command(record: Record) -> str:
-    return f"`{record.making_command}`"
-
-
 def _remedy(record: Record) -> str:
-    return f"make it again with {_command(record)}"
+    return f"make it again with `{record.making_command}`"

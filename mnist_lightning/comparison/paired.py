@@ -1,7 +1,7 @@
-"""Two models on the same images: what their agreement says about the difference between them.
+"""Paired statistics of two models on the same images.
 
-Both models answer every image, so that only the images on which exactly one of them is right tell
-the two apart. Comparing two separate confidence intervals instead would throw that pairing away.
+Both models classify every image, so only the images that exactly one of them gets right tell the
+two apart. Comparing two separate confidence intervals instead would throw that pairing away.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 
-from mnist_lightning.evaluation.inference import CLASSES
+from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.evaluation.metrics import CONFIDENCE_LEVEL, Interval
 
 RESAMPLES = 10_000
@@ -21,7 +21,7 @@ BOOTSTRAP_SEED = 0
 
 @dataclass(frozen=True)
 class Agreement:
-    """The 2x2 table of two models' right and wrong answers on the same images.
+    """The 2x2 table of two models' correct and wrong predictions on the same images.
 
     Attributes:
         both_right: Images that both get right.
@@ -52,20 +52,20 @@ class Agreement:
 
 
 def agreement(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> Agreement:
-    """Count the images that both, one or none of two models get right.
+    """Count the images that both, only one or none of two models get right.
 
     Args:
-        first: bool, ``(N,)``, whether the first model is right. ``N`` is at least 1.
-        second: bool, ``(N,)``, the same of the second, on the same images.
+        first: bool, ``(N,)``, whether the first model is correct. ``N`` is at least 1.
+        second: bool, ``(N,)``, the same for the second model.
 
     Returns:
         The 2x2 table.
 
     Raises:
-        ValueError: The two differ in length, or are empty.
+        ValueError: The two differ in length or are empty.
     """
     if first.shape != second.shape or first.size == 0:
-        raise ValueError(f"answers to {first.size} and {second.size} images cannot be paired")
+        raise ValueError(f"predictions for {first.size} and {second.size} images cannot be paired")
     return Agreement(
         both_right=int((first & second).sum()),
         only_first=int((first & ~second).sum()),
@@ -75,16 +75,16 @@ def agreement(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> Ag
 
 
 def mcnemar_p(table: Agreement) -> float:
-    """Test whether two models are equally often right, given the images that tell them apart.
+    """Test whether two models are equally accurate with McNemar's exact test.
 
-    The exact test of McNemar (Psychometrika 12, 1947): if both were equally accurate, each image
-    that only one gets right would favour either with probability one half.
+    McNemar, Psychometrika 12 (1947): if both are equally accurate, an image that only one of them
+    gets right favours either with probability one half.
 
     Args:
-        table: How often they agree.
+        table: The 2x2 table of the two models.
 
     Returns:
-        The two-sided p value, 0 to 1; 1 where no image tells the two apart.
+        The two-sided p value, 0 to 1; 1 if there are no discordant images.
     """
     if table.discordant == 0:
         return 1.0
@@ -94,21 +94,21 @@ def mcnemar_p(table: Agreement) -> float:
 def difference_interval(
     table: Agreement, resamples: int = RESAMPLES, seed: int = BOOTSTRAP_SEED
 ) -> Interval | None:
-    """Bootstrap the difference of two accuracies over images, keeping their answers paired.
+    """Compute a paired bootstrap percentile interval of the difference of two accuracies.
 
-    To draw N images with replacement and count them into the 2x2 table is to draw the table from
-    a multinomial distribution with N trials and the observed shares; this does the latter, which
-    gives the same distribution a thousand times faster. The interval is that of percentiles.
+    Drawing N images with replacement and counting them into the 2x2 table is the same as drawing
+    the table from a multinomial distribution with N trials and the observed shares. The latter is a
+    thousand times faster.
 
     Args:
-        table: How often the two agree.
+        table: The 2x2 table of the two models.
         resamples: Number of bootstrap samples.
         seed: Seed of the samples; the same table always gives the same interval.
 
     Returns:
-        The interval of the second accuracy minus the first, in shares, or None where no image
-        tells the two apart: all resamples are then alike, and an interval of no width would
-        claim a certainty that is not there.
+        The interval of the second accuracy minus the first, -1 to 1, or None if there are no
+        discordant images: all resamples would be equal, and an interval of width zero would claim
+        a certainty that does not exist.
     """
     if table.discordant == 0:
         return None
@@ -122,15 +122,15 @@ def difference_interval(
 
 
 def prediction_kappa(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> float | None:
-    """Compute how far two models' predictions agree beyond chance: Cohen's kappa.
+    """Compute Cohen's kappa, the agreement of two models' predictions beyond chance.
 
     Args:
         first: int64, ``(N,)``, the digits that the first model predicts.
-        second: int64, ``(N,)``, the same of the second, on the same images.
+        second: int64, ``(N,)``, the same for the second model.
 
     Returns:
-        Kappa, -1 to 1, or None where both predict one and the same digit for every image:
-        chance alone would then agree fully, and kappa is 0 / 0.
+        Kappa, -1 to 1, or None if both predict the same digit for every image: agreement by chance
+        is then complete, and kappa is 0 / 0.
     """
     if len(np.union1d(first, second)) == 1:
         return None
@@ -138,14 +138,14 @@ def prediction_kappa(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p values for having tested several pairs (Holm, Scand. J. Statistics 6, 1979).
+    """Adjust p values for multiple tests (Holm, Scand. J. Statistics 6, 1979).
 
     Args:
         p_values: Each 0 to 1.
 
     Returns:
-        Adjusted values in the same order, each 0 to 1. That any true hypothesis among them falls
-        below alpha has a probability of at most alpha.
+        Adjusted values in the same order, each 0 to 1. The probability that any true null
+        hypothesis among them falls below alpha is at most alpha.
     """
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p)

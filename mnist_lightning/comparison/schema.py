@@ -1,7 +1,8 @@
-"""The parts of a comparison: its images, its models, its pairs."""
+"""The dataclasses of a comparison, which ``model_comparison.json`` contains."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mnist_lightning.comparison.paired import Agreement
 from mnist_lightning.comparison.seed_study import SeedStudy
@@ -18,12 +19,12 @@ from mnist_lightning.records.record import Training, dataset_label
 
 @dataclass(frozen=True)
 class ComparedDataset:
-    """The images that all models answered.
+    """The dataset of the test images.
 
     Attributes:
         name: Name of the dataset, e.g. ``MNIST``.
         fingerprint: SHA-256 over all its pixels and labels; the same in every model's record.
-        is_standard: Whether it is the standard MNIST, so that the known label errors apply.
+        is_standard: Whether it is the standard MNIST, to which the known label errors apply.
         test: Number of test images.
     """
 
@@ -34,16 +35,16 @@ class ComparedDataset:
 
     @property
     def label(self) -> str:
-        """What titles call it."""
+        """Its label in titles."""
         return dataset_label(self.name, self.fingerprint)
 
 
 @dataclass(frozen=True)
 class Verification:
-    """The recorded predictions against the exported file, run again before anything was compared.
+    """How the recorded predictions agree with the exported file, checked before comparing.
 
     Attributes:
-        n: Number of test images that were predicted again, evenly spread.
+        n: Number of test images, evenly spaced, that were predicted again.
         max_abs_difference: Largest absolute difference between two probabilities.
     """
 
@@ -53,24 +54,24 @@ class Verification:
 
 @dataclass(frozen=True)
 class ComparedModel:
-    """One of the models.
+    """One of the compared models.
 
     Attributes:
         name: Prefix of its files, e.g. ``custom_cnn``.
-        preset: What ``--model`` takes to train it again.
-        title: Its name for people; it says so where the weights are random instead of pretrained.
-        weights: What training started from.
-        record: The file with its record.
+        preset: The argument of ``--model`` that trains it again.
+        title: Display title; it mentions random weights where pretrained ones are usual.
+        weights: The initial weights of its training.
+        record: The file of its record.
         model: The exported file.
-        verification: The exported file against the recorded predictions.
+        verification: Agreement of the exported file with the recorded predictions.
         training: How it was trained.
         trained_on: The processor or GPU that it was trained on.
-        test: The exported model on the test images.
+        test: Metrics of the exported model on the test images.
         without_label_errors: The same without the images whose labels are known to be wrong; null
-            where the dataset is not the standard MNIST.
-        calibration: Whether its confidence means what it says.
-        cost: Size and demands.
-        latency: CPU inference, by thread count and then batch size.
+            if the dataset is not the standard MNIST.
+        calibration: How well its confidence matches its accuracy.
+        cost: Size, arithmetic and memory.
+        latency: Latency on the CPU, by thread count and then batch size.
     """
 
     name: str
@@ -90,11 +91,11 @@ class ComparedModel:
 
     @property
     def is_ensemble(self) -> bool:
-        """Whether it was made of several trainings."""
+        """Whether it averages several trainings."""
         return self.training.seed is None
 
     def point(self, threads: int, batch_size: int) -> LatencyPoint:
-        """Return the latency at a thread count and batch size that were measured."""
+        """Return the latency for a thread count and batch size that were measured."""
         return next(
             point
             for point in self.latency
@@ -104,19 +105,19 @@ class ComparedModel:
 
 @dataclass(frozen=True)
 class ComparedPair:
-    """Two models against each other.
+    """The comparison of two models.
 
     Attributes:
         first: Name of the first model.
         second: Name of the second model.
-        agreement: On how many images both, one or none is right.
+        agreement: Numbers of images that both, only one or none gets right.
         difference: Accuracy of the second minus that of the first, -1 to 1.
-        interval: Confidence interval of ``difference`` from the paired bootstrap; null where no
-            image tells the two apart.
+        interval: Confidence interval of ``difference`` from the paired bootstrap; null if there are
+            no discordant images.
         mcnemar_p: Two-sided p value of McNemar's exact test.
         adjusted_p: The same, adjusted by Holm's method for the number of pairs.
-        kappa: Cohen's kappa of the two models' predictions; null where both always predict one
-            and the same digit.
+        kappa: Cohen's kappa of the two models' predictions; null if both predict the same digit for
+            every image.
     """
 
     first: str
@@ -130,12 +131,12 @@ class ComparedPair:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a model says of one image.
+class ModelPrediction:
+    """The prediction of one model for one image.
 
     Attributes:
-        predicted: The digit, 0 to 9.
-        confidence: Its probability, 0 to 1.
+        predicted: The most probable digit, 0 to 9.
+        confidence: Its calibrated probability, 0 to 1.
     """
 
     predicted: int
@@ -144,54 +145,52 @@ class Answer:
 
 @dataclass(frozen=True)
 class DisputedImage:
-    """A test image that some models get right and others wrong.
+    """A test image that some models classify correctly and others do not.
 
     Attributes:
         index: Its position among the test images.
         label: Its label, 0 to 9.
-        answers: One of each model, in the order of the models.
+        answers: The prediction of each model, in the models' order.
     """
 
     index: int
     label: int
-    answers: tuple[Answer, ...]
+    answers: tuple[ModelPrediction, ...]
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How the intervals of differences were drawn.
+    """Settings of the bootstrap.
 
     Attributes:
         resamples: Number of bootstrap samples.
-        seed: Their seed.
+        seed: Seed of the samples.
     """
 
     resamples: int
     seed: int
 
 
-COMPARISON_VERSION = 1
-
-
+COMPARISON_VERSION = 2
 FILE_NAME = "model_comparison.json"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that was compared.
+    """The content of ``model_comparison.json``.
 
     Attributes:
         schema_version: Version of this schema.
-        dataset: The images.
-        models: The models, the baseline first; at least two.
-        pairs: Every two models, in the models' order.
-        bootstrap: How the intervals of differences were drawn.
-        disputed_total: Number of images that some models get right and others wrong.
-        disputed: At most sixty of these; those come first where a model that is wrong is surest.
-        seeds: What is known over several trainings of the same recipe.
-        benchmark: How inference was timed.
-        conclusion: What may and may not be concluded, in sentences.
-        environment: Where and when the comparison was made.
+        dataset: The dataset of the test images.
+        models: At least two models, the baseline first.
+        pairs: All pairs of models, in the models' order.
+        bootstrap: Settings of the bootstrap.
+        disputed_total: Number of images that some models classify correctly and others do not.
+        disputed: At most sixty of these, sorted by the highest confidence of a wrong prediction.
+        seeds: Results over several seeds of the same recipes.
+        benchmark: Settings of the latency benchmark.
+        conclusion: What the comparison shows and what it does not, one string per paragraph.
+        environment: The machine, the versions and the time of the comparison.
     """
 
     schema_version: int
@@ -208,18 +207,18 @@ class Comparison:
 
     @property
     def baseline_pairs(self) -> tuple[ComparedPair, ...]:
-        """The pairs of the first model with each other one."""
+        """The pairs that contain the baseline."""
         return tuple(pair for pair in self.pairs if pair.first == self.models[0].name)
 
     def title(self, name: str) -> str:
-        """Return a model's name for people."""
+        """Return the display title of a model."""
         return next(model.title for model in self.models if model.name == name)
 
     def write(self, path: Path) -> None:
-        """Write the comparison to a JSON file, which is replaced in one step.
+        """Write the comparison to a JSON file atomically.
 
         Raises:
-            OSError: The file cannot be written; the old one is left as it was.
+            OSError: The file cannot be written; an existing one stays unchanged.
             ValueError: A number is not finite.
         """
         write_document(self, path)
@@ -235,8 +234,8 @@ def read_comparison(path: Path) -> Comparison:
         The comparison.
 
     Raises:
-        OutputError: The file is missing, not JSON, of another schema version, or a key in it is
-            missing, unknown or of the wrong type.
+        OutputError: The file is missing, not JSON or of another schema version, or one of its keys
+            is missing, unknown or of the wrong type.
     """
     return read_document(
         Comparison,
@@ -244,4 +243,17 @@ def read_comparison(path: Path) -> Comparison:
         version=COMPARISON_VERSION,
         noun="comparison",
         remedy="make it with `python scripts/compare.py`",
+        upgrade=_upgrade,
     )
+
+
+def _upgrade(document: dict[str, Any]) -> None:
+    """Convert version 1, whose trainings recorded no number of threads."""
+    version, models = document.get("schema_version"), document.get("models")
+    # In Python, but not in JSON, true equals 1.
+    if type(version) is not int or version != 1 or not isinstance(models, list):
+        return
+    document["schema_version"] = COMPARISON_VERSION
+    for model in models:
+        if isinstance(model, dict) and isinstance(training := model.get("training"), dict):
+            training["threads"] = None

@@ -1,4 +1,4 @@
-"""Several trainings of the same recipe: how far results move by the seed alone."""
+"""Statistics over several seeds of the same recipe."""
 
 import re
 import statistics
@@ -10,6 +10,8 @@ from pathlib import Path
 from scipy.stats import ttest_ind
 
 from mnist_lightning.errors import UserError
+from mnist_lightning.files.identity import describe_file
+from mnist_lightning.records.artefacts import KEPT
 from mnist_lightning.records.record import Record, read_record
 
 _FILE = re.compile(r"seed_(\d+)_metrics\.json")
@@ -22,9 +24,9 @@ class SeedSummary:
     Attributes:
         model: The model's name.
         seeds: The seeds, ascending, at least two.
-        accuracies: Test accuracy of each, 0 to 1.
-        mean: Their mean.
-        standard_deviation: Their sample standard deviation (divided by the number less one).
+        accuracies: Test accuracy of each seed, 0 to 1.
+        mean: Mean of the accuracies.
+        standard_deviation: Sample standard deviation of the accuracies (divisor n - 1).
     """
 
     model: str
@@ -36,13 +38,13 @@ class SeedSummary:
 
 @dataclass(frozen=True)
 class SeedTest:
-    """Welch's t test of two recipes' mean accuracies over seeds.
+    """Welch's t test of the mean accuracies of two recipes over seeds.
 
     Attributes:
         first: Name of the first model.
         second: Name of the second model.
-        difference: Mean accuracy of the second minus that of the first, in shares.
-        p: Two-sided p value, 0 to 1; null where neither recipe's accuracy varies at all.
+        difference: Mean accuracy of the second minus that of the first, -1 to 1.
+        p: Two-sided p value, 0 to 1; null if neither recipe's accuracy varies.
     """
 
     first: str
@@ -53,11 +55,11 @@ class SeedTest:
 
 @dataclass(frozen=True)
 class SeedStudy:
-    """What is known over seeds.
+    """Results over seeds.
 
     Attributes:
-        summaries: The models of which two or more seeds are there.
-        tests: Every pair of these.
+        summaries: The models with two or more seeds.
+        tests: The tests of all pairs of these.
     """
 
     summaries: tuple[SeedSummary, ...]
@@ -65,44 +67,50 @@ class SeedStudy:
 
 
 def seed_folder(output_dir: Path, model: str) -> Path:
-    """Return where the records of a model's seeds lie: ``<output_dir>/seeds/<model>``.
+    """Return the folder of the records of a model's seeds: ``<output_dir>/seeds/<model>``.
 
-    Each is named ``seed_<N>_metrics.json`` and has the schema of every record.
+    The records are named ``seed_<N>_metrics.json``.
     """
     return output_dir / "seeds" / model
 
 
 def seed_is_complete(folder: Path, command: list[str]) -> bool:
-    """Return whether a seed has been trained.
+    """Return whether all files of a seed are there and belong together.
 
     Args:
-        folder: The seed's folder, beside which its record is kept.
-        command: The command line of its training, word by word.
+        folder: The seed's folder; the files that are kept of it are next to it.
+        command: The arguments of its training.
 
     Raises:
-        UserError: The record is of another command.
+        UserError: The record was made by another command.
     """
-    record = folder.with_name(f"{folder.name}_metrics.json")
-    if not record.is_file():
+    kept = [folder.with_name(f"{folder.name}{end}") for end in KEPT]
+    path = kept[-1]
+    if not path.is_file():
         return False
-    if list(read_record(record).training.command) != command:
+    record = read_record(path)
+    if list(record.training.command) != command:
         raise UserError(
-            f"{record} is of another command; delete it to train this seed again, or choose "
-            "another --output_dir"
+            f"{path} is of another command: choose another --output_dir, or delete it to train "
+            "this seed again"
         )
-    return True
+    described = (record.model.weights_file, record.model.file, record.predictions)
+    return all(
+        file.is_file() and one is not None and describe_file(file).sha256 == one.sha256
+        for file, one in zip(kept, described, strict=False)
+    )
 
 
 def read_seeds(output_dir: Path, record: Record) -> list[Record]:
     """Read the records of a model's seeds.
 
     Args:
-        output_dir: Folder of the artefacts.
-        record: The model's own record. Records of another dataset, other hyperparameters or
-            another number of epochs are left out: they are not the same recipe.
+        output_dir: The output folder.
+        record: The model's own record. Records of another recipe, with another dataset, other
+            hyperparameters or another number of epochs, are ignored.
 
     Returns:
-        The records by seed; none where there are none.
+        The records in ascending order of their seeds; may be empty.
 
     Raises:
         OutputError: A record is damaged or of another schema version.
@@ -117,13 +125,13 @@ def read_seeds(output_dir: Path, record: Record) -> list[Record]:
 
 
 def study_seeds(records: Mapping[str, Sequence[Record]]) -> SeedStudy:
-    """Summarise trainings over seeds, and test every two models that have several.
+    """Summarise the models that have several seeds and test every pair of them.
 
     Args:
-        records: Records of seeds by the model's name.
+        records: The records of the seeds, by model name.
 
     Returns:
-        The study; empty where no model has two seeds.
+        The study; empty if no model has two seeds.
     """
     summaries = [summarise(name, found) for name, found in records.items() if len(found) >= 2]
     return SeedStudy(
@@ -145,7 +153,7 @@ def summarise(model: str, records: Sequence[Record]) -> SeedSummary:
 
 
 def compare_seeds(first: SeedSummary, second: SeedSummary) -> SeedTest:
-    """Test whether two recipes' mean accuracies differ, without assuming equal variances."""
+    """Test whether the mean accuracies of two recipes differ, with Welch's t test."""
     varies = first.standard_deviation > 0 or second.standard_deviation > 0
     p = ttest_ind(first.accuracies, second.accuracies, equal_var=False).pvalue if varies else None
     return SeedTest(
@@ -157,12 +165,12 @@ def compare_seeds(first: SeedSummary, second: SeedSummary) -> SeedTest:
 
 
 def recipe(record: Record) -> tuple[object, ...]:
-    """Return what the trainings of one recipe have in common, as far as their records say."""
+    """Return the fields of a record that all trainings of one recipe share."""
     model = record.model
     dataset = record.dataset.fingerprint
     return dataset, model.class_path, model.hyperparameters, model.weights, record.training.epochs
 
 
 def _seed(record: Record) -> int:
-    assert record.training.seed is not None, "an ensemble is not a seed"
+    assert record.training.seed is not None, "an ensemble has no seed"
     return record.training.seed

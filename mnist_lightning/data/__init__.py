@@ -1,1 +1,1 @@
-"""Where digits come from, and the LightningDataModule that feeds them to every model."""
+"""Sources of digits, augmentation, and the LightningDataModule."""

@@ -1,7 +1,7 @@
-"""Random distortions of whole batches: one set of parameters an image, drawn apart from their use.
+"""Random distortions of whole batches, with separate parameters for each image.
 
-A loader draws the parameters on the CPU from its own generator, so that they depend on nothing but
-(seed, epoch, step); the images are warped wherever the batch lives.
+Drawing and applying the parameters are separate steps: a loader draws them on the CPU from its own
+generator, so that they depend only on (seed, epoch, step), and the batch is warped on its device.
 """
 
 import math
@@ -13,38 +13,44 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-SIZE = 28
+from mnist_lightning.data.digits import SIDE
+
 # Control points of the elastic field along each axis. Five over 28 pixels bend a stroke without
 # breaking it, like the Gaussian of width 4 pixels that Simard et al. (2003) smooth noise with.
 CONTROL_POINTS = 5
 
 
 class Warp(NamedTuple):
-    """How to distort each image of a batch.
+    """The distortion of each image of a batch.
 
     Attributes:
-        affine: float32 ``(N, 2, 3)``, from output to input coordinates, both in [-1, 1].
+        affine: float32 ``(N, 2, 3)``, maps output to input coordinates, both in [-1, 1].
         elastic: float32 ``(N, 2, CONTROL_POINTS, CONTROL_POINTS)``, displacements of the control
-            points in the same coordinates, x first; None where there is no elastic distortion.
+            points in the same coordinates, x first; None without elastic distortion.
     """
 
     affine: Tensor
     elastic: Tensor | None
 
+    def rows(self, index: slice) -> "Warp":
+        """Return the distortions of some of the images."""
+        elastic = None if self.elastic is None else self.elastic[index]
+        return Warp(self.affine[index], elastic)
+
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The ranges that distortions are drawn from, uniformly and independently for each image.
+    """The ranges of the distortions, which are drawn uniformly and independently for each image.
 
-    There are no flips: digits are not symmetric.
+    Images are never flipped: digits are not symmetric.
 
     Args:
-        rotation: Largest angle, in degrees, either way.
-        scale: Largest relative change of size along each axis; 0.1 draws from 0.9 to 1.1.
-        shear: Largest horizontal slant, in degrees, either way.
-        shift: Largest displacement along each axis, in pixels, either way.
-        elastic: Standard deviation of the elastic displacement of the control points, in pixels;
-            0 switches elastic distortion off.
+        rotation: Largest angle in degrees, in both directions.
+        scale: Largest relative change of size along each axis; 0.1 means 0.9 to 1.1.
+        shear: Largest horizontal slant in degrees, in both directions.
+        shift: Largest displacement along each axis in pixels, in both directions.
+        elastic: Standard deviation of the displacement of the control points in pixels; 0
+            disables elastic distortion.
     """
 
     rotation: float = 10.0
@@ -65,58 +71,59 @@ class Augmentation:
 
         Args:
             n: Number of images.
-            generator: A CPU generator; equal states give equal distortions.
+            generator: A generator on the CPU; equal states give equal distortions.
         """
         unit = 2 * torch.rand(n, 6, generator=generator) - 1
         angle = torch.deg2rad(self.rotation * unit[:, 0])
         slant = torch.tan(torch.deg2rad(self.shear * unit[:, 1]))
-        # Sampling works backwards, from output to input: an image grows where the grid shrinks.
+        # Sampling maps output to input coordinates: an image grows when the grid shrinks.
         zoom_x, zoom_y = (1 / (1 + self.scale * unit[:, 2:4])).unbind(dim=1)
-        shift_x, shift_y = (unit[:, 4:6] * self.shift * 2 / SIZE).unbind(dim=1)
+        shift_x, shift_y = (unit[:, 4:6] * self.shift * 2 / SIDE).unbind(dim=1)
         cos, sin = torch.cos(angle), torch.sin(angle)
-        # Zoom after rotation after shear, written out: batched matrix products are slow.
+        # The product zoom @ rotation @ shear, written out: batched matrix products are slow.
         row_x = torch.stack([zoom_x * cos, zoom_x * (cos * slant - sin), shift_x], dim=1)
         row_y = torch.stack([zoom_y * sin, zoom_y * (sin * slant + cos), shift_y], dim=1)
         affine = torch.stack([row_x, row_y], dim=1)
         if not self.elastic:
             return Warp(affine, None)
         shape = (n, 2, CONTROL_POINTS, CONTROL_POINTS)
-        elastic = torch.randn(shape, generator=generator) * (self.elastic * 2 / SIZE)
+        elastic = torch.randn(shape, generator=generator) * (self.elastic * 2 / SIDE)
         return Warp(affine, elastic)
 
 
 def apply_warp(images: Tensor, warp: Warp) -> Tensor:
-    """Distort a batch, on the device it is on.
+    """Distort a batch on its device.
 
     Args:
         images: uint8 ``(N, 1, 28, 28)``.
         warp: The distortions of these ``N`` images, on the same device.
 
     Returns:
-        uint8 ``(N, 1, 28, 28)``, resampled, background where the grid leaves the image.
+        uint8 ``(N, 1, 28, 28)``, resampled; background where the grid leaves the image.
     """
-    # A grid is linear in what it is made from, so one matrix product makes those of a whole batch.
-    # F.affine_grid, which multiplies image by image, takes twenty times as long on a CPU.
+    # A grid is a linear function of its parameters, so one matrix product gives those of the whole
+    # batch. F.affine_grid multiplies image by image and takes twenty times as long on a CPU.
     parts = [warp.affine] if warp.elastic is None else [warp.affine, warp.elastic.flatten(2)]
     parameters = torch.cat(parts, dim=2)  # (N, 2, 3) or (N, 2, 3 + CONTROL_POINTS ** 2)
     n, axes, width = parameters.shape
     grid = parameters.reshape(n * axes, width) @ _grid_basis(images.device)[:width]
-    grid = grid.view(n, axes, SIZE, SIZE).permute(0, 2, 3, 1)
-    # Bilinear sampling blurs: a network that was trained on that meets sharper edges in the test.
+    grid = grid.view(n, axes, SIDE, SIDE).permute(0, 2, 3, 1)
+    # Bilinear sampling blurs, so that the test images would have sharper edges than those of the
+    # training.
     warped = F.grid_sample(images.float(), grid, "bicubic", "zeros", align_corners=False)
     return warped.round_().clamp_(0, 255).to(torch.uint8)
 
 
 @lru_cache(maxsize=4)
 def _grid_basis(device: torch.device) -> Tensor:
-    """What one unit of each parameter adds to the grid, ``(3 + CONTROL_POINTS ** 2, 784)``.
+    """Return what one unit of each parameter adds to the grid, ``(3 + CONTROL_POINTS**2, 784)``.
 
-    The first rows are x, y and 1 at the centre of each pixel, which an affine map weighs; each of
-    the others spreads a control point over the pixels around it.
+    The first three rows are x, y and 1 at the centre of each pixel, the basis of affine maps. Each
+    of the others spreads the displacement of one control point over the pixels around it.
     """
-    centres = (2 * torch.arange(SIZE) + 1) / SIZE - 1
+    centres = (2 * torch.arange(SIDE) + 1) / SIDE - 1
     y, x = torch.meshgrid(centres, centres, indexing="ij")
     points = torch.eye(CONTROL_POINTS**2).view(-1, 1, CONTROL_POINTS, CONTROL_POINTS)
-    spread = F.interpolate(points, size=(SIZE, SIZE), mode="bicubic", align_corners=True)
-    affine = torch.stack([x, y, torch.ones(SIZE, SIZE)])
+    spread = F.interpolate(points, size=(SIDE, SIDE), mode="bicubic", align_corners=True)
+    affine = torch.stack([x, y, torch.ones(SIDE, SIDE)])
     return torch.cat([affine.flatten(1), spread.flatten(1)]).to(device)

@@ -1,47 +1,51 @@
-"""What arrays must be to count as digits, whatever file they come from."""
+"""Checks that apply to digits from files of every format."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mnist_lightning.data.digits import Digits
+from mnist_lightning.data.digits import SIDE, Digits
 from mnist_lightning.errors import DataError
+from mnist_lightning.files.archives import refuse_bomb
 
-REMEDY = "Delete it and run again to download it, or copy a sound one there."
-
-_ALWAYS_ALLOWED_BYTES = 64 << 20
-_MAX_COMPRESSION = 100
+REMEDY = "Delete it and run again to download it, or copy an intact file there."
 
 
-def decompressed_limit(compressed_bytes: int) -> int:
-    """Return how many bytes a compressed file may become before it counts as a bomb.
+def check_declared_size(path: Path, declared: int | None = None) -> None:
+    """Refuse a file that declares more content than a file of digits of its size can have.
 
-    Handwritten digits compress about five times, deflate's maximum is about a thousand times.
-    The whole MNIST (47 MB) is below the limit for any file, however small.
+    Handwritten digits compress about five times, deflate achieves a thousand times at most. The
+    whole MNIST (55 MB) is accepted from a file of any size.
 
     Args:
-        compressed_bytes: Size of the compressed file.
+        path: The file.
+        declared: Bytes of content that it declares; None reads them from a zip archive.
+
+    Raises:
+        DataError: It declares too much, or its table of contents is damaged.
     """
-    return max(_ALWAYS_ALLOWED_BYTES, _MAX_COMPRESSION * compressed_bytes)
+    refuse_bomb(path, declared, ratio=100, always_allowed=64 << 20, error=DataError)
 
 
 def as_digits(
     images: NDArray[Any], labels: NDArray[Any], *, images_from: str, labels_from: str
 ) -> Digits:
-    """Check a pair of arrays and wrap it without copying the images.
+    """Check a pair of arrays and wrap them without copying the images.
 
     Args:
-        images: uint8, ``(N, 28, 28)``, with N of at least 1; writable.
+        images: uint8, ``(N, 28, 28)``, N at least 1; writable.
         labels: Any integer type, ``(N,)``, each from 0 to 9.
-        images_from: What to call the images in an error, e.g. their file.
-        labels_from: The same for the labels.
+        images_from: Name of the images in messages, e.g. their file.
+        labels_from: Name of the labels in messages.
 
     Raises:
-        DataError: The arrays are anything else; names the culprit, what was expected and found.
+        DataError: An array has another dtype, shape or range; the message names it, with what was
+            expected and what was found.
     """
-    if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
+    if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
         found = f"{images.dtype} of shape {images.shape}"
         raise DataError(
             f"{images_from}: expected uint8 of shape (N, 28, 28), found {found}. {REMEDY}"
@@ -51,8 +55,8 @@ def as_digits(
         raise DataError(f"{labels_from}: expected integers of shape (N,), found {found}. {REMEDY}")
     if len(images) != len(labels) or len(labels) == 0:
         raise DataError(
-            f"{images_from} holds {len(images):,} images and {labels_from} {len(labels):,} labels; "
-            "expected equal numbers above zero. Replace the file that is wrong."
+            f"{images_from} contains {len(images):,} images and {labels_from} {len(labels):,} "
+            "labels; expected equal numbers above zero. Replace the wrong file."
         )
     wrong = (labels < 0) | (labels > 9)
     if wrong.any():

@@ -1,4 +1,4 @@
-"""The one data module that feeds every model of the study."""
+"""The LightningDataModule of every model of the study."""
 
 import logging
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from mnist_lightning.data.precomputation import Precomputation, Precompute
 from mnist_lightning.data.sources import Source, load_dataset
 from mnist_lightning.errors import DataError
 
-# The validation images are the same for every seed and every model, so that all of them are
-# selected on, and compared over, the same pictures.
+# The same validation images for every seed and every model, so that epochs are selected, and models
+# compared, on the same images.
 SPLIT_SEED = 0
 EVALUATION_BATCH_SIZE = 500
 
@@ -27,19 +27,32 @@ log = logging.getLogger(__name__)
 class MNISTDataModule(LightningDataModule):
     """Handwritten digits in three parts: training, validation and the official test set.
 
-    Validation images are taken from the training images, stratified by digit; the test images are
-    for ``trainer.test`` alone. Pixels stay uint8 in memory, on the GPU when there is one.
+    Validation images are split from the training images, stratified by digit. The test images are
+    used by ``trainer.test`` only. Pixels stay uint8, in the memory of the GPU if there is one.
 
     Args:
-        data_dir: Folder with IDX files (as torchvision or the MNIST page name them, or as .gz) or
-            Keras' mnist.npz; a download is put there.
-        source: `mnist` insists on the whole set, `mnist5k` takes the 5,000 images that are
-            installed with the program, `auto` takes these where nothing else can be had.
-        batch_size: Images in a training batch of each process.
+        data_dir: Folder with the IDX files of MNIST (plain or .gz) or Keras' mnist.npz; downloads
+            are written there.
+        source: `mnist` requires the whole MNIST; `mnist5k` uses the 5,000 images that are installed
+            with the program; `auto` uses these if the whole MNIST is not available.
+        batch_size: Images per training batch of each process.
         val_size: Images set aside for validation, but at most an eighth of a small training set.
-        seed: Decides order and augmentation of the training images; follows seed_everything.
-        augmentation: Ranges of the random distortions of training images; null for none.
+        seed: Seed of the order and augmentation of training images; follows seed_everything.
+        augmentation: Ranges of the random distortions of training images; null disables them.
+
+    Attributes:
+        dataset: The whole dataset; like the next four, available after ``setup``.
+        train: The training images, without those of validation.
+        val: The validation images.
+        train_indices: int64, ``(N,)``, positions of ``train`` among the dataset's training images.
+        val_indices: int64, ``(M,)``, positions of ``val``.
     """
+
+    dataset: DigitDataset
+    train: Subset
+    val: Digits
+    train_indices: Tensor
+    val_indices: Tensor
 
     def __init__(
         self,
@@ -54,41 +67,40 @@ class MNISTDataModule(LightningDataModule):
         if batch_size < 1:
             raise DataError(f"--data.batch_size must be 1 or more, not {batch_size}")
         if val_size < 10:
-            raise DataError(f"--data.val_size must be 10 or more, one a digit, not {val_size}")
+            raise DataError(f"--data.val_size must be 10 or more, one per digit, not {val_size}")
         self.data_dir = Path(data_dir)
         self.source: Source = source
         self.batch_size = batch_size
         self.val_size = val_size
         self.seed = seed
         self.augmentation = augmentation
-        self._dataset: DigitDataset | None = None
         self._precomputation: Precomputation | None = None
         self._train_loader: BatchLoader | None = None
         self._resume_from: dict[str, int] | None = None
 
     def precompute_with(self, precompute: Precompute, augmented_passes: int) -> None:
-        """Train, validate and test on what a function makes of the images, once.
+        """Train, validate and test on values that are computed from the images once.
 
         Args:
-            precompute: Called when training begins.
-            augmented_passes: Number of distorted copies of the training images to use in turns
-                with these, one an epoch.
+            precompute: Called when the loaders are created.
+            augmented_passes: Number of distorted copies of the training images; the epochs cycle
+                through the originals and the copies.
 
         Raises:
-            DataError: The number does not go together with ``augmentation``.
+            DataError: There are copies without ``augmentation``, or the other way round.
         """
         self._precomputation = Precomputation(precompute, augmented_passes, self.augmentation)
 
     def prepare_data(self) -> None:
-        """Download what is missing; Lightning calls this in one process only."""
+        """Download missing files; Lightning calls this in one process per node."""
         self._load(download=True)
 
     def setup(self, stage: str | None = None) -> None:
-        """Load the dataset and set the validation images aside."""
+        """Load the dataset and split off the validation images."""
         self._load(download=False)
 
     def _load(self, *, download: bool) -> None:
-        if self._dataset is not None:
+        if hasattr(self, "dataset"):
             return
         dataset = load_dataset(self.data_dir, self.source, download=download)
         labels = dataset.train.labels.numpy()
@@ -103,29 +115,10 @@ class MNISTDataModule(LightningDataModule):
                 "training and validation: at least 80 are needed, and two of each digit"
             ) from error
         # Sorted, so that neighbouring images are read from neighbouring memory.
-        self.train_indices: Tensor = from_numpy(np.sort(train))
-        self.val_indices: Tensor = from_numpy(np.sort(val))
-        self._train = Subset(dataset.train, self.train_indices)
-        self._val = dataset.train[self.val_indices]
-        self._dataset = dataset
-
-    @property
-    def dataset(self) -> DigitDataset:
-        """The whole dataset, once ``setup`` has been called."""
-        assert self._dataset is not None, "call setup() first"
-        return self._dataset
-
-    @property
-    def train(self) -> Subset:
-        """The training images, without those of validation."""
-        assert self._dataset is not None, "call setup() first"
-        return self._train
-
-    @property
-    def val(self) -> Digits:
-        """The validation images."""
-        assert self._dataset is not None, "call setup() first"
-        return self._val
+        self.train_indices, self.val_indices = (from_numpy(np.sort(part)) for part in (train, val))
+        self.train = Subset(dataset.train, self.train_indices)
+        self.val = dataset.train[self.val_indices]
+        self.dataset = dataset
 
     @property
     def test(self) -> Digits:
@@ -134,11 +127,11 @@ class MNISTDataModule(LightningDataModule):
 
     @property
     def held_out(self) -> HeldOutDigits:
-        """The images that are not trained on."""
+        """The validation and test images."""
         return HeldOutDigits(self.test, self.val, self.val_indices)
 
     def train_dataloader(self) -> BatchLoader:
-        """Shuffled, distorted batches of the training images, or of what is precomputed."""
+        """Return shuffled, distorted batches of the training images, or of precomputed values."""
         if self._precomputation is None:
             loader = self._loader([self.train], self.batch_size, self.seed, self.augmentation)
         else:
@@ -151,11 +144,11 @@ class MNISTDataModule(LightningDataModule):
         return loader
 
     def val_dataloader(self) -> BatchLoader:
-        """Batches of the validation images, in order, or of what is precomputed."""
+        """Return batches of the validation images, or of precomputed values, in order."""
         return self._evaluation_loader(self.val, "validation images")
 
     def test_dataloader(self) -> BatchLoader:
-        """Batches of the test images, in the official order, or of what is precomputed."""
+        """Return batches of the test images, or of precomputed values, in the official order."""
         return self._evaluation_loader(self.test, "test images")
 
     def _evaluation_loader(self, digits: Digits, title: str) -> BatchLoader:
@@ -163,11 +156,11 @@ class MNISTDataModule(LightningDataModule):
             digits = self._precomputation.evaluation(digits, title)
         return self._loader([digits], EVALUATION_BATCH_SIZE)
 
-    # Lightning keeps the state of a loader too, but restores it only if the loader is made after
-    # that; a schedule of the learning rate asks for the number of steps, hence for the loader,
-    # before. The state of the data module is restored first of all.
+    # Lightning also saves the state of loaders, but restores it only into loaders that are created
+    # later, and a learning rate schedule needs the number of steps, hence the loader, earlier. The
+    # state of the data module is restored before anything else.
     def state_dict(self) -> dict[str, int]:
-        """Return how far the epoch of training has come, for the checkpoint."""
+        """Return the position in the current training epoch, for the checkpoint."""
         if self._train_loader is None:
             return {}
         state = self._train_loader.state_dict()
@@ -177,11 +170,11 @@ class MNISTDataModule(LightningDataModule):
         return state
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Let the next training begin where the checkpoint was written."""
+        """Let the next training start at the position of the checkpoint."""
         self._resume_from = state_dict
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Tensor, Tensor]:
-        """Distort the training images where they are going to be used."""
+        """Distort the training images on their device."""
         images = batch.images if batch.warp is None else apply_warp(batch.images, batch.warp)
         return images, batch.labels
 
@@ -194,7 +187,7 @@ class MNISTDataModule(LightningDataModule):
     ) -> BatchLoader:
         rank, world_size = 0, 1
         if self.trainer is not None:
-            # The whole set takes 55 MB: it moves to the device once, not batch by batch.
+            # The whole set has 55 MB: it is moved to the device once instead of batch by batch.
             device = self.trainer.strategy.root_device
             passes = [one.to(device) for one in passes]
             rank, world_size = self.trainer.global_rank, self.trainer.world_size

@@ -1,9 +1,18 @@
-"""Digits in memory: what every source delivers and every loader reads."""
+"""Digits in memory: images with labels, subsets, and datasets."""
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
+
+#: Side of every image, in pixels.
+SIDE = 28
+#: Number of classes, the digits 0 to 9.
+CLASSES = 10
+#: Images outside of tensors: uint8, ``(N, 28, 28)`` or ``(28, 28)``, 0 is background.
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -11,8 +20,8 @@ class Digits:
     """Images and their labels.
 
     Attributes:
-        images: uint8, ``(N, 1, 28, 28)``, 0 is background and 255 is ink; or what has been
-            precomputed from such images, any dtype, ``(N, ...)``.
+        images: uint8, ``(N, 1, 28, 28)``, 0 is background and 255 is ink; or values precomputed
+            from such images, any dtype, ``(N, ...)``.
         labels: int64, ``(N,)``, each from 0 to 9.
     """
 
@@ -27,23 +36,23 @@ class Digits:
 
     @property
     def device(self) -> torch.device:
-        """Where they are."""
+        """The device of the images."""
         return self.images.device
 
     def to(self, device: torch.device) -> "Digits":
-        """Return them on a device, without a copy if they are there."""
+        """Return the digits on a device, without a copy if they are there already."""
         return Digits(self.images.to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True, eq=False)
 class Subset:
-    """Some of the images of a set, by their indices: only what is asked for is copied.
+    """A subset by indices; images are only copied when they are read.
 
-    A set of millions of images is not there twice because a few thousand are set aside.
+    Setting a few thousand images aside must not double the memory of millions.
 
     Attributes:
-        whole: The set.
-        indices: int64, ``(N,)``, which of its images, in this order.
+        whole: The whole set.
+        indices: int64, ``(N,)``, positions of the images in the whole set.
     """
 
     whole: Digits
@@ -57,21 +66,21 @@ class Subset:
 
     @property
     def images(self) -> Tensor:
-        """A copy of their images."""
+        """A copy of the images."""
         return self.whole.images[self.indices]
 
     @property
     def labels(self) -> Tensor:
-        """A copy of their labels."""
+        """A copy of the labels."""
         return self.whole.labels[self.indices]
 
     @property
     def device(self) -> torch.device:
-        """Where they are."""
+        """The device of the images."""
         return self.whole.device
 
     def to(self, device: torch.device) -> "Digits | Subset":
-        """Return them on a device: this subset if they are there, else a copy."""
+        """Return the digits on a device: this subset if they are there already, else a copy."""
         return self if device == self.device else self[:].to(device)
 
 
@@ -80,9 +89,9 @@ class DigitDataset:
     """A dataset with an official test set.
 
     Attributes:
-        name: What it is called in records, titles and tables, e.g. ``MNIST``.
-        train: The images that training and validation share.
-        test: The images that are used once, after training.
+        name: Its name in records, titles and tables, e.g. ``MNIST``.
+        train: The images for training and validation.
+        test: The images that are evaluated once, after training.
         fingerprint: SHA-256 (64 hexadecimal digits) over all pixels and labels, in order.
         is_standard: Whether this is the standard MNIST, so that published results and the known
             label errors apply to it.
@@ -101,7 +110,7 @@ class HeldOutDigits:
 
     Attributes:
         test: The official test images.
-        validation: Training images that were set aside.
+        validation: The images that were set aside from the training images.
         validation_indices: int64, ``(M,)``, their positions among the training images.
     """
 

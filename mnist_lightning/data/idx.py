@@ -1,55 +1,64 @@
-"""Read the IDX files in which MNIST is distributed, trusting nothing they say.
+"""A reader of IDX files, the format of MNIST, that trusts nothing in them.
 
 The format (http://yann.lecun.com/exdb/mnist): two zero bytes, a type code (8: unsigned bytes), the
-number of dimensions, each dimension as a big-endian 32-bit number, then the values.
+number of dimensions, each dimension as a big-endian 32-bit number, then the values. torchvision's
+reader allocates whatever the header declares and reports damage as a failed assertion.
 """
 
 import gzip
+import io
 import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_lightning.data.checks import REMEDY, as_digits, decompressed_limit
+from mnist_lightning.data.checks import REMEDY, as_digits, check_declared_size
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.errors import DataError
+from mnist_lightning.files.regular_file import open_regular
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_BYTES = 1 << 20
-_LABELS, _IMAGES = bytes([0, 0, 8, 1]), bytes([0, 0, 8, 3])
-_MEANINGS = {_LABELS: "labels", _IMAGES: "images", b"": "an empty file"}
+_MEANINGS = {bytes([0, 0, 8, 1]): "labels", bytes([0, 0, 8, 3]): "images"}
 
 
 def read_idx(path: Path, *, ndim: int) -> NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes, plain or compressed with gzip.
 
-    Which of the two it is is told by its content: browsers decompress silently and keep the name.
-    There is one copy in memory, and never more than the file's size justifies.
+    Compression is recognised by the content, because browsers may decompress a file and keep its
+    name. The values are in memory once, and a file that declares more than its size can hold is
+    refused before memory is allocated.
 
     Args:
         path: The file.
         ndim: The number of dimensions it must have: 3 for images, 1 for labels.
 
     Returns:
-        uint8, of the shape that the file declares, writable; at least one value.
+        uint8, of the declared shape, writable; at least one value.
 
     Raises:
-        DataError: The file is missing, unreadable, damaged, or holds something else.
+        DataError: The file is missing, unreadable, damaged, or has other content.
     """
     with _opened(path) as file:
         shape = _read_shape(file, path, ndim)
-        if isinstance(file, gzip.GzipFile):
-            values = _decompress(file, path, math.prod(shape))
-        else:
-            available = path.stat().st_size - file.tell()
-            _check_count(path, math.prod(shape), available)
-            values = np.fromfile(file, dtype=np.uint8, count=math.prod(shape))
-            _check_count(path, math.prod(shape), len(values))
+        count = math.prod(shape)
+        check_declared_size(path, count)
+        values = np.empty(count, dtype=np.uint8)
+        filled = 0
+        # In chunks, because GzipFile.readinto copies as much as it is asked for.
+        while got := file.readinto(values.data[filled : filled + _CHUNK_BYTES]):
+            filled += got
+        # Reading past the end also makes gzip compare its checksum.
+        more = bool(file.read(1))
+    if more or filled < count:
+        found = "more" if more else f"{filled:,}"
+        raise DataError(
+            f"{path}: expected {count:,} values after the header, found {found}. {REMEDY}"
+        )
     return values.reshape(shape)
 
 
@@ -61,10 +70,8 @@ def read_image_label_pair(images: Path, labels: Path) -> Digits:
         labels: The file of N labels from 0 to 9.
 
     Raises:
-        DataError: One is damaged, they are swapped, or they don't fit each other.
+        DataError: One of them is damaged, or they do not belong together.
     """
-    if _magic(images) == _LABELS and _magic(labels) == _IMAGES:
-        raise DataError(f"{images} holds labels and {labels} images: swap their names.")
     return as_digits(
         read_idx(images, ndim=3),
         read_idx(labels, ndim=1),
@@ -74,12 +81,10 @@ def read_image_label_pair(images: Path, labels: Path) -> Digits:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
-    """Open a plain or compressed file; what goes wrong inside becomes a DataError."""
+def _opened(path: Path) -> Iterator[io.BufferedReader | gzip.GzipFile]:
+    """Open a plain or compressed file, and turn errors in the block into a DataError."""
     try:
-        if path.exists() and not path.is_file():
-            raise DataError(f"{path} is not a file. Move it away, or copy a sound file there.")
-        with path.open("rb") as raw:
+        with open_regular(path, error=DataError) as raw:
             if raw.peek(2)[:2] == _GZIP_MAGIC:
                 with gzip.GzipFile(fileobj=raw) as compressed:
                     yield compressed
@@ -90,18 +95,13 @@ def _opened(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
     except OSError as error:
         raise DataError(
             f"{path} cannot be read: {error.strerror or error}. "
-            "Mend its permissions, or copy a sound one there."
+            "Fix its permissions, or copy an intact file there."
         ) from error
     except MemoryError as error:
         raise DataError(f"{path} does not fit into memory. Free some, or use less data.") from error
 
 
-def _magic(path: Path) -> bytes:
-    with _opened(path) as file:
-        return file.read(4)
-
-
-def _read_shape(file: BinaryIO | gzip.GzipFile, path: Path, ndim: int) -> tuple[int, ...]:
+def _read_shape(file: io.BufferedReader | gzip.GzipFile, path: Path, ndim: int) -> tuple[int, ...]:
     magic, expected = file.read(4), bytes([0, 0, 8, ndim])
     if magic != expected:
         raise DataError(
@@ -119,30 +119,4 @@ def _read_shape(file: BinaryIO | gzip.GzipFile, path: Path, ndim: int) -> tuple[
 
 def _name(magic: bytes) -> str:
     meaning = f" ({_MEANINGS[magic]})" if magic in _MEANINGS else ""
-    return f"0x{magic.hex()}{meaning}" if magic else _MEANINGS[magic]
-
-
-def _decompress(file: gzip.GzipFile, path: Path, count: int) -> NDArray[np.uint8]:
-    limit = decompressed_limit(path.stat().st_size)
-    if count > limit:
-        raise DataError(
-            f"{path}: expected {limit:,} values at most for a file of its size, "
-            f"found a promise of {count:,}. {REMEDY}"
-        )
-    values = np.empty(count, dtype=np.uint8)
-    filled = 0
-    # In pieces, because GzipFile.readinto makes a copy of what it is asked for.
-    while got := file.readinto(values.data[filled : filled + _CHUNK_BYTES]):
-        filled += got
-    _check_count(path, count, filled)
-    # Reading past the end is also what makes gzip compare its checksum.
-    if file.read(1):
-        raise DataError(f"{path}: expected {count:,} values after the header, found more. {REMEDY}")
-    return values
-
-
-def _check_count(path: Path, expected: int, found: int) -> None:
-    if found != expected:
-        raise DataError(
-            f"{path}: expected {expected:,} values after the header, found {found:,}. {REMEDY}"
-        )
+    return f"0x{magic.hex()}{meaning}" if magic else "an empty file"

@@ -1,8 +1,8 @@
-"""Batches as index slices of tensors in memory, exactly reproducible and resumable.
+"""A loader that slices batches from tensors in memory, exactly reproducible and resumable.
 
-A DataLoader over single images costs a hundred times a slice of a tensor, and its order cannot be
-continued in the middle of an epoch. Here the order and the distortions are a pure function of
-(seed, epoch, step), so the whole state of the loader is two integers.
+A DataLoader over single images takes a hundred times as long as slicing a tensor, and cannot resume
+in the middle of an epoch. Here order and distortions are a pure function of (seed, epoch, step), so
+that two integers are the whole state.
 """
 
 import math
@@ -18,10 +18,10 @@ from mnist_lightning.data.digits import Digits, Subset
 
 
 class Batch(NamedTuple):
-    """What a loader yields.
+    """One batch.
 
     Attributes:
-        images: uint8 ``(B, 1, 28, 28)``, not yet distorted.
+        images: uint8 ``(B, 1, 28, 28)``, not distorted yet, or precomputed values ``(B, ...)``.
         labels: int64 ``(B,)``.
         warp: The distortions to apply once the batch is on its device, or None.
     """
@@ -34,22 +34,22 @@ class Batch(NamedTuple):
 class BatchLoader:
     """Iterates over digits in batches; Lightning treats it like any other dataloader.
 
-    Batches are cut so that their sizes differ by at most one: a last batch of a few images would
-    disturb batch normalisation and the running averages. Across the processes of a distributed run
-    every image is seen exactly once an epoch, without padding.
+    The sizes of the batches differ by at most one: a last batch of a few images would disturb batch
+    normalisation and the running averages. In a distributed run the processes together see every
+    image exactly once per epoch, without padding.
 
     Args:
-        digits: The images and labels, on the CPU or wholly on a GPU.
+        digits: The images and labels, on the CPU or completely on a GPU.
         batch_size: Largest number of images in a batch of one process.
-        seed: Shuffles the order anew each epoch; None keeps the order.
-        augmentation: Where distortions are drawn from; needs a seed. None means none.
-        more_passes: Other versions of the same images, which take turns with ``digits``, one an
-            epoch.
-        rank: Number of this process.
+        seed: Seed of a new order in each epoch; None keeps the order of ``digits``.
+        augmentation: Distribution of the distortions; requires a seed. None disables them.
+        more_passes: Other versions of the same images; the epochs cycle through ``digits`` and
+            these.
+        rank: Index of this process.
         world_size: Number of processes.
     """
 
-    #: Lightning asks for it wherever there is a sampler.
+    #: Lightning reads it from every loader that has a sampler.
     batch_sampler = None
 
     def __init__(
@@ -66,7 +66,7 @@ class BatchLoader:
         if len(digits) < world_size:
             raise ValueError(f"{len(digits)} images cannot be shared by {world_size} processes")
         if augmentation is not None and seed is None:
-            raise ValueError("augmentation needs a seed")
+            raise ValueError("augmentation requires a seed")
         if any(len(other) != len(digits) for other in more_passes):
             raise ValueError("all passes must be versions of the same images")
         self._passes = (digits, *more_passes)
@@ -90,25 +90,25 @@ class BatchLoader:
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order and the distortions of the given epoch, counted from zero."""
+        """Select the order and the distortions of an epoch, counted from zero."""
         self.epoch = epoch
 
     def state_dict(self) -> dict[str, int]:
-        """Return how many batches of an unfinished epoch have been handed out."""
+        """Return how many batches of an unfinished epoch have been yielded."""
         return {"position": self._position % len(self)}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Begin the next iteration where ``state`` was taken."""
+        """Start the next iteration at the position in ``state``."""
         self._resume_at = state["position"]
 
     def __len__(self) -> int:
         steps = math.ceil(len(self.digits) / (self.batch_size * self.world_size))
-        # A rank without an image would leave the others waiting for it.
+        # The other processes would wait forever for one that has no image for a step.
         return min(steps, len(self.digits) // self.world_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        # A generator, so that the epoch is read when the first batch is asked for: Lightning makes
-        # the iterator before it tells the epoch.
+        # A generator function reads the epoch when the first batch is requested: Lightning creates
+        # the iterator before it sets the epoch.
         cuts = torch.arange(len(self) + 1) * len(self.digits) // len(self)
         order = self._order()
         first, self._resume_at = self._resume_at, 0
@@ -122,14 +122,10 @@ class BatchLoader:
         part = self.digits[mine if order is None else order[mine]]
         if self.augmentation is None:
             return Batch(part.images, part.labels, None)
-        # Drawn for the batches of all processes, so that an image is distorted in the same way
-        # whatever their number.
+        # Drawn for the batches of all processes, so that the distortion of an image does not depend
+        # on their number.
         warp = self.augmentation.draw(total, self._generator(step + 1))
-        affine, elastic = (
-            None if field is None else field[self.rank :: self.world_size] for field in warp
-        )
-        assert affine is not None
-        return Batch(part.images, part.labels, Warp(affine, elastic))
+        return Batch(part.images, part.labels, warp.rows(slice(self.rank, None, self.world_size)))
 
     def _order(self) -> Tensor | None:
         if self.seed is None:
@@ -138,7 +134,7 @@ class BatchLoader:
         return order.to(self.digits.device)
 
     def _generator(self, stream: int) -> Generator:
-        """A generator of its own for (seed, epoch, stream): 0 is the order, n is step n - 1."""
+        """Return the generator of (seed, epoch, stream): 0 is the order, n is step n - 1."""
         assert self.seed is not None
         sequence = np.random.SeedSequence((self.seed, self.epoch, stream))
         return Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))

@@ -1,4 +1,4 @@
-"""Images that are looked at once, before training, instead of in every epoch."""
+"""Values that are computed from the images once before training, such as backbone features."""
 
 from collections.abc import Callable
 
@@ -6,29 +6,29 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from mnist_lightning.data.augmentation import Augmentation, Warp, apply_warp
+from mnist_lightning.data.augmentation import Augmentation, apply_warp
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.errors import DataError
 
 Precompute = Callable[[Tensor, str], Tensor]
-"""Takes uint8 ``(N, 1, 28, 28)`` and what these are called in messages, and gives ``(N, ...)``."""
+"""Maps uint8 ``(N, 1, 28, 28)`` and a title for messages to ``(N, ...)``."""
 
 _CHUNK = 1000
 
 
 class Precomputation:
-    """Replaces images by what a function makes of them.
+    """Replaces images by the values that a function computes from them.
 
-    The function sees the training images as they are and, if asked to, distorted copies of them.
-    These are drawn once, from seeds of their own, so that they are the same in every run.
+    For training, the function is applied to the original images and to a number of distorted
+    copies, which are drawn once, from separate seeds, so that they are the same in every run.
 
     Args:
-        precompute: Called once for each set of images.
+        precompute: The function, called once for each set of images.
         augmented_passes: Number of distorted copies, 0 or more.
-        augmentation: What they are drawn from; None where there are no copies.
+        augmentation: Distribution of the distortions; None without copies.
 
     Raises:
-        DataError: There are copies without an augmentation, or the other way round.
+        DataError: There are copies without an augmentation, or an augmentation without copies.
     """
 
     def __init__(
@@ -36,24 +36,24 @@ class Precomputation:
     ) -> None:
         if augmented_passes and augmentation is None:
             raise DataError(
-                f"--model.augmented_passes {augmented_passes} needs to know how to distort images: "
-                "give ranges, such as --data.augmentation.rotation 10"
+                f"--model.augmented_passes {augmented_passes} needs a range of distortions: set "
+                "one, such as --data.augmentation.rotation 10"
             )
         if augmentation is not None and not augmented_passes:
             raise DataError(
-                "--data.augmentation has no effect on features that are computed once: leave it "
-                "out, or compute those of distorted images too with --model.augmented_passes"
+                "--data.augmentation has no effect on features that are computed once: omit it, "
+                "or set --model.augmented_passes to compute those of distorted images as well"
             )
         self._precompute = precompute
         self._augmented_passes = augmented_passes
         self._augmentation = augmentation
 
     def evaluation(self, digits: Digits, title: str) -> Digits:
-        """Replace images to validate or to test on, which are never distorted.
+        """Replace the images of validation or test, which are never distorted.
 
         Args:
             digits: The images.
-            title: What they are called in messages, e.g. ``test images``.
+            title: Their name in messages, e.g. ``test images``.
         """
         return Digits(self._precompute(digits.images, title), digits.labels)
 
@@ -62,10 +62,10 @@ class Precomputation:
 
         Args:
             digits: The training images.
-            seed: Decides the distortions.
+            seed: Seed of the distortions.
 
         Returns:
-            What is made of the images first, then of each copy.
+            The values of the original images, then those of each copy.
         """
         passes = [Digits(self._precompute(digits.images, "training images"), digits.labels)]
         for number in range(1, self._augmented_passes + 1):
@@ -76,13 +76,12 @@ class Precomputation:
 
     def _distorted(self, images: Tensor, seed: int, number: int) -> Tensor:
         assert self._augmentation is not None
-        # A spawn key keeps these numbers apart from those of the loader, which have none.
+        # The spawn key makes this sequence independent of those of the loader, which have none.
         sequence = np.random.SeedSequence(seed, spawn_key=(number,))
         generator = Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
         warp = self._augmentation.draw(len(images), generator)
         parts = []
         for start in range(0, len(images), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            elastic = None if warp.elastic is None else warp.elastic[rows]
-            parts.append(apply_warp(images[rows], Warp(warp.affine[rows], elastic)))
+            parts.append(apply_warp(images[rows], warp.rows(rows)))
         return torch.cat(parts)

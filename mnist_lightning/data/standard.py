@@ -1,4 +1,4 @@
-"""What the standard MNIST is, byte for byte, and what tells another set from it."""
+"""The hashes of the standard MNIST, and the comparison of a dataset with it."""
 
 import hashlib
 import struct
@@ -54,14 +54,14 @@ TEST_LABELS = StandardFile(
 FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 FINGERPRINT = "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16"
-"""``fingerprint`` of the four standard files, whose own SHA-256 are above."""
+"""``fingerprint`` of the standard MNIST."""
 
 
 def fingerprint(train: Digits, test: Digits) -> str:
-    """Return what identifies a dataset, whatever file format it came in.
+    """Return the SHA-256 of a dataset's content, which is the same for every file format.
 
-    It is the SHA-256 over the pixels of the training images, their labels as bytes, the pixels of
-    the test images and their labels, so the same digits have the same fingerprint.
+    It covers the pixels of the training images, their labels as bytes, the pixels of the test
+    images and their labels, in this order.
     """
     digest = hashlib.sha256()
     for values in _as_bytes(train, test):
@@ -70,12 +70,12 @@ def fingerprint(train: Digits, test: Digits) -> str:
 
 
 def identify(train: Digits, test: Digits, *, custom_name: str) -> DigitDataset:
-    """Put a dataset together and tell by its content whether it is the standard MNIST.
+    """Build a dataset, and recognise the standard MNIST by its content.
 
     Args:
         train: The training images.
         test: The test images.
-        custom_name: What to call the dataset if it is another one.
+        custom_name: Name of the dataset if it is not the standard MNIST.
     """
     identity = fingerprint(train, test)
     is_standard = identity == FINGERPRINT
@@ -89,7 +89,7 @@ def identify(train: Digits, test: Digits, *, custom_name: str) -> DigitDataset:
 
 
 def difference(dataset: DigitDataset) -> str:
-    """Say in a few words what tells a dataset from the standard MNIST."""
+    """Describe briefly how a dataset differs from the standard MNIST."""
     sizes = len(dataset.train), len(dataset.test)
     if sizes != (60_000, 10_000):
         return f"it has {sizes[0]:,} training and {sizes[1]:,} test images, not 60,000 and 10,000"
@@ -99,7 +99,7 @@ def difference(dataset: DigitDataset) -> str:
 
 
 def _as_bytes(train: Digits, test: Digits) -> list[Tensor]:
-    """Return the content of the four IDX files, in their order; the images without a copy."""
+    """Return the content of the four IDX files, in the order of ``FILES``."""
     return [
         part
         for digits in (train, test)

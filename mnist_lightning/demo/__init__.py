@@ -1,1 +1,1 @@
-"""The page to draw digits on, and its server."""
+"""A web page to draw digits on, and its server."""

@@ -1,4 +1,4 @@
-"""Who may talk to the server: the page itself, and programs on purpose; no other web site."""
+"""ASGI middleware that refuses requests of other web sites and adds security headers."""
 
 import ipaddress
 from urllib.parse import urlsplit
@@ -16,20 +16,21 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # The page is small and local; an old copy of its script would only confuse.
+    # A cached script could be older than the server.
     "Cache-Control": "no-store",
 }
 
 
 class Guard:
-    """ASGI middleware that refuses foreign requests and adds the security headers to all answers.
+    """Checks ``Host`` and ``Origin`` of each request, and adds security headers to each answer.
 
-    A web site can make a browser send requests here. Its ``Origin`` gives it away, unless it has
-    pointed its own name at this machine (DNS rebinding); then the ``Host`` does: only addresses,
-    ``localhost`` and the name that the server was told to listen on are answered.
+    Any web site can make a browser send requests to this server. The ``Origin`` header reveals
+    them, unless the site has pointed its own name at this machine (DNS rebinding); then the
+    ``Host`` header does. Allowed hosts are IP addresses, ``localhost`` and the name that the server
+    listens on.
 
     Args:
-        app: What is guarded.
+        app: The application to protect.
         host: The name or address that the server listens on.
     """
 
@@ -38,9 +39,9 @@ class Guard:
         self.host = host.lower()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, refuse, or let the application answer."""
+        """Refuse the request or pass it to the application."""
         if scope["type"] != "http":
-            # The server's own start and end; web sockets are not offered.
+            # Start and end of the server; web sockets are not supported.
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
@@ -54,7 +55,7 @@ class Guard:
     def _refusal(self, headers: Headers) -> str | None:
         host = headers.get("host", "")
         if not self._is_ours(host):
-            return "this server answers to its address and to localhost only"
+            return "use the address of this server or localhost"
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return "another web site may not use this server"

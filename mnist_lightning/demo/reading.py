@@ -1,4 +1,4 @@
-"""What all models make of one picture."""
+"""The predictions of all models for one picture."""
 
 import base64
 import time
@@ -6,20 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from mnist_lightning.data.digits import SIDE, Pixels
 from mnist_lightning.export.trained_model import TrainedModel
-from mnist_lightning.handwriting.prepare import SIDE as DIGIT_SIDE
 from mnist_lightning.handwriting.prepare import prepare_digit
 
-Pixels = npt.NDArray[np.uint8]
-
-#: Side of the pictures that the page sends of a drawing.
+#: Side of a drawing that the page sends, in pixels.
 DRAWING_SIDE = 112
-#: The only lengths of a body, so that nothing has to be parsed.
-SIDES = {side * side: side for side in (DIGIT_SIDE, DRAWING_SIDE)}
-#: A picture without a pixel above this holds no ink.
+#: The allowed lengths of a body, and the side of each picture; no other format is parsed.
+SIDES = {side * side: side for side in (SIDE, DRAWING_SIDE)}
+#: A picture without a brighter pixel is empty.
 FAINTEST_INK = 32
 
 
@@ -28,17 +25,17 @@ class NoPictureError(ValueError):
 
 
 def decode_picture(body: bytes) -> Pixels:
-    """Turn the body of a request into what the networks see.
+    """Turn the body of a request into the input of the networks.
 
     Args:
-        body: Grey bytes, row by row, 0 is background and 255 is ink: 28x28 of them are shown to
-            the networks as they are, 112x112 are a drawing, which is cropped and centred first.
+        body: Grey bytes, row by row, from 0 (background) to 255 (ink): 28x28 bytes are passed on
+            unchanged, 112x112 bytes are a drawing, which is cropped and centred first.
 
     Returns:
         uint8 ``(28, 28)``.
 
     Raises:
-        NoPictureError: The length is another, or there is no ink.
+        NoPictureError: The length is wrong, or the picture is empty.
     """
     side = SIDES.get(len(body))
     if side is None:
@@ -46,31 +43,31 @@ def decode_picture(body: bytes) -> Pixels:
         raise NoPictureError(f"expected {lengths} bytes of grey pixels, got {len(body)}")
     picture = np.frombuffer(body, dtype=np.uint8).reshape(side, side)
     if picture.max() <= FAINTEST_INK:
-        raise NoPictureError("there is no ink in the picture")
-    if side == DIGIT_SIDE:
+        raise NoPictureError("the picture is empty")
+    if side == SIDE:
         return picture
     return prepare_digit(picture.astype(np.float32) / 255)
 
 
 def read_picture(models: Sequence[TrainedModel], body: bytes) -> dict[str, Any]:
-    """Let every model read a picture.
+    """Let every model classify a picture.
 
     Args:
         models: At least one.
         body: See :func:`decode_picture`.
 
     Returns:
-        What the page shows, ready for JSON: ``seen`` (the 28x28 bytes in base64), ``models`` (name,
-        title, ``probabilities``, the likeliest ``digit``, whether the model is ``sure`` of it, its
-        ``milliseconds``), whether all ``agree`` on the likeliest digit, and the ``milliseconds`` of
-        everything.
+        The answer, ready for JSON: ``seen`` (the 28x28 bytes in base64), ``models`` (for each its
+        ``name``, ``title``, ``probabilities``, most likely ``digit``, whether it is ``sure``, and
+        its ``milliseconds``), whether all models ``agree`` on the most likely digit, and the total
+        ``milliseconds``.
 
     Raises:
-        NoPictureError: The body is no picture.
+        NoPictureError: The body is not a valid picture.
     """
     start = time.perf_counter()
     seen = decode_picture(body)
-    images = torch.from_numpy(seen.copy()).view(1, 1, DIGIT_SIDE, DIGIT_SIDE)
+    images = torch.from_numpy(seen.copy()).view(1, 1, SIDE, SIDE)
     answers = [_answer(model, images) for model in models]
     return {
         "seen": base64.b64encode(seen.tobytes()).decode("ascii"),
@@ -81,7 +78,7 @@ def read_picture(models: Sequence[TrainedModel], body: bytes) -> dict[str, Any]:
 
 
 def warm_up(models: Sequence[TrainedModel], calls: int = 3) -> None:
-    """Let every model read once or more, so that the first stroke does not wait for it."""
+    """Run every model a few times, so that the first stroke is not slower than the others."""
     box = np.zeros((DRAWING_SIDE, DRAWING_SIDE), dtype=np.uint8)
     box[20:90, 50:60] = 255
     for _ in range(calls):

@@ -1,4 +1,4 @@
-"""The strip of test digits below the drawing area."""
+"""The example digits below the drawing area."""
 
 import base64
 from typing import Any
@@ -8,14 +8,14 @@ from mnist_lightning.evaluation.label_errors import LabelError, known_label_erro
 
 
 def example_strip(dataset: DigitDataset) -> dict[str, Any]:
-    """Choose the first test image of each digit and, of the standard MNIST, all label errors.
+    """Choose the first test image of each digit and, for the standard MNIST, all label errors.
 
     Args:
-        dataset: Where the images come from.
+        dataset: The dataset to choose from.
 
     Returns:
-        What the page shows, ready for JSON: where the images come from in ``source``, and the
-        ``examples`` with their ``pixels`` (28x28 bytes in base64), ``caption`` and ``description``.
+        Ready for JSON: the origin of the images as ``source``, and the ``examples``, each with its
+        ``pixels`` (28x28 bytes in base64), ``caption``, ``description`` and ``label_error``.
     """
     labels = dataset.test.labels
     first = [int((labels == digit).nonzero()[0]) for digit in sorted(set(labels.tolist()))]
@@ -23,14 +23,14 @@ def example_strip(dataset: DigitDataset) -> dict[str, Any]:
     if not dataset.is_standard:
         source = (
             f"One of each digit from the test images of {dataset.name}. The known label errors "
-            "are not shown: they belong to the whole MNIST, which is not where --data_dir says."
+            "are not shown: they are in the whole MNIST, which was not found in --data_dir."
         )
         return {"source": source, "examples": examples}
     known = known_label_errors()
     examples += [_label_error(dataset, error) for error in known.errors]
     source = (
         "One of each digit from the test images of MNIST, then the "
-        f"{len(known.errors)} whose label most people do not agree with."
+        f"{len(known.errors)} whose label most people disagree with."
     )
     return {"source": source, "examples": examples}
 

@@ -1,22 +1,20 @@
-"""Whether a model's confidence means what it says, before and after temperature scaling."""
+"""Calibration of a model's confidence, before and after temperature scaling."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from torchmetrics.functional.classification import multiclass_calibration_error
 
-from mnist_lightning.evaluation.inference import CLASSES
+from mnist_lightning.data.digits import CLASSES
 
 BINS = 15
-# Wide enough for every sane network. Where all validation images are right with room to spare,
-# ever lower temperatures fit ever better, and the lower bound is where the search ends.
+# Wide enough for every reasonable network. If all validation images are classified correctly by a
+# wide margin, lower temperatures always fit better, and the search ends at the lower bound.
 TEMPERATURE_RANGE = (0.05, 20.0)
 COVERAGES = tuple(percent / 100 for percent in (50, 60, 70, 80, 85, *range(90, 101)))
-# The smallest normal float32: a softmax in float32 gives 0 below it, which has no logarithm.
+# The smallest normal float32: below it, a float32 softmax is 0, which has no logarithm.
 SMALLEST = float(np.finfo(np.float32).tiny)
 
 Probabilities = npt.NDArray[np.floating]
@@ -25,14 +23,14 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The images whose confidence lies within one of 15 equally wide bins.
+    """The images whose confidence falls into one of 15 bins of equal width.
 
     Attributes:
         low: Lower edge of the bin, 0 to 1, exclusive.
         high: Upper edge, inclusive.
-        count: Number of images, at least 1: empty bins are left out.
+        count: Number of images, at least 1.
         confidence: Their mean confidence (largest probability), 0 to 1.
-        accuracy: Share of them that is right, 0 to 1.
+        accuracy: Share of them that is classified correctly, 0 to 1.
     """
 
     low: float
@@ -44,16 +42,16 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class CalibrationMetrics:
-    """How well probabilities fit what happens; of all three, less is better.
+    """How well probabilities match observed frequencies; lower is better for all three scores.
 
     Attributes:
-        ece: Expected calibration error, 15 equally wide bins of the confidence, 0 to 1 (Guo et
-            al.: On Calibration of Modern Neural Networks, ICML 2017).
+        ece: Expected calibration error with 15 bins of equal width, 0 to 1 (Guo et al.: On
+            Calibration of Modern Neural Networks, ICML 2017).
         brier: Brier score: squared distance to the one-hot label, summed over digits, mean over
             images, 0 to 2.
-        nll: Mean negative log-likelihood of the label in nats. Probabilities below 1.2e-38, where
-            float32 ends, count as that.
-        bins: The reliability diagram; bins without images are left out.
+        nll: Mean negative log-likelihood of the label in nats. Probabilities below 1.2e-38, the
+            smallest normal float32, count as that.
+        bins: The reliability diagram, without empty bins.
     """
 
     ece: float
@@ -64,14 +62,14 @@ class CalibrationMetrics:
 
 @dataclass(frozen=True)
 class CoveragePoint:
-    """Accuracy when the model may refuse the images it is least sure of.
+    """Accuracy when the model rejects the images with the lowest confidence.
 
     Attributes:
         coverage: Share of the images that it answers, 0 to 1.
-        n: Number of images that it answers.
-        errors: Number of these that it gets wrong.
-        accuracy: Share of these that it gets right, 0 to 1.
-        threshold: Smallest confidence among these, 0 to 1.
+        n: Number of answered images.
+        errors: Number of errors among them.
+        accuracy: Share of correct answers among them, 0 to 1.
+        threshold: Smallest confidence among them, 0 to 1.
     """
 
     coverage: float
@@ -86,11 +84,11 @@ class Calibration:
     """Calibration on the test images.
 
     Attributes:
-        raw: Of the probabilities as the model gives them.
-        temperature: By what the logits are divided, fitted on the validation images alone, 0.05
-            to 20; above 1 the model was too sure of itself.
-        scaled: Of the probabilities after that; no prediction changes by it.
-        coverage: Accuracy at falling shares of refused images, by the raw confidence.
+        raw: Calibration of the model's own probabilities.
+        temperature: Divisor of the logits, fitted on the validation images alone, 0.05 to 20;
+            above 1 if the model was overconfident.
+        scaled: Calibration after division by the temperature, which changes no prediction.
+        coverage: Accuracy at falling shares of rejected images, by the raw confidence.
     """
 
     raw: CalibrationMetrics
@@ -111,7 +109,7 @@ def calibrate(
         validation_labels: int64, ``(M,)``, each 0 to 9.
 
     Returns:
-        The calibration before and after.
+        The calibration before and after temperature scaling.
     """
     temperature = fit_temperature(validation, validation_labels)
     return Calibration(
@@ -132,36 +130,28 @@ def measure_calibration(probabilities: Probabilities, labels: Labels) -> Calibra
     Returns:
         The metrics.
     """
-    ece = multiclass_calibration_error(
-        torch.from_numpy(probabilities),
-        torch.from_numpy(labels),
-        num_classes=CLASSES,
-        n_bins=BINS,
-        norm="l1",
-        validate_args=False,
-    )
-    wide = probabilities.astype(np.float64)
+    wide, bins = probabilities.astype(np.float64), reliability_bins(probabilities, labels)
     return CalibrationMetrics(
-        ece=float(ece),
+        ece=sum(one.count * abs(one.accuracy - one.confidence) for one in bins) / len(labels),
         brier=float(((wide - np.eye(CLASSES)[labels]) ** 2).sum(axis=1).mean()),
         nll=_nll(_log(wide), labels),
-        bins=reliability_bins(probabilities, labels),
+        bins=bins,
     )
 
 
 def reliability_bins(probabilities: Probabilities, labels: Labels) -> tuple[ReliabilityBin, ...]:
-    """Sort images into bins of their confidence.
+    """Group images by their confidence.
 
     Args:
         probabilities: Floats, ``(N, 10)``, rows sum to 1.
         labels: int64, ``(N,)``, each 0 to 9.
 
     Returns:
-        The bins that hold images, from the least confident on.
+        The bins with images, in ascending order of confidence.
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    # In the dtype of the confidence: an edge of a bin must not move by the width of a rounding.
+    # In the dtype of the confidence, so that rounding does not move the edge of a bin.
     edges = np.linspace(0, 1, BINS + 1).astype(confidence.dtype)
     places = np.clip(np.digitize(confidence, edges, right=True) - 1, 0, BINS - 1)
     return tuple(
@@ -177,7 +167,7 @@ def reliability_bins(probabilities: Probabilities, labels: Labels) -> tuple[Reli
 
 
 def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
-    """Find the temperature that makes labels most likely.
+    """Find the temperature with the lowest negative log-likelihood of the labels.
 
     Args:
         probabilities: Floats, ``(N, 10)``, rows sum to 1, of images that were not trained on.
@@ -186,7 +176,7 @@ def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
     Returns:
         The temperature, 0.05 to 20.
     """
-    # Log-probabilities are the logits up to a constant in each row, which softmax ignores.
+    # Log-probabilities are the logits up to a constant per row, which softmax ignores.
     logits = _log(probabilities.astype(np.float64))
     low, high = np.log(TEMPERATURE_RANGE)
     found = minimize_scalar(
@@ -214,14 +204,14 @@ def scale(probabilities: Probabilities, temperature: float) -> npt.NDArray[np.fl
 
 
 def coverage_curve(probabilities: Probabilities, labels: Labels) -> tuple[CoveragePoint, ...]:
-    """Compute accuracy when the least confident images are refused.
+    """Compute the accuracy on the images that remain when the least confident are rejected.
 
     Args:
         probabilities: Floats, ``(N, 10)``, rows sum to 1. ``N`` is at least 1.
         labels: int64, ``(N,)``, each 0 to 9.
 
     Returns:
-        A point for each of ``COVERAGES``, the smallest first; at least one image is answered.
+        A point for each of ``COVERAGES``, in ascending order; at least one image is answered.
     """
     confidence = probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")

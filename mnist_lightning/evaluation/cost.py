@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from mnist_lightning.data.digits import SIDE
 from mnist_lightning.evaluation.peak_memory import PeakMemory, measure_peak_memory
 
 MEMORY_BATCH = 256
@@ -20,7 +21,7 @@ class Parameters:
 
     Attributes:
         total: Number of parameters.
-        trainable: Number of those that training could change.
+        trainable: Number of parameters that training could change.
     """
 
     total: int
@@ -29,14 +30,14 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Cost:
-    """Size and demands of an exported model.
+    """Size and computational cost of an exported model.
 
     Attributes:
         parameters: Number of parameters of the network it was exported from.
         multiply_accumulates: Multiplications followed by an addition for one image, in the
             convolutions and matrix products of the exported file.
         file_bytes: Size of the exported file.
-        memory: Peak memory of a process that uses it; null where the system does not tell.
+        memory: Peak memory of a process that uses it; null if the system does not report it.
     """
 
     parameters: Parameters
@@ -53,8 +54,8 @@ def measure_cost(
     Args:
         model: The file, loaded: uint8 ``(N, 1, 28, 28)`` to ``(N, 10)``, on the CPU.
         path: The file.
-        parameters: What the record says about the network.
-        memory: As from ``measure_memory``.
+        parameters: The network's size, from the record.
+        memory: The result of ``measure_memory`` for the file.
 
     Returns:
         The cost.
@@ -68,33 +69,35 @@ def measure_cost(
 
 
 def measure_memory(paths: Sequence[Path]) -> list[PeakMemory | None]:
-    """Measure the peak memory of exported models, each in a process of its own.
+    """Measure the peak memory of exported models, each in its own process.
+
+    The processes run at the same time: they mostly wait for PyTorch to load, and memory, unlike
+    time, does not suffer from a neighbour.
 
     Args:
         paths: TorchScript files.
 
     Returns:
-        Their peaks, in order. The processes run at once: they mostly wait for PyTorch to load,
-        and memory, unlike time, does not suffer from a neighbour.
+        Their peaks, in order.
     """
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda path: measure_peak_memory(path, MEMORY_BATCH), paths))
 
 
 def count_multiply_accumulates(model: nn.Module) -> int:
-    """Count what a model multiplies and adds for one image.
+    """Count the multiply-accumulates of a model for one image.
 
-    torch's own counter watches the operators that really run, also those of a TorchScript file,
-    so that no class has to be imported to rebuild the network.
+    torch's counter observes the operators that are executed, in TorchScript files too, so the
+    network need not be rebuilt from its class.
 
     Args:
         model: uint8 ``(N, 1, 28, 28)`` to ``(N, 10)``, on the CPU.
 
     Returns:
-        Half of the counted floating-point operations: each pair is one multiply-accumulate.
-        Element-wise operations and pooling are not counted.
+        Half of the counted floating-point operations, because a multiplication and an addition are
+        one multiply-accumulate. Element-wise operations and pooling are not counted.
     """
-    image = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+    image = torch.zeros(1, 1, SIDE, SIDE, dtype=torch.uint8)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(image)
     return int(counter.get_total_flops()) // 2

@@ -1,19 +1,18 @@
-"""What an exported model says about a set of images."""
+"""The logits of a model for a set of images."""
 
 import torch
 from torch import Tensor, nn
 
+from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.errors import UserError
-
-CLASSES = 10
 
 
 def predict_logits(model: nn.Module, images: Tensor, batch_size: int = 100) -> Tensor:
-    """Run a model over images, batch by batch, without gradients.
+    """Run a model over images in batches, without gradients.
 
     Args:
-        model: A network in eval mode, eager or TorchScript, that takes uint8 ``(N, 1, 28, 28)``
-            and gives float32 logits ``(N, 10)``.
+        model: A network in eval mode, eager or exported, uint8 ``(N, 1, 28, 28)`` to float32
+            logits ``(N, 10)``.
         images: uint8, ``(N, 1, 28, 28)``, on the model's device.
         batch_size: Images per call, at least 1.
 
@@ -22,10 +21,10 @@ def predict_logits(model: nn.Module, images: Tensor, batch_size: int = 100) -> T
 
     Raises:
         UserError: The model's output has another shape or dtype, or is not finite.
-        ValueError: The model is in training mode: dropout and batch statistics would make the
-            predictions those of another model.
+        ValueError: The model is in training mode, where dropout and batch statistics would change
+            its predictions.
     """
-    # A frozen TorchScript module has lost the attribute along with the mode.
+    # A frozen TorchScript module has neither the mode nor the attribute.
     if getattr(model, "training", False):
         raise ValueError("the model is in training mode; call model.eval() first")
     logits = torch.empty(len(images), CLASSES)
@@ -39,13 +38,13 @@ def predict_logits(model: nn.Module, images: Tensor, batch_size: int = 100) -> T
 def _checked(output: Tensor, count: int) -> Tensor:
     if output.shape != (count, CLASSES) or output.dtype != torch.float32:
         raise UserError(
-            f"The model gave {output.dtype} of shape {tuple(output.shape)} for {count} images "
+            f"The model returned {output.dtype} of shape {tuple(output.shape)} for {count} images "
             f"instead of float32 logits of shape {(count, CLASSES)}: it is not a digit classifier "
             "of this project. Train and export it again."
         )
     if not bool(output.isfinite().all()):
         raise UserError(
-            "The model gave logits that are not finite: its weights are damaged or its training "
-            "diverged. Train it again, with a lower learning rate if it diverged."
+            "The model returned logits that are not finite: its weights are damaged, or its "
+            "training diverged. Train it again, with a lower learning rate if it diverged."
         )
     return output

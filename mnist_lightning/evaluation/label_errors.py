@@ -1,6 +1,6 @@
-"""The images of the MNIST test set whose labels are known to be wrong, and what models say of them.
+"""The known label errors of the MNIST test set, and a model's accuracy without these images.
 
-The list lies beside this file as ``mnist_test_label_errors.json``, with its source and rule.
+The list is in ``mnist_test_label_errors.json`` next to this file, with its source and rule.
 """
 
 import json
@@ -17,11 +17,11 @@ from mnist_lightning.files.json_document import decode
 
 @dataclass(frozen=True)
 class Votes:
-    """How five people labelled an image.
+    """The votes of five people on an image.
 
     Attributes:
         given: Votes for the label in the test set.
-        guessed: Votes for the label that a model had guessed.
+        guessed: Votes for the label that a model had predicted.
         neither: Votes for neither or both.
     """
 
@@ -32,13 +32,13 @@ class Votes:
 
 @dataclass(frozen=True)
 class LabelError:
-    """An image whose label most people do not agree with.
+    """An image whose label most people reject.
 
     Attributes:
         index: Its position among the 10,000 test images.
         given: Its label in the test set, 0 to 9.
-        guessed: The label that people were offered instead, 0 to 9.
-        votes: What they said.
+        guessed: The alternative label that people could choose, 0 to 9.
+        votes: Their votes.
     """
 
     index: int
@@ -52,8 +52,8 @@ class LabelErrors:
     """The published list.
 
     Attributes:
-        source: Where it comes from.
-        rule: What makes an image part of it.
+        source: The publication.
+        rule: The criterion for an image to be listed.
         errors: The images, by position.
     """
 
@@ -64,14 +64,14 @@ class LabelErrors:
 
 @dataclass(frozen=True)
 class LabelErrorAnswer:
-    """A model's prediction for an image with a wrong label, where it differs from that label.
+    """A model's prediction for an image with a wrong label, if it differs from that label.
 
     Attributes:
         index: The image's position among the test images.
-        given: The label it "should" have predicted, 0 to 9.
-        predicted: What it predicted, 0 to 9.
-        agrees_with_people: Whether that is what people were offered instead, and more of them
-            chose it than the label.
+        given: The wrong label, 0 to 9.
+        predicted: The prediction, 0 to 9.
+        agrees_with_people: Whether the prediction is the alternative label, and more people chose
+            it than the wrong one.
     """
 
     index: int
@@ -85,11 +85,11 @@ class WithoutLabelErrors:
     """The result without the images whose labels are known to be wrong.
 
     Attributes:
-        n: Number of images left.
-        correct: Number of these that the model gets right.
+        n: Number of remaining images.
+        correct: Number of correct predictions among them.
         accuracy: ``correct / n``, 0 to 1.
         interval: Confidence interval of ``accuracy``.
-        counted_wrong: The left-out images that counted as errors of the model.
+        counted_wrong: The excluded images that had counted as errors of the model.
     """
 
     n: int
@@ -101,11 +101,7 @@ class WithoutLabelErrors:
 
 @cache
 def known_label_errors() -> LabelErrors:
-    """Read the list that is part of this package.
-
-    Returns:
-        The fifteen known label errors of the standard MNIST test set.
-    """
+    """Return the fifteen known label errors of the standard MNIST test set."""
     text = files(__package__).joinpath("mnist_test_label_errors.json").read_text(encoding="utf-8")
     found: LabelErrors = decode(LabelErrors, json.loads(text))
     return found
@@ -121,13 +117,13 @@ def without_label_errors(
     Args:
         predicted: int64, ``(N,)``, predictions for the standard test images in their order.
         labels: int64, ``(N,)``, their labels in the test set.
-        known: The images to leave out.
+        known: The images to exclude.
 
     Returns:
-        The accuracy, and which of the images left out had counted as errors.
+        The accuracy, and the excluded images that had counted as errors.
 
     Raises:
-        ValueError: An image does not have the label that the list says: these are not the
+        ValueError: An image does not have the label given in the list, so these are not the
             standard test images in their order.
     """
     for error in known:

@@ -1,21 +1,30 @@
-"""How long the exported model takes on the CPU."""
+"""Inference time of networks on the CPU, and the timing loop behind it."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-THROUGHPUT_BATCH = 256
 # TorchScript's profiling executor optimises a graph during its first two calls with a shape.
 WARMUP_CALLS = 3
 MINIMUM_CALLS = 3
-#: Time for the timed calls of one exported model.
+THROUGHPUT_BATCH = 256
+#: Seconds for the timed calls of a single model.
 BUDGET_SECONDS = 4.0
+
+#: Batch sizes of a comparison.
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+# Those that tables show: a user waits for one answer; a small server's queue; a whole dataset.
+TABLE_BATCH_SIZES = (1, 32, 256)
+SECONDS_PER_POINT = 0.8
+# Short turns mix well, and this is still hundreds of calls of the small network.
+TURN_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -43,10 +52,10 @@ class Latency:
     """Inference time of the exported model on the CPU, from pixels to logits.
 
     Attributes:
-        threads: Threads that torch used within one operation.
-        warmup_calls: Calls that were made and not timed before each of the two measurements.
-        single: One image a call, as when somebody waits for the answer.
-        batched: 256 images a call, as when many images are at hand.
+        threads: Number of threads that torch used within one operation.
+        warmup_calls: Number of untimed calls before each of the two measurements.
+        single: One image per call, as when a user waits for the answer.
+        batched: 256 images per call, as when many images are at hand.
     """
 
     threads: int
@@ -55,92 +64,12 @@ class Latency:
     batched: BatchLatency
 
 
-def measure_latency(
-    model: nn.Module, images: Tensor, budget_seconds: float | None = None
-) -> Latency:
-    """Time a model on the CPU, one image at a time and 256 at a time.
-
-    Each of the two measurements gets half of the budget and makes at least three timed calls
-    after its warm-up. A network too slow for the budget is thus run on about 1,500 images, less
-    than the evaluation on the validation and test images has already taken.
-
-    Args:
-        model: A network on the CPU in eval mode, eager or TorchScript, uint8
-            ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
-        images: Real images, uint8, ``(N, 1, 28, 28)``, at least one. They are used in turn, so
-            that no single image stays in the caches, and again from the first when they run out.
-        budget_seconds: Time for all timed calls together; None for ``BUDGET_SECONDS``.
-
-    Returns:
-        The times.
-    """
-    budget = BUDGET_SECONDS if budget_seconds is None else budget_seconds
-    singles = [image.unsqueeze(0) for image in images]
-    positions = torch.arange(THROUGHPUT_BATCH) % len(images)
-    return Latency(
-        threads=torch.get_num_threads(),
-        warmup_calls=WARMUP_CALLS,
-        single=_measure(model, cycle(singles), budget / 2),
-        batched=_measure(model, cycle([images[positions]]), budget / 2),
-    )
-
-
-def _measure(model: nn.Module, batches: Iterator[Tensor], budget: float) -> BatchLatency:
-    with torch.inference_mode():
-        for _ in range(WARMUP_CALLS):
-            batch = next(batches)
-            model(batch)
-        seconds = call_seconds(lambda: model(next(batches)), budget)
-    milliseconds = 1000 * np.array(seconds) / len(batch)
-    p50, p95 = np.percentile(milliseconds, [50, 95]).tolist()
-    return BatchLatency(
-        batch_size=len(batch),
-        calls=len(seconds),
-        p50_ms=p50,
-        p95_ms=p95,
-        images_per_second=1000 / p50,
-    )
-
-
-def call_seconds(call: Callable[[], object], budget: float) -> list[float]:
-    """Time a call again and again until a time budget is spent.
-
-    Args:
-        call: What to time.
-        budget: Seconds after which no further call is begun, once three have been made.
-
-    Returns:
-        Wall time of each call in seconds, at least three.
-    """
-    seconds: list[float] = []
-    begin = time.perf_counter()
-    while len(seconds) < MINIMUM_CALLS or time.perf_counter() - begin < budget:
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return seconds
-
-
-BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-
-
-# Those that tables show: somebody waits for one answer; a small server's queue; a whole data set.
-TABLE_BATCH_SIZES = (1, 32, 256)
-
-
-SECONDS_PER_POINT = 0.8
-
-
-# Short turns mix well, and this is still hundreds of calls of the small network.
-TURN_SECONDS = 0.05
-
-
 @dataclass(frozen=True)
 class LatencyPoint:
     """Timed calls of one model with one batch size and thread count.
 
     Attributes:
-        threads: Threads that torch used within one operation.
+        threads: Number of threads that torch used within one operation.
         batch_size: Images per call.
         calls: Number of timed calls.
         p50_ms: Median over the calls of milliseconds per image (a call's time divided by
@@ -161,15 +90,15 @@ class LatencyPoint:
 
 @dataclass(frozen=True)
 class BenchmarkSettings:
-    """How all models were timed.
+    """How models are timed.
 
     Attributes:
-        threads: Thread counts that were tried: one, and all that torch would use by itself.
-        batch_sizes: Images per call that were tried.
-        warmup_calls: Calls of each model that were not timed, before each point.
-        seconds_per_point: Time for the timed calls of one model at one point; at least three
-            calls were made however long they took.
-        turn_seconds: How long a model was called before it was the next one's turn.
+        threads: Thread counts.
+        batch_sizes: Numbers of images per call.
+        warmup_calls: Number of untimed calls of each model before each point.
+        seconds_per_point: Seconds for the timed calls of one model at one point; at least three
+            calls are made, however long they take.
+        turn_seconds: Seconds for which a model is called before the next one is.
     """
 
     threads: tuple[int, ...]
@@ -180,7 +109,7 @@ class BenchmarkSettings:
 
 
 def default_settings(seconds_per_point: float = SECONDS_PER_POINT) -> BenchmarkSettings:
-    """Return the settings for this process: one thread, and all that torch uses by itself."""
+    """Return the settings of a comparison: with one thread, and with as many as torch uses."""
     return BenchmarkSettings(
         threads=tuple(sorted({1, torch.get_num_threads()})),
         batch_sizes=BATCH_SIZES,
@@ -190,16 +119,43 @@ def default_settings(seconds_per_point: float = SECONDS_PER_POINT) -> BenchmarkS
     )
 
 
+def measure_latency(
+    model: nn.Module, images: Tensor, budget_seconds: float | None = None
+) -> Latency:
+    """Time one model on the CPU with the current number of threads, at batch sizes 1 and 256.
+
+    Args:
+        model: A network on the CPU in eval mode, eager or TorchScript, uint8
+            ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
+        images: Real images, uint8, ``(N, 1, 28, 28)``, at least one. They are cycled through, so
+            that no single image stays in the caches.
+        budget_seconds: Seconds for all timed calls, half for each batch size; None for
+            ``BUDGET_SECONDS``. At least three calls are made for each, so a network too slow for
+            the budget runs on about 1,500 images, fewer than its evaluation took.
+
+    Returns:
+        The times.
+    """
+    budget = BUDGET_SECONDS if budget_seconds is None else budget_seconds
+    threads, sizes = torch.get_num_threads(), (1, THROUGHPUT_BATCH)
+    settings = BenchmarkSettings((threads,), sizes, WARMUP_CALLS, budget / 2, turn_seconds=0)
+    (points,) = benchmark([model], images, settings)
+    single, batched = (
+        BatchLatency(one.batch_size, one.calls, one.p50_ms, one.p95_ms, one.images_per_second)
+        for one in points
+    )
+    return Latency(threads, WARMUP_CALLS, single, batched)
+
+
 def benchmark(
     models: Sequence[nn.Module], images: Tensor, settings: BenchmarkSettings
 ) -> list[tuple[LatencyPoint, ...]]:
-    """Time models on the CPU in turn, at every thread count and batch size.
+    """Time models on the CPU, interleaved, at every thread count and batch size.
 
     Args:
         models: Networks on the CPU in eval mode, uint8 ``(N, 1, 28, 28)`` to ``(N, 10)``.
-        images: Real images, uint8, ``(N, 1, 28, 28)``, at least one; used in turn, and again from
-            the first when they run out.
-        settings: What to try, and how long.
+        images: Real images, uint8, ``(N, 1, 28, 28)``, at least one; cycled through.
+        settings: Thread counts, batch sizes and times.
 
     Returns:
         For each model its points, by thread count and then batch size.
@@ -210,49 +166,69 @@ def benchmark(
             with _threads(threads):
                 for batch_size in settings.batch_sizes:
                     batches = _batches(images, batch_size)
-                    timed = interleaved_seconds(models, batches, settings)
+                    timed = interleaved_seconds(
+                        [partial(_call_next, model, cycle(batches)) for model in models],
+                        budget=settings.seconds_per_point,
+                        turn=settings.turn_seconds,
+                        warmup=settings.warmup_calls,
+                    )
                     for own, seconds in zip(points, timed, strict=True):
                         own.append(_point(threads, batch_size, seconds))
     return [tuple(own) for own in points]
 
 
 def interleaved_seconds(
-    models: Sequence[nn.Module], batches: Sequence[Tensor], settings: BenchmarkSettings
+    calls: Sequence[Callable[[], object]],
+    *,
+    budget: float = 0.0,
+    minimum: int = MINIMUM_CALLS,
+    turn: float = 0.0,
+    pause: float = 0.0,
+    warmup: int = 1,
 ) -> list[list[float]]:
-    """Call models in turn until each has had its time.
+    """Time calls, alternating between them.
+
+    A machine drifts: it warms up, lowers its clock, gets a neighbour. Alternating calls share that
+    drift, whereas one after the other each would get its own.
 
     Args:
-        models: Networks to time.
-        batches: Inputs, used one after the other by each model alike.
-        settings: Warm-up, time and length of a turn.
+        calls: What to time.
+        budget: Seconds of timed calls of each, after which it is not called any more.
+        minimum: Number of timed calls of each, even if they exceed the budget.
+        turn: Seconds for which one is called before the next one is; 0 for one call.
+        pause: Seconds to sleep before each turn, in which the threads of the call before fall
+            asleep: some runtimes let theirs spin for a while, in case there is more to do.
+        warmup: Number of untimed calls of each before all others.
 
     Returns:
-        Wall time of each call in seconds, for each model; at least three.
+        Wall time of every call in seconds, for each of ``calls``. Without a budget and a turn the
+        k-th times of all belong to the same round.
     """
-    queues = [cycle(batches) for _ in models]
-    for model, queue in zip(models, queues, strict=True):
-        for _ in range(settings.warmup_calls):
-            model(next(queue))
-    seconds: list[list[float]] = [[] for _ in models]
-    pending = set(range(len(models)))
+    for call in calls:
+        for _ in range(warmup):
+            call()
+    seconds: list[list[float]] = [[] for _ in calls]
+    spent = [0.0] * len(calls)
+    pending: Sequence[int] = range(len(calls))
     while pending:
-        for place in sorted(pending):
-            seconds[place] += _turn(models[place], queues[place], settings.turn_seconds)
-            spent = sum(seconds[place])
-            if spent >= settings.seconds_per_point and len(seconds[place]) >= MINIMUM_CALLS:
-                pending.remove(place)
+        for place in pending:
+            if pause:
+                time.sleep(pause)
+            begin = time.perf_counter()
+            while True:
+                start = time.perf_counter()
+                calls[place]()
+                end = time.perf_counter()
+                seconds[place].append(end - start)
+                if end - begin >= turn:
+                    break
+            spent[place] += end - begin
+        pending = [p for p in pending if spent[p] < budget or len(seconds[p]) < minimum]
     return seconds
 
 
-def _turn(model: nn.Module, queue: Iterator[Tensor], length: float) -> list[float]:
-    seconds: list[float] = []
-    begin = time.perf_counter()
-    while not seconds or time.perf_counter() - begin < length:
-        batch = next(queue)
-        start = time.perf_counter()
-        model(batch)
-        seconds.append(time.perf_counter() - start)
-    return seconds
+def _call_next(model: nn.Module, batches: Iterator[Tensor]) -> None:
+    model(next(batches))
 
 
 def _batches(images: Tensor, batch_size: int) -> list[Tensor]:

@@ -1,6 +1,6 @@
-"""How good predictions are: accuracy with its uncertainty, and where the errors lie.
+"""Accuracy with its uncertainty, and which digits are confused.
 
-All results are frozen dataclasses of plain Python numbers, so that they go into JSON as they are.
+All results are frozen dataclasses of plain Python numbers, ready to be written as JSON.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_
 from torch import Tensor
 from torch.nn import functional as F
 
-from mnist_lightning.evaluation.inference import CLASSES
+from mnist_lightning.data.digits import CLASSES
 
 CONFIDENCE_LEVEL = 0.95
 MOST_CONFUSED_PAIRS = 10
@@ -25,7 +25,7 @@ class Interval:
         low: Lower end, 0 to 1.
         high: Upper end, 0 to 1.
         level: Confidence level, 0 to 1.
-        method: How it was computed; ``wilson`` is Wilson's score interval.
+        method: How it was computed; ``wilson`` means Wilson's score interval.
     """
 
     low: float
@@ -36,7 +36,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Metrics:
-    """What is said about any set of predictions.
+    """Metrics of any set of predictions.
 
     Attributes:
         n: Number of images.
@@ -55,12 +55,12 @@ class Metrics:
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """One digit against all others.
+    """One digit versus all others.
 
     Attributes:
         digit: The digit, 0 to 9.
-        precision: Share of the images predicted as the digit that are it, 0 to 1; 0 if there are
-            none.
+        precision: Share of the images predicted as the digit that show it, 0 to 1; 0 if no image
+            is predicted as it.
         recall: Share of the images of the digit that are predicted as it, 0 to 1; 0 if there are
             none.
         f1: Harmonic mean of precision and recall, 0 to 1; 0 if both are.
@@ -76,12 +76,12 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class Confusion:
-    """A pair of digits that were mistaken for each other, in one direction.
+    """One digit that was mistaken for another.
 
     Attributes:
-        true: The digit on the image by its label, 0 to 9.
-        predicted: The digit it was taken for, 0 to 9.
-        count: How often, at least 1.
+        true: The label, 0 to 9.
+        predicted: The prediction, 0 to 9.
+        count: Number of such images, at least 1.
     """
 
     true: int
@@ -91,7 +91,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class DetailedMetrics(Metrics):
-    """What is said about the predictions on the test set.
+    """Metrics of the predictions on the test set.
 
     Attributes:
         macro_f1: Unweighted mean of F1 over the digits that occur among labels or predictions, as
@@ -118,15 +118,14 @@ def measure(logits: Tensor, labels: Tensor) -> Metrics:
         The metrics.
 
     Raises:
-        ValueError: There are no images, or the shapes do not belong together.
+        ValueError: There are no images, or the shapes do not match.
     """
     if len(labels) == 0 or logits.shape != (len(labels), CLASSES):
         raise ValueError(
             f"logits of shape {tuple(logits.shape)} for {len(labels)} labels; "
             f"(N, {CLASSES}) and N labels, at least one, are needed"
         )
-    n = len(labels)
-    correct = int((logits.argmax(dim=1) == labels).sum())
+    n, correct = len(labels), count_correct(logits, labels)
     return Metrics(
         n=n,
         correct=correct,
@@ -137,15 +136,20 @@ def measure(logits: Tensor, labels: Tensor) -> Metrics:
     )
 
 
+def count_correct(logits: Tensor, labels: Tensor) -> int:
+    """Return the number of rows of ``(N, 10)`` logits whose largest one is that of the label."""
+    return int((logits.argmax(dim=1) == labels).sum())
+
+
 def measure_in_detail(logits: Tensor, labels: Tensor) -> DetailedMetrics:
-    """Compute everything that is recorded about the test set.
+    """Compute all metrics that a record has of the test set.
 
     Args:
         logits: As for :func:`measure`.
         labels: As for :func:`measure`.
 
     Returns:
-        The metrics, per digit and in total.
+        The metrics, overall and per digit.
 
     Raises:
         ValueError: As for :func:`measure`.
@@ -156,11 +160,7 @@ def measure_in_detail(logits: Tensor, labels: Tensor) -> DetailedMetrics:
     per_class = precision_recall_fscore_support(true, predicted, labels=digits, zero_division=0)
     matrix = confusion_matrix(true, predicted, labels=digits).tolist()
     return DetailedMetrics(
-        n=overall.n,
-        correct=overall.correct,
-        accuracy=overall.accuracy,
-        interval=overall.interval,
-        loss=overall.loss,
+        **vars(overall),
         macro_f1=float(f1_score(true, predicted, average="macro")),
         per_class=tuple(
             ClassMetrics(digit, float(precision), float(recall), float(f1), int(support))
@@ -174,8 +174,8 @@ def measure_in_detail(logits: Tensor, labels: Tensor) -> DetailedMetrics:
 def wilson_interval(correct: int, n: int) -> Interval:
     """Compute Wilson's score interval of a proportion.
 
-    Unlike the normal approximation it stays within 0 and 1 and is sound near both, where the
-    accuracies of this project lie (Brown, Cai, DasGupta: Interval Estimation for a Binomial
+    Unlike the normal approximation it stays within 0 and 1 and keeps its coverage near both, where
+    the accuracies of this project are (Brown, Cai, DasGupta: Interval Estimation for a Binomial
     Proportion, Statistical Science 16, 2001).
 
     Args:
@@ -195,5 +195,5 @@ def _most_confused(matrix: Tensor) -> tuple[Confusion, ...]:
         Confusion(true, predicted, int(errors[true, predicted]))
         for true, predicted in errors.nonzero().tolist()
     ]
-    # sorted() is stable and nonzero() goes row by row, so that ties stay in the digits' order.
+    # sorted() is stable and nonzero() goes row by row, so ties stay in the digits' order.
     return tuple(sorted(pairs, key=lambda pair: -pair.count)[:MOST_CONFUSED_PAIRS])

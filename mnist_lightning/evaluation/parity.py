@@ -1,4 +1,4 @@
-"""How far an exported file is from the network it was made from."""
+"""The difference between an exported file and the network it was made from."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ExportParity:
-    """The exported file, loaded again, against the network it came from.
+    """Logits of an exported file, loaded again, compared with those of its network.
 
     Attributes:
         format: Format of the file, e.g. ``TorchScript``.

@@ -1,7 +1,7 @@
 """Peak memory of a process that only loads a model and predicts.
 
-Run as ``python -m mnist_lightning.evaluation.peak_memory FILE BATCH``: a process of its own,
-because the peak of this one has long been set by something else.
+Run as ``python -m mnist_lightning.evaluation.peak_memory FILE BATCH``, because the peak of the
+calling process is that of its whole history.
 """
 
 import json
@@ -19,9 +19,9 @@ class PeakMemory:
     """Resident memory of a fresh process that loads the exported file and predicts.
 
     Attributes:
-        batch_size: Images in the one batch that it predicts three times.
-        baseline_bytes: Peak before the file is opened: Python and PyTorch themselves.
-        peak_bytes: Peak at the end; the difference is what the model needs.
+        batch_size: Number of images in the batch that it predicts three times.
+        baseline_bytes: Peak before the file is opened: Python and PyTorch alone.
+        peak_bytes: Peak at the end; the difference is due to the model.
     """
 
     batch_size: int
@@ -37,7 +37,7 @@ def measure_peak_memory(model: Path, batch_size: int) -> PeakMemory | None:
         batch_size: Images per call, at least 1.
 
     Returns:
-        The peak, or None where the system does not tell it (Windows) or the process failed.
+        The peak; None if the system does not report it (Windows) or the process failed.
     """
     command = [sys.executable, "-m", __name__, str(model.resolve()), str(batch_size)]
     try:
@@ -51,11 +51,11 @@ def measure_peak_memory(model: Path, batch_size: int) -> PeakMemory | None:
 
 
 def own_peak_bytes() -> int:
-    """Return the largest resident memory that this process has had, in bytes."""
+    """Return the peak resident memory of this process in bytes."""
     status = Path("/proc/self/status")
     if status.is_file():
-        # Not getrusage: on Linux its maximum survives exec, so that a small process started by a
-        # large one reports the large one's memory.
+        # Not getrusage: on Linux its maximum survives exec, so a small process started by a large
+        # one reports the large one's memory.
         lines = status.read_text(encoding="ascii", errors="replace").splitlines()
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
     import resource
@@ -68,10 +68,12 @@ def main() -> None:
     """Print the peak before loading and after predicting, in bytes, as a JSON list."""
     import torch
 
+    from mnist_lightning.data.digits import SIDE
+
     path, batch_size = sys.argv[1], int(sys.argv[2])
-    # Loading warns that TorchScript is deprecated, and nobody would see it.
+    # Loading warns that TorchScript is deprecated, but nobody reads the output of this process.
     warnings.simplefilter("ignore")
-    images = torch.zeros(batch_size, 1, 28, 28, dtype=torch.uint8)
+    images = torch.zeros(batch_size, 1, SIDE, SIDE, dtype=torch.uint8)
     before = own_peak_bytes()
     model = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
     with torch.inference_mode():

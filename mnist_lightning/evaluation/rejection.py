@@ -1,4 +1,4 @@
-"""When a model had better say "I don't know": a confidence below which it gives no answer."""
+"""Selective classification: the confidence below which a model gives no answer."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ class Rejection:
     """A rule for giving no answer, fitted on validation images alone.
 
     Attributes:
-        temperature: By what the logits are divided before the confidence is read, 0.05 to 20.
+        temperature: Divisor of the logits that calibrates the confidence, 0.05 to 20.
         threshold: An image is answered if its calibrated confidence, the largest probability, is
             at least this; 0 to 1.
-        error_rate: The largest share of errors among answered images that was asked for, 0 to 1.
+        error_rate: The requested largest share of errors among answered images, 0 to 1.
         coverage: Share of the validation images that are answered, 0 to 1.
         errors: Number of errors among the answered validation images.
         answered: Number of answered validation images.
@@ -30,10 +30,10 @@ class Rejection:
 
 
 def fit_rejection(probabilities: Probabilities, labels: Labels, error_rate: float) -> Rejection:
-    """Choose the temperature and the lowest threshold that keep to an error rate.
+    """Choose the temperature and the lowest threshold that satisfy an error rate.
 
-    It is the rate that was *observed* on these images, which promises it for images like them, not
-    for photographs (selective classification, El-Yaniv and Wiener, JMLR 2010).
+    The rate is the one *observed* on these images. It can be expected on images like them, but not
+    on photographs (selective classification, El-Yaniv and Wiener, JMLR 2010).
 
     Args:
         probabilities: Floats, ``(M, 10)``, rows sum to 1, of images that were not trained on;
@@ -42,7 +42,7 @@ def fit_rejection(probabilities: Probabilities, labels: Labels, error_rate: floa
         error_rate: Largest share of errors among the answered images, 0 to 1.
 
     Returns:
-        The rule. Where even the most confident image is an error, it answers nothing.
+        The rule. It answers nothing if the most confident prediction is already an error.
     """
     temperature = fit_temperature(probabilities, labels)
     scaled = scale(probabilities, temperature)
@@ -50,7 +50,7 @@ def fit_rejection(probabilities: Probabilities, labels: Labels, error_rate: floa
     order = np.argsort(-confidence, kind="stable")
     errors = np.cumsum((scaled.argmax(axis=1) != labels)[order])
     counts = np.arange(1, len(labels) + 1)
-    # A threshold cannot part images of equal confidence: only the last of them may end the list.
+    # A threshold cannot separate images of equal confidence: only the last may end the list.
     falling = np.append(np.diff(confidence[order]) < 0, True)
     allowed = np.flatnonzero(falling & (errors <= error_rate * counts))
     if len(allowed) == 0:

@@ -1,1 +1,1 @@
-"""Trained networks as files: TorchScript, .pt2, ONNX and int8; loading any of them again."""
+"""Trained networks as files: TorchScript, .pt2, ONNX, int8 and weights; loading any of them."""

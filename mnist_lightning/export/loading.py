@@ -1,41 +1,45 @@
-"""Load a trained network from a file, whatever its format."""
+"""Load a trained network from a file: an export, its weights, or a checkpoint."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors import safe_open
 from torch import nn
 
 from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.export.onnx import OnnxNetwork
 from mnist_lightning.export.program import load_program
 from mnist_lightning.export.torchscript import load_torchscript
-from mnist_lightning.models import CNN, CNNClassifier, DigitClassifier, ResNet50, ResNet50Classifier
-from mnist_lightning.training.checkpoints import check_fits, read_checkpoint
+from mnist_lightning.models import CNNClassifier, DigitClassifier, Ensemble, ResNet50Classifier
+from mnist_lightning.training.checkpoints import read_checkpoint
 
-#: What trains each network, by the name of the network's class.
+#: The classifier that trains each network, by the name of the network's class.
 CLASSIFIERS: dict[str, type[DigitClassifier]] = {
-    CNN.__name__: CNNClassifier,
-    ResNet50.__name__: ResNet50Classifier,
+    "CNN": CNNClassifier,
+    "ResNet50": ResNet50Classifier,
 }
+OPTION = "--ckpt_path: "
 _NETWORK = "network."
-#: A hyperparameter that only one of them has tells whose checkpoint it is.
-_TELLTALES = {"widths": CNN.__name__, "image_size": ResNet50.__name__}
+#: Hyperparameters that only one of the classifiers has, to identify checkpoints.
+_TELLTALES = {"widths": "CNN", "image_size": "ResNet50"}
 
 
 def load_network(path: Path) -> nn.Module:
     """Load a trained network onto the CPU, in evaluation mode.
 
     Args:
-        path: An exported file or a checkpoint, its format given by its suffix, one of
-            ``SUFFIXES``.
+        path: An exported file, a file of weights or a checkpoint. Its suffix, one of ``SUFFIXES``,
+            tells the format.
 
     Returns:
         uint8 ``(N, 1, 28, 28)`` to float32 logits ``(N, 10)``.
 
     Raises:
-        OutputError: There is no such file, or it is damaged or of another format.
-        UserError: The package that reads the format is not installed.
+        OutputError: The file is missing, damaged or of another format, or the package that reads
+            the format is not installed.
     """
     if not path.is_file():
         raise OutputError(f"There is no model file {path}: make one with scripts/train.py.")
@@ -46,12 +50,15 @@ def load_network(path: Path) -> nn.Module:
     name, load = LOADERS[path.suffix]
     try:
         return load(path)
-    except (UserError, OSError):
+    except OSError:
         raise
+    except UserError as error:
+        # Not every command that loads a checkpoint has this option.
+        raise OutputError(str(error).removeprefix(OPTION)) from None
     except Exception as error:  # damaged bytes can make a reader raise nearly anything
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise OutputError(
-            f"{path} is not a valid {name} file ({reason:.80}): take an intact copy, or make it "
+            f"{path} is not a valid {name} file ({reason:.120}): take an intact copy, or make it "
             "again with scripts/train.py."
         ) from None
 
@@ -63,54 +70,83 @@ def load_checkpoint_network(path: Path) -> nn.Module:
         path: A ``best.ckpt`` or ``last.ckpt``.
 
     Returns:
-        The network, built from all hyperparameters in the checkpoint, with its weights.
+        The network, built from the hyperparameters in the checkpoint.
 
     Raises:
-        OutputError: The file is damaged, or not a checkpoint of a network of this study.
+        UserError: The file is not a checkpoint.
+        ValueError: It is not a checkpoint of a network of this study.
     """
-    try:
-        checkpoint = read_checkpoint(path)
-        settings = checkpoint["hyper_parameters"]
-        kind = next(kind for key, kind in _TELLTALES.items() if key in settings)
-        network = build_classifier(kind, settings).network
-        state = checkpoint["state_dict"].items()
-        # Beside the network there are the states of the training's metrics.
-        mine = {k.removeprefix(_NETWORK): v for k, v in state if k.startswith(_NETWORK)}
-        check_fits({"state_dict": mine}, path, network)
-        network.load_state_dict(mine)
-    except UserError as error:
-        raise OutputError(str(error).removeprefix("--ckpt_path: ")) from None
-    except (KeyError, TypeError, ValueError, RuntimeError, StopIteration):
-        raise OutputError(
-            f"{path} is not a checkpoint of a network of this study: give an exported file."
-        ) from None
-    return network.eval()
+    checkpoint = read_checkpoint(path)
+    settings = checkpoint.get("hyper_parameters", {})
+    kind = next((kind for key, kind in _TELLTALES.items() if key in settings), "of this study")
+    return build_network(kind, settings, network_state(checkpoint))
 
 
-def build_classifier(kind: str, hyperparameters: Mapping[str, Any]) -> DigitClassifier:
-    """Build a network with random weights, and what trains it, as it was built for its training.
+def network_state(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the network's part of a checkpoint's state dict; the rest are states of metrics."""
+    state = checkpoint["state_dict"].items()
+    return {k.removeprefix(_NETWORK): value for k, value in state if k.startswith(_NETWORK)}
+
+
+def load_weights(path: Path) -> nn.Module:
+    """Load a safetensors file that ``write_weights`` wrote; such a file cannot contain code.
+
+    Returns:
+        The network, built from the class and the hyperparameters that the file names.
+
+    Raises:
+        ValueError: It is not a file of a network of this study.
+        Exception: The file is damaged.
+    """
+    with safe_open(path, framework="pt") as file:
+        described = file.metadata() or {}
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    settings = json.loads(described.get("hyperparameters", "{}"))
+    return build_network(described.get("class", "of this study"), settings, state)
+
+
+def build_network(kind: str, settings: Mapping[str, Any], state: Mapping[str, Any]) -> nn.Module:
+    """Build a network of the study with given weights.
 
     Args:
         kind: Name of the network's class, e.g. ``CNN``.
-        hyperparameters: All arguments of the classifier, as records and checkpoints have them.
+        settings: All arguments of the classifier that trained it, as records, checkpoints and
+            files of weights store them; of an ensemble, as in :class:`Members`.
+        state: The network's state dict.
+
+    Returns:
+        The network, on the CPU, in float32 and evaluation mode.
 
     Raises:
-        OutputError: There is no such network, or it does not take these arguments.
+        ValueError: The network is unknown, does not take these arguments, or the weights do not
+            fit; the message is one line.
     """
-    if kind not in CLASSIFIERS:
-        raise OutputError(f"There is no network {kind} in this version")
     try:
-        return CLASSIFIERS[kind](**hyperparameters)
-    except (TypeError, ValueError) as error:
-        raise OutputError(
-            f"{kind} does not take the settings of this file ({error}): it is of another version"
-        ) from None
+        # On the meta device, so that absurd settings in a damaged file take no memory.
+        with torch.device("meta"):
+            network = _untrained(kind, settings)
+        network.load_state_dict(state, assign=True)
+    except Exception as error:  # settings from a file can be anything
+        raise ValueError(" ".join(str(error).split())) from None
+    return network.float().to(memory_format=torch.channels_last).eval()
+
+
+def _untrained(kind: str, settings: Mapping[str, Any]) -> nn.Module:
+    if kind == Ensemble.__name__:
+        member = settings["class_path"].rpartition(".")[2]
+        return Ensemble(
+            [_untrained(member, settings["hyperparameters"]) for _ in settings["seeds"]]
+        )
+    if kind not in CLASSIFIERS:
+        raise ValueError(f"there is no network {kind} in this version")
+    return CLASSIFIERS[kind](**settings).network
 
 
 LOADERS = {
     ".pt": ("TorchScript", load_torchscript),
     ".pt2": ("torch.export", load_program),
     ".onnx": ("ONNX", OnnxNetwork),
+    ".safetensors": ("safetensors", load_weights),
     ".ckpt": ("checkpoint", load_checkpoint_network),
 }
 SUFFIXES = tuple(LOADERS)

@@ -1,4 +1,4 @@
-"""ONNX: a file for other runtimes and languages; needs the extra ``export``."""
+"""ONNX files, for other runtimes and languages; they need the extra ``export``."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from mnist_lightning.data.digits import SIDE
 from mnist_lightning.errors import UserError
 from mnist_lightning.export.metadata import Metadata
 from mnist_lightning.export.tracing import example, plain_copy, quiet_torch
@@ -13,7 +14,7 @@ from mnist_lightning.files.storage import atomic_path
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 INSTALL = 'pip install "mnist-lightning[export]"'
-INPUT_SHAPE = [1, 28, 28]
+INPUT_SHAPE = [1, SIDE, SIDE]
 
 
 def missing_packages() -> list[str]:
@@ -22,11 +23,7 @@ def missing_packages() -> list[str]:
 
 
 def require_onnx() -> None:
-    """Make sure that the extra is installed.
-
-    Raises:
-        UserError: It is not; the message says how to install it.
-    """
+    """Raise a ``UserError`` with the command that installs the extra if it is not installed."""
     if missing := missing_packages():
         raise UserError(f"ONNX needs {', '.join(missing)}: {INSTALL}")
 
@@ -37,11 +34,11 @@ def export_onnx(network: nn.Module, path: Path, metadata: Metadata) -> None:
     Args:
         network: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
         path: Where to write it; an older file is replaced in one step.
-        metadata: What the file says about itself, as its metadata properties.
+        metadata: The file's description of itself, stored as its metadata properties.
 
     Raises:
         UserError: A package is missing.
-        OSError: The file cannot be written; an older one is left as it was.
+        OSError: The file cannot be written; an older one stays unchanged.
     """
     require_onnx()
     import onnx
@@ -58,7 +55,7 @@ def export_onnx(network: nn.Module, path: Path, metadata: Metadata) -> None:
         )
     assert program is not None
     model = program.model_proto
-    # Traces of the source would carry paths of this machine into the file.
+    # The stack traces would carry paths of this machine into the file.
     del model.graph.metadata_props[:]
     for node in model.graph.node:
         del node.metadata_props[:]
@@ -69,13 +66,13 @@ def export_onnx(network: nn.Module, path: Path, metadata: Metadata) -> None:
 
 
 class OnnxNetwork(nn.Module):
-    """An ONNX file as a module: what predicts with the other formats predicts with it.
+    """An ONNX file as a module, used like the files of the other formats.
 
     Args:
-        path: The file. It is read whole, so that it cannot point at other files.
+        path: The file. It is loaded from memory, so it cannot refer to other files.
 
     Raises:
-        Exception: The file is damaged; ONNX Runtime says so in many ways.
+        Exception: The file is damaged; ONNX Runtime raises many kinds of errors.
         UserError: A package is missing, or the file is of another kind of network.
     """
 
@@ -108,7 +105,7 @@ class OnnxNetwork(nn.Module):
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the file says about itself."""
+        """The file's description of itself."""
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""PyTorch's own successor of TorchScript: a ``.pt2`` file, made and loaded by ``torch.export``."""
+"""``torch.export``, the successor of TorchScript: ``.pt2`` files."""
 
 from pathlib import Path
 
@@ -13,21 +13,21 @@ from mnist_lightning.files.storage import atomic_path
 
 
 def export_program(network: nn.Module, path: Path, metadata: Metadata) -> None:
-    """Write a network as a program of ``torch.export``, for batches of any size.
+    """Write a network as an exported program for batches of any size.
 
     Args:
         network: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
         path: Where to write it; an older file is replaced in one step.
-        metadata: What the file says about itself, as its extra file ``metadata.json``.
+        metadata: The file's description of itself, stored as its extra file ``metadata.json``.
 
     Raises:
-        OSError: The file cannot be written; an older one is left as it was.
+        OSError: The file cannot be written; an older one stays unchanged.
     """
     with quiet_torch():
         program = torch.export.export(
             plain_copy(network), (example(),), dynamic_shapes=({0: Dim("batch", min=1)},)
         )
-        # The trace of the source would carry paths of this machine into the file.
+        # The stack traces would carry paths of this machine into the file.
         for node in program.graph.nodes:
             node.meta.pop("stack_trace", None)
         with atomic_path(path) as temporary:
@@ -45,7 +45,7 @@ def load_program(path: Path) -> nn.Module:
 
     Raises:
         UserError: The file would unpack to far more than its own size.
-        Exception: The file is damaged; torch says so in many ways.
+        Exception: The file is damaged; torch raises many kinds of errors.
     """
     refuse_bomb(path)
     with quiet_torch():
@@ -53,11 +53,12 @@ def load_program(path: Path) -> nn.Module:
 
 
 class _Program(nn.Module):
-    """A loaded program, which has no mode to switch, in a module that says it is evaluating."""
+    """Wraps a loaded program, which has no ``eval()``, in a module that is in evaluation mode."""
 
     def __init__(self, program: nn.Module) -> None:
         super().__init__()
-        # Not a child: programs refuse train() and eval(), and keep the attribute of training.
+        # Not registered as a child: programs refuse train() and eval(), and their attribute
+        # ``training`` stays true.
         self._program = (program,)
         self.training = False
 

@@ -1,4 +1,4 @@
-"""What the exporters of torch share: the network as it is exported, and an example batch."""
+"""Helpers of the exporters: the network as it is exported, an example batch, fewer warnings."""
 
 import logging
 import warnings
@@ -9,29 +9,34 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-# A batch of one would be taken for a constant.
+from mnist_lightning.data.digits import SIDE
+
+# torch.export would take a batch of one for a constant.
 EXAMPLE_BATCH = 2
 
 
 def plain_copy(network: nn.Module) -> nn.Module:
-    """Return the network as it is exported: on the CPU, in float32 and evaluation mode."""
-    # The layout of the weights decides that of a .pt2 file's convolutions, and channels_last is up
-    # to twice as fast on a CPU. ONNX knows no layouts: its files are the same.
+    """Return a copy on the CPU, in float32 and evaluation mode, without gradients."""
+    # The layout of the weights decides that of the convolutions in a .pt or .pt2 file, and
+    # channels_last is up to twice as fast on a CPU. ONNX has no layouts.
     copy = deepcopy(network).cpu().float().eval().to(memory_format=torch.channels_last)
     return copy.requires_grad_(False)
 
 
 def example() -> Tensor:
-    """Return images to trace a network with."""
-    return torch.zeros(EXAMPLE_BATCH, 1, 28, 28, dtype=torch.uint8)
+    """Return blank images to trace a network with, uint8 ``(2, 1, 28, 28)``."""
+    return torch.zeros(EXAMPLE_BATCH, 1, SIDE, SIDE, dtype=torch.uint8)
 
 
 @contextmanager
 def quiet_torch() -> Iterator[None]:
-    """Keep torch's exporters from warning of their own insides."""
-    logger = logging.getLogger("torch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Suppress what exporters and loaders log and warn about their own code.
+
+    TorchScript warns that it is deprecated. The study promises its files, because LibTorch and the
+    mobile runtimes still load them.
+    """
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning)
@@ -39,4 +44,4 @@ def quiet_torch() -> Iterator[None]:
             warnings.filterwarnings("ignore", category=UserWarning, module=r"torch\b|onnx")
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(before)

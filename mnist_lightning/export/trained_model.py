@@ -1,4 +1,4 @@
-"""A trained model as its users meet it: a name, calibrated probabilities, and "I don't know"."""
+"""A trained model for predictions: its network, calibration and rejection rule."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from mnist_lightning.data.digits import SIDE
 from mnist_lightning.errors import OutputError
 from mnist_lightning.evaluation.calibration import scale
 from mnist_lightning.evaluation.inference import predict_logits
@@ -15,23 +16,23 @@ from mnist_lightning.evaluation.rejection import Rejection, fit_rejection
 from mnist_lightning.export.loading import load_network
 from mnist_lightning.records.artefacts import MODEL_SUFFIX
 from mnist_lightning.records.predictions import read_predictions
-from mnist_lightning.records.record import Record, read_record
+from mnist_lightning.records.record import read_record
 
-#: The share of errors among answered images that the threshold allows, on validation images.
+#: Largest share of errors among the answered validation images.
 ERROR_RATE = 0.001
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A network that was trained, ready to read digits.
+    """A trained network with its rejection rule.
 
     Attributes:
-        name: Prefix of its files, e.g. ``custom_cnn``; the file's stem where it has no record.
-        title: Its name for people, e.g. ``Custom CNN``.
+        name: Prefix of its files, e.g. ``custom_cnn``; the file's stem if there is no record.
+        title: Its display name, e.g. ``Custom CNN``.
         path: Its file.
         network: uint8 ``(N, 1, 28, 28)`` to float32 logits ``(N, 10)``, on the CPU, in eval mode.
-        rejection: How its confidence is calibrated and when it gives no answer; None where there
-            are no validation predictions beside the file.
+        rejection: Its temperature and threshold; None without validation predictions next to the
+            file.
     """
 
     name: str
@@ -41,44 +42,45 @@ class TrainedModel:
     rejection: Rejection | None
 
     def probabilities(self, images: Tensor) -> npt.NDArray[np.float64]:
-        """Read digits.
+        """Predict digits.
 
         Args:
             images: uint8 ``(N, 1, 28, 28)``, 0 is background and 255 is ink.
 
         Returns:
-            float64 ``(N, 10)``, rows sum to 1, calibrated if the model can be.
+            float64 ``(N, 10)``, rows sum to 1, calibrated if there is a temperature.
         """
         raw = predict_logits(self.network, images).softmax(dim=1).numpy()
         return scale(raw, self.rejection.temperature if self.rejection else 1.0)
 
     def answers(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """Tell which images the model is sure enough of, ``(N,)``; all where it has no rule."""
+        """Return which images the rule answers, bool ``(N,)``; all of them without a rule."""
         threshold = self.rejection.threshold if self.rejection else 0.0
         sure: npt.NDArray[np.bool_] = probabilities.max(axis=1) >= threshold
         return sure
 
 
 def load_trained(path: Path, error_rate: float = ERROR_RATE) -> TrainedModel:
-    """Load a model file, with what its training left beside it.
+    """Load a model file with the record and the predictions next to it.
 
     Args:
-        path: The file; its record and its predictions are found by its name where they are there.
+        path: The file. Its record and its predictions are found by its name, if they exist.
         error_rate: Largest share of errors among answered validation images, 0 to 1.
 
     Returns:
         The model.
 
     Raises:
-        OutputError: The file, its record or its predictions are damaged, or it is a network that
-            does not read digits.
+        OutputError: The file, its record or its predictions are damaged, or its network does not
+            classify digits.
     """
     network = load_network(path)
     _try_on_blank_image(network, path)
     name = path.stem.removesuffix(MODEL_SUFFIX)
-    record = _record_beside(path, name)
-    if record is None:
+    record_path = path.with_name(f"{name}_metrics.json")
+    if not record_path.is_file():
         return TrainedModel(name, name, path, network, None)
+    record = read_record(record_path)
     predictions_path = path.with_name(record.predictions.name)
     rejection = None
     if predictions_path.is_file():
@@ -89,15 +91,10 @@ def load_trained(path: Path, error_rate: float = ERROR_RATE) -> TrainedModel:
 
 def _try_on_blank_image(network: nn.Module, path: Path) -> None:
     try:
-        predict_logits(network, torch.zeros(1, 1, 28, 28, dtype=torch.uint8))
-    except Exception as error:  # somebody else's network may raise anything
+        predict_logits(network, torch.zeros(1, 1, SIDE, SIDE, dtype=torch.uint8))
+    except Exception as error:  # a foreign network may raise anything
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise OutputError(
-            f"{path} does not read an image of a digit ({reason:.120}): name a model that "
+            f"{path} does not classify images of digits ({reason:.120}): name a model that "
             "scripts/train.py has made."
         ) from error
-
-
-def _record_beside(path: Path, name: str) -> Record | None:
-    record_path = path.with_name(f"{name}_metrics.json")
-    return read_record(record_path) if record_path.is_file() else None

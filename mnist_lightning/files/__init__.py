@@ -1,1 +1,1 @@
-"""Reading files from strangers, writing whole files or none, downloads."""
+"""Reading untrusted files, writing files in one step, and downloads."""

@@ -1,38 +1,55 @@
-"""Archives of PyTorch, judged by their tables of contents before anything is unpacked."""
+"""The check for archive bombs, made before anything is unpacked."""
 
 import zipfile
 from pathlib import Path
 
 from mnist_lightning.errors import UserError
-
-# Tensors are stored as they are, and only the few lines of code beside them are compressed: our
-# files unpack to about their own size. Deflate can make a thousand times as much of a file.
-_ALWAYS_ALLOWED_BYTES = 16 << 20
-_MAX_RATIO = 4
+from mnist_lightning.files.regular_file import check_regular
 
 
-def refuse_bomb(path: Path) -> None:
-    """Refuse an archive that would unpack to far more than its own size.
+def refuse_bomb(
+    path: Path,
+    declared: int | None = None,
+    *,
+    ratio: float = 4,
+    always_allowed: int = 16 << 20,
+    error: type[UserError] = UserError,
+) -> None:
+    """Refuse a file that declares far more content than a file of its size can have.
 
-    PyTorch believes the sizes that an archive states, and no reader gives out more than is stated.
+    Readers allocate what a file declares, and return no more than that. Deflate packs up to a
+    thousand bytes into one. The default limits are those of models: PyTorch stores tensors
+    uncompressed and compresses only the code beside them.
 
     Args:
-        path: A file that is going to be read. One that is missing or no archive is left to the
-            reader to judge.
+        path: The file to be read. A file that is missing is accepted, and so is one that is not a
+            zip archive unless ``declared`` is given: their reader judges them.
+        declared: Bytes of content that the file declares; None reads the sizes of all members
+            from the table of contents of a zip archive.
+        ratio: Allowed bytes of content for each byte of the file.
+        always_allowed: Bytes of content that are allowed in a file of any size.
+        error: Class of the exception.
 
     Raises:
-        UserError: It is a bomb, or its table of contents cannot be read.
+        UserError: The file declares too much, its table of contents is damaged, or it is not a
+            regular file; of the class ``error``.
     """
-    if not zipfile.is_zipfile(path):
-        return
     try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-    except Exception as error:  # e.g. struct.error, NotImplementedError: no set is documented
-        raise UserError(f"{path} is a damaged archive: take a sound copy of it.") from error
-    size = path.stat().st_size
-    if unpacked > max(_ALWAYS_ALLOWED_BYTES, _MAX_RATIO * size):
-        raise UserError(
-            f"{path} would unpack from {size / 1e6:,.1f} MB to {unpacked / 1e6:,.0f} MB, as no "
-            "trained model does: take a copy from somebody you trust."
+        size = check_regular(path, error=error).st_size
+    except OSError:
+        return
+    if declared is None:
+        if not zipfile.is_zipfile(path):
+            return
+        try:
+            with zipfile.ZipFile(path) as archive:
+                declared = sum(member.file_size for member in archive.infolist())
+        except Exception as cause:  # e.g. struct.error, NotImplementedError: none is documented
+            raise error(f"{path} is a damaged archive: use an intact copy of it.") from cause
+    limit = max(always_allowed, ratio * size)
+    if declared > limit:
+        raise error(
+            f"{path} has {size / 1e6:,.1f} MB and declares {declared / 1e6:,.0f} MB of content, "
+            f"more than the {limit / 1e6:,.0f} MB that a file of its size can have: use a copy "
+            "from a source you trust."
         )

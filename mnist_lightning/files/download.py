@@ -1,48 +1,74 @@
-"""Download a file whose SHA-256 is known, from the first of several addresses that delivers it."""
+"""Downloads of files whose SHA-256 is known, bounded in time and size.
+
+``pooch`` talks to the servers. ``pooch.retrieve`` is not used: it has no limit on the total time or
+size, compares whole hashes only, and creates files that only their owner can read.
+"""
 
 import hashlib
-import os
+import io
+import logging
 import re
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, as_completed, wait
+from concurrent.futures import TimeoutError as FuturesTimeoutError
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
-from filelock import FileLock, Timeout
+import pooch
 from tqdm import tqdm
 
 from mnist_lightning.errors import UserError
-from mnist_lightning.files.transfer import Answer, Transfer, TransferError
+from mnist_lightning.files.storage import atomic_path
 
-_ATTEMPTS = 3
-_LOCK_SECONDS = 600.0
+MIN_BYTES_PER_SECOND = 1 << 14
+"""The slowest transfer that is accepted; the slowest mobile networks manage about 20,000."""
+
+# "identity": a server that unpacks .gz files on the way would send content of another SHA-256.
+_HEADERS = {"User-Agent": "mnist-lightning", "Accept-Encoding": "identity"}
+_REASON_CHARACTERS = 200
 
 
 class DownloadError(UserError):
-    """No address delivers the file; the message names each with its reason."""
+    """No address delivers the file; the message lists each address with its reason."""
 
 
 class DestinationError(DownloadError):
-    """The file cannot be written where it shall be: no permission, no space, not a folder."""
+    """The file cannot be written: no permission, no space, or a file in place of a folder."""
 
 
-class _AttemptError(Exception):
-    """One attempt at one address failed; ``again`` says whether another is worth its while."""
-
-    def __init__(self, reason: str, *, again: bool = False) -> None:
-        super().__init__(reason)
-        self.again = again
+class _RefusedError(Exception):
+    """The content that arrives is refused; the message is the reason."""
 
 
-@dataclass(frozen=True)
-class _Job:
-    name: str
-    part: Path
-    sha256: str
-    timeout: float
-    progress: bool
-    max_bytes: int | None
+class _LimitedBuffer(io.BytesIO):
+    """Memory that a download is written to until it exceeds a limit of size or of time.
+
+    Args:
+        max_bytes: Largest size of the file.
+        timeout: Seconds that are allowed on top of those that the slowest transfer needs.
+    """
+
+    def __init__(self, max_bytes: int, timeout: float) -> None:
+        super().__init__()
+        self._max_bytes = max_bytes
+        self._end = time.monotonic() + timeout
+
+    def seconds_left(self) -> float:
+        """Return how long the next piece may take: every piece that arrives extends the time."""
+        return self._end + self.tell() / MIN_BYTES_PER_SECOND - time.monotonic()
+
+    def write(self, piece: Any) -> int:
+        """Append a piece; the exception ends the download."""
+        if not self.tell() and piece.lstrip().lower().startswith((b"<!doctype", b"<html")):
+            raise _RefusedError("it sends a web page instead of the file")
+        if self.tell() + len(piece) > self._max_bytes:
+            raise _RefusedError(f"it sends more than the expected {self._max_bytes:,} bytes")
+        if self.seconds_left() <= 0:
+            raise _RefusedError("it is silent or too slow")
+        return super().write(piece)
 
 
 def download(
@@ -50,178 +76,133 @@ def download(
     destination: Path,
     *,
     sha256: str,
-    timeout: float = 5.0,
-    progress: bool = True,
-    max_bytes: int | None = None,
+    max_bytes: int,
+    timeout: float = 10.0,
 ) -> Path:
-    """Have the file with this hash at ``destination``, downloading it only where it is not there.
+    """Download a file, unless ``destination`` already is this file.
 
-    What arrives goes to a hidden ``.part`` file beside the destination. It is kept when the
-    network breaks, so that the next address or the next call goes on from there, deleted when it
-    turns out wrong, and moved into place once its hash is right: the destination is either whole
-    or untouched. Several processes may call at once; one downloads, the others wait for it.
+    The content is kept in memory until its hash is verified, and then replaces ``destination`` in
+    one step. Several processes may download the same file at once. A progress bar is shown if
+    stderr is a terminal.
 
     Args:
         urls: HTTP(S) addresses of the same file, tried in this order.
-        destination: Where the file shall be. Another file there is replaced, though only by one
-            whose hash is right.
+        destination: Where to write the file. A file there that has another hash is replaced.
         sha256: The SHA-256 of the file, or the first 8 or more of its 64 hexadecimal digits.
-        timeout: Seconds to wait for a connection and for each piece of the content. An address
-            is given up after twice that time without an answer or without progress.
-        progress: Show a progress bar with size, rate and time left, if stderr is a terminal.
-        max_bytes: Refuse a longer file. ``None``: refuse what does not fit on the disk.
+        max_bytes: Size of the file, or an upper bound.
+        timeout: Seconds. An address is given up when it is silent for this long, or after
+            ``timeout + received_bytes / MIN_BYTES_PER_SECOND`` seconds in total.
 
     Returns:
         ``destination``.
 
     Raises:
-        DownloadError: No address delivered the file.
+        DownloadError: No address delivers the file.
         DestinationError: The file cannot be written.
-        ValueError: ``sha256`` is not a hash, or there are no addresses.
+        ValueError: ``sha256`` is not a hash.
     """
     expected = sha256.lower()
-    if not re.fullmatch("[0-9a-f]{8,64}", expected) or not urls:
-        raise ValueError("download() needs 8 to 64 hexadecimal digits and an address at least")
-    part = destination.with_name(f".{destination.name}.{expected[:16]}.part")
-    lock = part.with_suffix(".lock")
-    job = _Job(destination.name, part, expected, timeout, progress, max_bytes)
+    if not re.fullmatch("[0-9a-f]{8,64}", expected):
+        raise ValueError(f"sha256 must be 8 to 64 hexadecimal digits, not {sha256!r}")
     try:
-        if _matches(destination, expected):
+        if destination.is_file() and pooch.file_hash(str(destination)).startswith(expected):
             return destination
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock, timeout=_LOCK_SECONDS), _nothing_left_over(lock, part):
-            if not _matches(destination, expected):
-                _fetch_from_any(urls, job, destination)
-                _move_into_place(part, destination)
-    except Timeout:
-        raise DownloadError(
-            f"Another process has been downloading {destination} for {_LOCK_SECONDS:.0f} s. "
-            "End it, then run again."
-        ) from None
+        # Created before the download, so that a folder without permission is reported early.
+        with atomic_path(destination) as temporary:
+            temporary.write_bytes(_fetch_from_any(urls, destination, expected, max_bytes, timeout))
     except OSError as error:
-        # Trouble of the network has become a TransferError by now, so this is the disk.
         raise DestinationError(
             f"{destination} cannot be written: {error.strerror or error}. "
-            "Free space, mend the permissions, or choose another folder."
+            "Free space, fix the permissions, or choose another folder."
         ) from error
     return destination
 
 
-@contextmanager
-def _nothing_left_over(lock: Path, part: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        # filelock leaves the file on Unix. Whoever waits for it notices that it is gone.
-        with suppress(OSError):
-            lock.unlink()
-        with suppress(OSError):
-            if part.stat().st_size == 0:  # nothing to go on from
-                part.unlink()
+def first_to_answer(urls: Sequence[str], seconds: float) -> str | None:
+    """Ask all addresses at once and return the first whose server answers.
+
+    Any HTTP status counts as an answer: it proves that there is a network.
+
+    Args:
+        urls: The addresses.
+        seconds: How long to wait for all of them together.
+
+    Returns:
+        One of ``urls``, or None if no server answers in time.
+    """
+    probe = pooch.HTTPDownloader(timeout=seconds)
+    asked = {_in_background(probe, url, None, None, True): url for url in urls}
+    with suppress(FuturesTimeoutError):
+        for future in as_completed(asked, seconds):
+            if future.exception() is None:
+                return asked[future]
+    return None
 
 
-def _fetch_from_any(urls: Sequence[str], job: _Job, destination: Path) -> None:
+def _fetch_from_any(
+    urls: Sequence[str], destination: Path, sha256: str, max_bytes: int, timeout: float
+) -> memoryview:
     reasons = []
     for url in urls:
-        reason = _fetch(url, job)
-        if reason is None:
-            return
-        reasons.append(f"{url}: {reason}")
+        content = _fetch(url, destination.name, sha256, max_bytes, timeout)
+        if not isinstance(content, str):
+            return content
+        reasons.append(f"{url}: {content}")
     raise DownloadError(
-        f"{job.name} could not be downloaded ({'; '.join(reasons)}). "
+        f"{destination.name} could not be downloaded ({'; '.join(reasons)}). "
         f"Check the network, or put the file at {destination} yourself."
     )
 
 
-def _fetch(url: str, job: _Job) -> str | None:
-    """Complete the part file from one address, or return the reason why that failed."""
-    reason = None
-    for _ in range(_ATTEMPTS):
-        start = job.part.stat().st_size if job.part.exists() else 0
+def _fetch(url: str, name: str, sha256: str, max_bytes: int, timeout: float) -> memoryview | str:
+    """Return the verified content of one address, or the reason why it does not deliver it."""
+    buffer = _LimitedBuffer(max_bytes, timeout)
+    # None hides the bar where there is no terminal.
+    hidden = None if logging.getLogger(__name__).isEnabledFor(logging.WARNING) else True
+    with tqdm(desc=name, total=max_bytes, unit="B", unit_scale=True, disable=hidden) as bar:
+        transfer = _in_background(_transfer, url, buffer, bar, timeout)
+        while not transfer.done() and buffer.seconds_left() > 0:
+            wait([transfer], buffer.seconds_left())
+    if not transfer.done():
+        return "it is silent or too slow"
+    if error := transfer.exception():
+        return _reason(error)
+    if not hashlib.sha256(buffer.getbuffer()).hexdigest().startswith(sha256):
+        return "it sends other content (wrong SHA-256)"
+    return buffer.getbuffer()
+
+
+def _transfer(url: str, buffer: _LimitedBuffer, bar: Any, timeout: float) -> None:
+    with ExitStack() as responses:
+        # pooch does not close a response whose content is refused.
+        hooks = {"response": lambda response, **_: responses.enter_context(response)}
+        get = pooch.HTTPDownloader(bar, 1 << 14, timeout=timeout, headers=_HEADERS, hooks=hooks)
+        get(url, buffer, None)
+
+
+def _in_background(function: Callable[..., Any], *args: Any) -> Future[Any]:
+    """Call a function in a daemon thread.
+
+    Socket timeouts do not bound a download: name resolution has none, and a server that sends a
+    byte now and then never exceeds one. A daemon thread can be abandoned at any moment; the exit of
+    the program waits for the threads of a ThreadPoolExecutor.
+    """
+    future: Future[Any] = Future()
+
+    def run() -> None:
         try:
-            if not (start and _matches(job.part, job.sha256)):
-                _stream(url, start, job)
-            if _matches(job.part, job.sha256):
-                return None
-            job.part.unlink()
-            # The beginning may have come from another address: once more from the first byte.
-            raise _AttemptError("it sends another content (wrong SHA-256)", again=start > 0)
-        except _AttemptError as error:
-            reason = str(error)
-            if not error.again:
-                break
-    return reason
+            future.set_result(function(*args))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
-def _stream(url: str, start: int, job: _Job) -> None:
-    """Append what one connection brings to the part file."""
-    received, total = 0, None
-    try:
-        with closing(Transfer(url, start=start, timeout=job.timeout)) as transfer:
-            answer = transfer.answer()
-            start, total = _check_answer(answer, start, job)
-            with (
-                job.part.open("ab" if start else "wb") as file,
-                tqdm(
-                    desc=job.name,
-                    total=total,
-                    initial=start,
-                    unit="B",
-                    unit_scale=True,
-                    disable=None if job.progress else True,
-                ) as bar,
-            ):
-                for block in transfer.blocks():
-                    received += len(block)
-                    _check_size(start + received, job)
-                    file.write(block)
-                    bar.update(len(block))
-    except TransferError as error:
-        if error.status == 416:
-            job.part.unlink()
-        raise _AttemptError(str(error), again=received > 0 or error.status == 416) from error
-    if total is not None and start + received < total:
-        raise _AttemptError(
-            f"it broke off after {start + received:,} of {total:,} bytes", again=received > 0
-        )
-
-
-def _check_answer(answer: Answer, start: int, job: _Job) -> tuple[int, int | None]:
-    """Return the first byte that will come and the file's size, if the server states it."""
-    if answer.headers.get_content_type() == "text/html":
-        raise _AttemptError("it sends a web page instead of the file")
-    if answer.status != 206:
-        start = 0
-    elif not str(answer.headers["Content-Range"]).startswith(f"bytes {start}-"):
-        job.part.unlink()
-        raise _AttemptError("it sends another range than asked for", again=True)
-    length = str(answer.headers["Content-Length"])
-    if not re.fullmatch("[0-9]{1,18}", length):
-        return start, None
-    total = start + int(length)
-    _check_size(total, job)
-    if int(length) > shutil.disk_usage(job.part.parent).free:
-        raise _AttemptError(f"it announces {total:,} bytes, more than the disk has free")
-    return start, total
-
-
-def _check_size(size: int, job: _Job) -> None:
-    if job.max_bytes is not None and size > job.max_bytes:
-        job.part.unlink(missing_ok=True)
-        raise _AttemptError(f"it sends {size:,} bytes or more, expected {job.max_bytes:,} at most")
-
-
-def _move_into_place(part: Path, destination: Path) -> None:
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(destination)
-
-
-def _matches(path: Path, sha256: str) -> bool:
-    if not path.is_file():
-        return False
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest().startswith(sha256)
+def _reason(error: BaseException) -> str:
+    """Return the innermost cause as one short line; a server may have put anything into it."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    text = str(error).partition(" for url")[0] or type(error).__name__
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(printable.split())[:_REASON_CHARACTERS].rstrip(".")

@@ -1,4 +1,4 @@
-"""Which file this is: its name, size and SHA-256."""
+"""The identity of a file: its name, size and SHA-256."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from mnist_lightning.errors import OutputError
 
 @dataclass(frozen=True)
 class FileDescription:
-    """A file that a record names, in the same folder as the record.
+    """A file in the same folder as the record that refers to it.
 
     Attributes:
         name: Its name, without a folder.
@@ -23,7 +23,7 @@ class FileDescription:
 
 
 def describe_file(path: Path) -> FileDescription:
-    """Describe a file that belongs to a record.
+    """Describe a file for a record.
 
     Args:
         path: An existing file.
@@ -36,16 +36,16 @@ def describe_file(path: Path) -> FileDescription:
 
 
 def check_file(folder: Path, described: FileDescription, remedy: str) -> Path:
-    """Make sure that a file is the one that a record names.
+    """Check that a file is the one that a record describes.
 
     Args:
-        folder: Folder of the record. Only the name of the file counts, never a path: a record must
-            not reach outside of its folder.
-        described: What the record says.
+        folder: Folder of the record. Only the last part of the described name is used, so that a
+            record cannot refer to files outside of its folder.
+        described: The description in the record.
         remedy: What to do if the file is missing or another one, for the message.
 
     Returns:
-        The file.
+        The path of the file.
 
     Raises:
         OutputError: The file is missing or has another SHA-256.

@@ -1,15 +1,20 @@
-"""From plain JSON values to typed dataclasses; ``dataclasses.asdict`` goes the other way."""
+"""Dataclasses as JSON files: strictly typed reading, and writing in one step."""
 
 import json
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypeGuard, TypeVar, get_args, get_origin, get_type_hints
 
 from mnist_lightning.errors import OutputError
+from mnist_lightning.files.regular_file import open_regular
 from mnist_lightning.files.storage import atomic_path
+
+MAX_BYTES = 1 << 26
+"""Larger documents are refused; a comparison has 0.1 MB."""
 
 
 class DecodingError(ValueError):
@@ -17,12 +22,12 @@ class DecodingError(ValueError):
 
 
 def decode(kind: Any, value: object, key: str = "") -> Any:
-    """Turn a JSON value into the type that a dataclass field declares.
+    """Convert a JSON value to the type that a dataclass field declares.
 
     Args:
         kind: A dataclass, ``bool``, ``int``, ``float``, ``str``, ``object`` (any JSON value),
             ``X | None``, ``tuple[X, ...]`` or ``dict[str, X]``.
-        value: What ``json.loads`` gave.
+        value: A value returned by ``json.loads``.
         key: Dotted key of the value in the document, for messages.
 
     Returns:
@@ -44,14 +49,14 @@ def decode(kind: Any, value: object, key: str = "") -> Any:
         return {name: decode(arguments[1], item, f"{key}.{name}") for name, item in value.items()}
     if kind is float and _is_number(value):
         return float(value)
-    # Not isinstance: in Python, but not in JSON, true is an integer.
+    # Not isinstance: True is an int in Python, but not a number in JSON.
     if kind is float or type(value) is not kind:
         raise DecodingError(f"{key or 'the document'} must be {_name(kind)}, not {value!r:.40}")
     return value
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    # json.loads reads 1e999 as infinity, and integers that no float can hold.
+    # json.loads reads 1e999 as infinity, and integers that are too large for a float.
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= sys.float_info.max
@@ -62,12 +67,10 @@ def _decode_dataclass(kind: Any, value: object, key: str) -> Any:
         raise DecodingError(f"{key or 'the document'} must be an object, not {value!r:.40}")
     prefix = f"{key}." if key else ""
     names = [field.name for field in fields(kind)]
-    for name in names:
-        if name not in value:
-            raise DecodingError(f"{prefix}{name} is missing")
-    for name in value:
-        if name not in names:
-            raise DecodingError(f"{prefix}{name} is unknown")
+    for name in [*names, *value]:
+        if name not in value or name not in names:
+            problem = "missing" if name in names else "unknown"
+            raise DecodingError(f"{prefix}{name} is {problem}")
     types = get_type_hints(kind)
     return kind(**{name: decode(types[name], value[name], prefix + name) for name in names})
 
@@ -81,20 +84,20 @@ T = TypeVar("T")
 
 
 def to_json(document: Any) -> str:
-    """Format a dataclass.
+    """Format a dataclass as JSON.
 
     Args:
-        document: An instance, of whose fields JSON can hold all.
+        document: An instance whose fields are all JSON values.
 
     Returns:
-        JSON in the order of the fields, indented by two spaces, lists of numbers on one line
-        each, with a newline at the end.
+        JSON in the order of the fields, indented by two spaces, with each list of numbers on one
+        line and a newline at the end.
 
     Raises:
-        ValueError: A number is not finite.
+        ValueError: A number is NaN or infinite.
     """
     text = json.dumps(asdict(document), indent=2, allow_nan=False)
-    # A JSON string cannot hold a line break, so that this only meets lists of numbers.
+    # A JSON string cannot contain a line break, so that only lists of numbers match.
     return re.sub(r"\[\n[\s\d.,eE+-]*\]", _on_one_line, text) + "\n"
 
 
@@ -102,27 +105,37 @@ def write_document(document: Any, path: Path) -> None:
     """Write a dataclass to a JSON file, which is replaced in one step.
 
     Args:
-        document: An instance, of whose fields JSON can hold all.
-        path: Where to.
+        document: An instance whose fields are all JSON values.
+        path: Path of the file.
 
     Raises:
-        OSError: The file cannot be written; the old one is left as it was.
-        ValueError: A number is not finite.
+        OSError: The file cannot be written; an existing file stays unchanged.
+        ValueError: A number is NaN or infinite.
     """
     text = to_json(document)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def read_document(kind: type[T], path: Path, *, version: int, noun: str, remedy: str) -> T:
-    """Read what :func:`write_document` wrote and check it against the schema.
+def read_document(
+    kind: type[T],
+    path: Path,
+    *,
+    version: int,
+    noun: str,
+    remedy: str,
+    upgrade: Callable[[dict[str, Any]], None] | None = None,
+) -> T:
+    """Read a file written by :func:`write_document` and check it against the schema.
 
     Args:
         kind: The dataclass.
-        path: The file.
+        path: Path of the file.
         version: The ``schema_version`` that this program reads.
-        noun: What the file is, for messages, e.g. ``record``.
-        remedy: How to make it, e.g. ``make it with `python scripts/compare.py```.
+        noun: What the file is called in messages, e.g. ``record``.
+        remedy: How to make the file, e.g. ``make it with `python scripts/compare.py```.
+        upgrade: Converts a document of an older schema version in place, before it is checked;
+            None if older versions are not read.
 
     Returns:
         An instance of ``kind``.
@@ -132,15 +145,19 @@ def read_document(kind: type[T], path: Path, *, version: int, noun: str, remedy:
             missing, unknown or of the wrong type. The message ends with the remedy.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        with open_regular(path, max_bytes=MAX_BYTES, error=OutputError) as file:
+            text = file.read().decode("utf-8")
+        document = json.loads(text, parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise OutputError(f"There is no {noun} {path}: {remedy}.") from None
     except OSError as error:
         raise OutputError(
-            f"The {noun} {path} cannot be read ({error.strerror}): mend that, or {remedy} again."
+            f"The {noun} {path} cannot be read ({error.strerror}): fix that, or {remedy} again."
         ) from None
     except (ValueError, RecursionError) as error:
         raise OutputError(f"{path} is not a JSON file ({error}): {remedy} again.") from None
+    if upgrade is not None and isinstance(document, dict):
+        upgrade(document)
     found = document.get("schema_version") if isinstance(document, dict) else None
     if type(found) is int and found != version:
         raise OutputError(
@@ -150,7 +167,7 @@ def read_document(kind: type[T], path: Path, *, version: int, noun: str, remedy:
     try:
         decoded: T = decode(kind, document)
     except DecodingError as error:
-        raise OutputError(f"{path} is not a sound {noun}: {error}; {remedy} again.") from None
+        raise OutputError(f"{path} is not a valid {noun}: {error}; {remedy} again.") from None
     return decoded
 
 

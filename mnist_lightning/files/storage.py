@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files that are written completely or not at all."""
 
 import glob
 import logging
@@ -16,26 +16,29 @@ from mnist_lightning.errors import OutputError
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which a temporary file has no writer any more: none takes longer than minutes.
+#: Age in seconds from which a temporary file has no writer any more: writing takes minutes at most.
 ABANDONED = 3600.0
 
 
 @contextmanager
 def atomic_path(destination: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``destination`` that takes its place when the block succeeds.
+    """Yield a temporary path that replaces ``destination`` when the block succeeds.
 
-    The temporary file is flushed to the disk before it is moved, so that a crash leaves either
-    the old file or the new one. It keeps the suffix of ``destination``, because matplotlib and
-    numpy choose the format by it. A writer that is killed leaves its temporary file, which the next
-    one for the same destination deletes when it is an hour old.
+    The temporary file is in the same folder and is flushed to the disk before it is moved, so that
+    a crash leaves either the old file or the new one. It keeps the suffix of ``destination``,
+    because matplotlib and numpy derive the format from it. If the writer is killed, its temporary
+    file remains; the next writer of the same destination deletes it once it is an hour old.
 
     Args:
-        destination: Where the finished file shall be. Its folder is created if missing.
+        destination: Path of the finished file. Its folder is created if missing.
 
     Yields:
-        A path in the same folder, to be written by the caller.
+        A path in the same folder, for the caller to write to.
+
+    Raises:
+        OSError: The file cannot be written; ``filename`` is the destination.
     """
-    temporary = _make_beside(destination)
+    temporary = _create_temporary(destination)
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
@@ -43,12 +46,13 @@ def atomic_path(destination: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(destination)
     except OSError as error:
-        # A full disk is reported without a name, or with one that nobody has heard of.
+        # A full disk is reported without a name or with that of the temporary file, which means
+        # nothing to the user.
         if error.filename in (None, str(temporary)):
             error.filename = str(destination)
         raise
     finally:
-        # The error above, if there was one, says more than that the file cannot be deleted either.
+        # If this fails as well, the error above is the one to report.
         with suppress(OSError):
             temporary.unlink()
 
@@ -59,14 +63,13 @@ def copy_file(source: Path, destination: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
-def _make_beside(destination: Path) -> Path:
+def _create_temporary(destination: Path) -> Path:
     destination.parent.mkdir(parents=True, exist_ok=True)
     prefix, suffix = f".{destination.stem}-", f".tmp{destination.suffix}"
     remove_abandoned(destination.parent, f"{glob.escape(prefix)}*{glob.escape(suffix)}")
     try:
         handle, name = tempfile.mkstemp(dir=destination.parent, prefix=prefix, suffix=suffix)
     except OSError as error:
-        # It names a file that nobody has heard of.
         error.filename = str(destination)
         raise
     os.close(handle)
@@ -77,8 +80,9 @@ def remove_abandoned(folder: Path, pattern: str = "**/.*-*.tmp*") -> None:
     """Delete the temporary files of writers that were killed.
 
     Args:
-        folder: Where to look; it may be missing.
-        pattern: Which files; by default all that ``atomic_path`` makes, in folders below as well.
+        folder: The folder to search; it may be missing.
+        pattern: Glob pattern of the files; by default all files that ``atomic_path`` creates, in
+            subfolders as well.
     """
     for path in folder.glob(pattern):
         # Another run may delete it at the same time.
@@ -91,13 +95,13 @@ def remove_abandoned(folder: Path, pattern: str = "**/.*-*.tmp*") -> None:
 def one_writer(folder: Path, name: str) -> Iterator[None]:
     """Let one process at a time write several files that belong together.
 
-    A process that comes second waits, and then replaces all of them. The operating system frees
-    the lock of a process that dies. Where a disk knows no locks, nobody waits: the files are whole
-    all the same, and their record tells by their hashes if they do not belong together.
+    A second process waits and then replaces all of them. The operating system releases the lock of
+    a process that dies. On a file system without locks nobody waits: each file is still complete,
+    and the hashes in the record reveal files that do not belong together.
 
     Args:
-        folder: Where the files are; it exists.
-        name: What they belong to.
+        folder: Folder of the files; it must exist.
+        name: Name of the set of files, e.g. of the model.
     """
     path = folder / f".{name}.lock"
     lock = FileLock(path)
@@ -111,21 +115,21 @@ def one_writer(folder: Path, name: str) -> Iterator[None]:
         yield
     finally:
         if lock.is_locked:
-            # Whoever waits for it notices that it is gone, and makes it anew.
+            # A waiting process notices that the file is gone and creates it again.
             with suppress(OSError):
                 path.unlink()
             lock.release()
 
 
 def check_writable(folder: Path, bytes_needed: int) -> None:
-    """Find out before any work is done whether its results can be written.
+    """Check before a run that its results can be written.
 
     Args:
-        folder: Where they are to be written; it is created if missing.
-        bytes_needed: About how much they take.
+        folder: The value of ``--output_dir``; created if missing.
+        bytes_needed: Approximate size of the results.
 
     Raises:
-        OutputError: The folder cannot be made or written to, or its disk is too full.
+        OutputError: The folder cannot be created or written to, or its disk is too full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -140,13 +144,13 @@ def check_writable(folder: Path, bytes_needed: int) -> None:
     if free < bytes_needed:
         raise OutputError(
             f"--output_dir: '{folder}' has {free / 1e6:,.0f} MB left and this run needs about "
-            f"{bytes_needed / 1e6:,.0f} MB; make room or choose another folder"
+            f"{bytes_needed / 1e6:,.0f} MB; free space or choose another folder"
         )
 
 
 def _umask() -> int:
-    # mkstemp makes files that only their owner can read; artefacts are meant to be shared. The
-    # umask can only be read by setting it.
+    # mkstemp creates files that only their owner can read, but artefacts are meant to be shared.
+    # The umask can only be read by setting it.
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,1 +1,1 @@
-"""From photographs and drawings to digits in MNIST's form, and to the models' answers."""
+"""Reading handwritten digits: finding them on a page, preparing them like MNIST, classifying."""

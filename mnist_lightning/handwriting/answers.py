@@ -1,4 +1,4 @@
-"""What several trained models say about the same digits."""
+"""The predictions of several trained models for the same digits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from mnist_lightning.handwriting.inputs import InputDigit
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one model says about one digit.
+class Reading:
+    """The prediction of one model for one digit.
 
     Attributes:
         model: The model's name.
         digit: The most probable digit, 0 to 9.
         confidence: Its calibrated probability, 0 to 1.
-        answered: False where the model had better say "I don't know".
+        answered: False if the confidence is below the model's threshold for an answer.
     """
 
     model: str
@@ -29,15 +29,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class ReadDigit:
-    """One digit and what every model says about it.
+    """One digit with the predictions of all models.
 
     Attributes:
-        file: Where it is.
+        file: The file or folder that contains it.
         page: Page of a PDF, from 1.
-        number: Its place on the page in reading order, from 1.
-        box: Its left, top, right and bottom in pixels of the page; None in a dataset.
-        label: What it is, if that is known.
-        answers: One of each model, in the models' order.
+        number: Its number on the page in reading order, from 1.
+        box: Left, top, right and bottom in pixels of the page; None in a dataset.
+        label: The true digit, if known.
+        answers: The prediction of each model, in the models' order.
     """
 
     file: str
@@ -45,15 +45,18 @@ class ReadDigit:
     number: int
     box: tuple[int, int, int, int] | None
     label: int | None
-    answers: tuple[Answer, ...]
+    answers: tuple[Reading, ...]
 
 
 def answer_all(models: Sequence[TrainedModel], inputs: Sequence[InputDigit]) -> list[ReadDigit]:
-    """Ask every model about every digit.
+    """Classify every digit with every model.
 
     Args:
-        models: At least one.
-        inputs: What to read, in the order in which it comes back.
+        models: One or more models.
+        inputs: The digits.
+
+    Returns:
+        The predictions, in the order of ``inputs``.
     """
     if not inputs:
         return []
@@ -61,19 +64,18 @@ def answer_all(models: Sequence[TrainedModel], inputs: Sequence[InputDigit]) -> 
     columns = []
     for name, model in zip(names_of(models), models, strict=True):
         probabilities = model.probabilities(images)
-        best, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-        sure = model.answers(probabilities)
-        rows = zip(best, confidence, sure, strict=True)
-        columns.append([Answer(name, int(b), float(c), bool(s)) for b, c, s in rows])
-    answers = zip(*columns, strict=True)
+        digits, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
+        answered = model.answers(probabilities)
+        rows = zip(digits.tolist(), confidences.tolist(), answered.tolist(), strict=True)
+        columns.append([Reading(name, *row) for row in rows])
     return [
-        ReadDigit(one.file, one.page, one.number, _corners(one), one.label, said)
-        for one, said in zip(inputs, answers, strict=True)
+        ReadDigit(one.file, one.page, one.number, _corners(one), one.label, readings)
+        for one, readings in zip(inputs, zip(*columns, strict=True), strict=True)
     ]
 
 
 def names_of(models: Sequence[TrainedModel]) -> list[str]:
-    """Return the models' names, or their paths where two have the same name."""
+    """Return the models' names, or their paths if two models share a name."""
     names = [model.name for model in models]
     return names if len(set(names)) == len(names) else [str(model.path) for model in models]
 

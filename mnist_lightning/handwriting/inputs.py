@@ -1,4 +1,4 @@
-"""What predict is given, file by file, as digits ready for a model."""
+"""Reads digits from images, PDFs and datasets, ready for a model."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from mnist_lightning.data.digits import SIDE, Pixels
 from mnist_lightning.data.idx import read_idx
 from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.errors import DataError
 from mnist_lightning.handwriting.ink import Invert
 from mnist_lightning.handwriting.pages import Grey, read_pages
-from mnist_lightning.handwriting.prepare import SIDE, NoInkError, prepare_digit
+from mnist_lightning.handwriting.prepare import NoInkError, prepare_digit
 from mnist_lightning.handwriting.segment import Box, find_digits
 
 _IDX_MAGIC = bytes([0, 0, 8, 3])
@@ -23,29 +23,30 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 @dataclass(frozen=True, eq=False)
 class InputDigit:
-    """One digit to be read.
+    """One digit to classify.
 
     Attributes:
-        file: Where it comes from, as the user named it.
-        page: Page of a PDF, from 1; 1 elsewhere.
-        number: Its place on the page, or in the dataset, from 1.
-        pixels: uint8, ``(28, 28)``, what a model sees, 0 is background.
-        cutout: float32, ``(H, W)``, what it was made from, 0 is black.
-        box: Where it is on the page, in pixels of the page at most 1600 long; None in a dataset.
-        label: What it is, if that is known.
+        file: The file or folder that contains it, as the user named it.
+        page: Page of a PDF, from 1; 1 for other files.
+        number: Its number on the page or in the dataset, from 1.
+        pixels: uint8, ``(28, 28)``, the input of the models, 0 is background.
+        cutout: float32, ``(H, W)``, the part of the page it was made from, 0 is black.
+        box: Its position on the page, in pixels of the page scaled to at most 1600; None in a
+            dataset.
+        label: The true digit, if known.
     """
 
     file: str
     page: int
     number: int
-    pixels: npt.NDArray[np.uint8]
+    pixels: Pixels
     cutout: Grey
     box: Box | None = None
     label: int | None = None
 
 
 def expand(paths: list[Path]) -> Iterator[Path]:
-    """Replace folders of images by the files in them, sorted; dataset and empty folders stay."""
+    """Replace folders by the files in them, sorted, except datasets and empty folders."""
     for path in paths:
         files = []
         if path.is_dir() and not _is_dataset(path):
@@ -57,12 +58,12 @@ def read_digits(path: Path, invert: Invert) -> list[InputDigit]:
     """Read the digits of one file or one dataset folder.
 
     Args:
-        path: An image, a PDF, an IDX file of images, or a folder with MNIST's IDX files, of which
-            the test images are taken.
-        invert: See ``find_ink``; datasets are not asked.
+        path: An image, a PDF, an IDX file of images, or a folder with MNIST's files, from which
+            the test images are read.
+        invert: See ``find_ink``; ignored for datasets.
 
     Raises:
-        DataError: It cannot be read, or there is no digit on it; the message names it.
+        DataError: The file cannot be read or contains no digits; the message names it.
     """
     if path.is_dir():
         if not _is_dataset(path):
@@ -76,7 +77,7 @@ def read_digits(path: Path, invert: Invert) -> list[InputDigit]:
     for number, page in enumerate(read_pages(path), start=1):
         digits += _on_page(path, number, page, invert)
     if not digits:
-        raise DataError(f"{path}: there is no digit to be found on it; see --invert.")
+        raise DataError(f"{path}: no digit was found; see --invert.")
     return digits
 
 
@@ -89,28 +90,26 @@ def _on_page(path: Path, number: int, page: Grey, invert: Invert) -> list[InputD
         InputDigit(
             str(path),
             number,
-            place,
+            count,
             digit.pixels,
             page[digit.box.top : digit.box.bottom, digit.box.left : digit.box.right].copy(),
             digit.box,
         )
-        for place, digit in enumerate(found, start=1)
+        for count, digit in enumerate(found, start=1)
     ]
 
 
-def _from_dataset(
-    path: Path, images: npt.NDArray[np.uint8], labels: list[int] | None
-) -> list[InputDigit]:
+def _from_dataset(path: Path, images: Pixels, labels: list[int] | None) -> list[InputDigit]:
     digits = []
-    for place, image in enumerate(images):
+    for index, image in enumerate(images):
         try:
             pixels = image if image.shape == (SIDE, SIDE) else prepare_digit(image / 255)
         except NoInkError:
             pixels = np.zeros((SIDE, SIDE), dtype=np.uint8)
-        # A dataset has light ink on a dark ground; the cutout keeps it so.
+        # Not inverted: in a dataset the ink is light and the background is dark.
         cutout = (image / 255).astype(np.float32)
-        label = labels[place] if labels else None
-        digits.append(InputDigit(str(path), 1, place + 1, pixels, cutout, None, label))
+        label = labels[index] if labels else None
+        digits.append(InputDigit(str(path), 1, index + 1, pixels, cutout, None, label))
     return digits
 
 

@@ -1,4 +1,4 @@
-"""Image files and PDF pages as grey values, whatever their mode, and never more than fits."""
+"""Reads image files and PDF pages as grey values of a limited size."""
 
 import struct
 import warnings
@@ -11,10 +11,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_lightning.errors import DataError
 
-#: Larger pictures are refused before they are unpacked: about 250 MB with four channels.
+#: Larger images are refused before they are decoded: 256 MB with four channels.
 MAX_PIXELS = 64_000_000
 MAX_PDF_PAGES = 50
-#: What is looked for digits is not larger than this; a digit of it needs only 20 pixels.
+#: Pages are scaled down to this long side; a digit needs only 20 pixels.
 LONG_SIDE = 1600
 
 _HEIF = {".heic", ".heif"}
@@ -24,18 +24,18 @@ Grey = npt.NDArray[np.float32]
 
 
 def read_pages(path: Path) -> Iterator[Grey]:
-    """Read an image, or each page of a PDF; of an animation the first frame.
+    """Read an image, the first frame of an animation or all pages of a PDF.
 
     Args:
-        path: The file. Its EXIF orientation is honoured.
+        path: The file. Its EXIF orientation is applied.
 
     Yields:
-        float32, ``(H, W)``, 0 is black and 1 is white, the long side at most 1600. What is
-        transparent becomes white, or black where mostly transparent pixels hold light ink.
+        float32, ``(H, W)``, 0 is black and 1 is white, the long side at most 1600. Transparent
+        pixels become white, or black in a mostly transparent image with light ink.
 
     Raises:
-        DataError: The file is missing, damaged, of another kind, or larger than 64 megapixels, or
-            a package that reads it is not installed.
+        DataError: The file is missing, damaged, of another type or larger than 64 megapixels, or
+            the package that reads it is not installed.
     """
     if not path.is_file():
         raise DataError(f"{path}: there is no such file; check its name.")
@@ -48,27 +48,29 @@ def read_pages(path: Path) -> Iterator[Grey]:
 
 
 def _read_image(path: Path) -> Grey:
-    _know_heif(path)
+    _register_heif(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of size, which is judged below, and of odd metadata
+            warnings.simplefilter("ignore")  # about odd metadata, and size, which is checked below
             with Image.open(path) as image:
-                _check_size(path, image.size)
+                if image.width * image.height > MAX_PIXELS:
+                    raise Image.DecompressionBombError
                 return to_grey(image)
     except UnidentifiedImageError:
-        raise DataError(f"{path}: it is not an image that can be read; save it as PNG.") from None
+        raise DataError(f"{path}: this is not an image that can be read; save it as PNG.") from None
     except Image.DecompressionBombError:
-        raise DataError(_too_large(path)) from None
+        limit = f"{MAX_PIXELS // 1_000_000} megapixels"
+        raise DataError(f"{path}: it has more than {limit}; make it smaller.") from None
     except MemoryError:
-        raise DataError(f"{path}: it does not fit into memory.") from None
+        raise DataError(f"{path}: the image does not fit into memory; make it smaller.") from None
     except _DAMAGED as error:
         raise DataError(
-            f"{path}: it is a damaged image ({error!s:.80}); take a sound copy."
+            f"{path}: the image is damaged ({error!s:.80}); use an intact copy."
         ) from error
 
 
 def to_grey(image: Image.Image) -> Grey:
-    """Turn an opened image into grey values, see ``read_pages``."""
+    """Convert an opened image to grey values as ``read_pages`` yields them."""
     if image.mode in {"I", "F"} or image.mode.startswith("I;"):
         image = Image.fromarray(_eight_bits(np.asarray(image, dtype=np.float64)))
     image = ImageOps.exif_transpose(image)
@@ -80,7 +82,7 @@ def to_grey(image: Image.Image) -> Grey:
 
 
 def _eight_bits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """Scale 16-bit, 32-bit and float pixels by the range that they use."""
+    """Scale 16-bit, 32-bit and float pixels to 8 bits by the range that they use."""
     values = np.nan_to_num(values)
     top = next((limit for limit in (1.0, 255.0, 65535.0) if values.max() <= limit), values.max())
     return np.asarray(np.clip(values / top, 0, 1) * 255, dtype=np.uint8)
@@ -94,7 +96,7 @@ def _without_alpha(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(paper, image)
 
 
-def _know_heif(path: Path) -> None:
+def _register_heif(path: Path) -> None:
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
@@ -112,19 +114,10 @@ def _read_pdf(path: Path) -> Iterator[Grey]:
     try:
         with pypdfium2.PdfDocument(path) as document:
             if len(document) > MAX_PDF_PAGES:
-                raise DataError(f"{path}: it has more than {MAX_PDF_PAGES} pages; cut it.")
+                raise DataError(f"{path}: it has more than {MAX_PDF_PAGES} pages; split it.")
             for page in document:
-                # Scaled to the long side, whatever size the page claims.
+                # Scaled to the long side, whatever the size of the page.
                 bitmap = page.render(scale=LONG_SIDE / max(*page.get_size(), 1.0))
                 yield to_grey(bitmap.to_pil())
     except pypdfium2.PdfiumError as error:
-        raise DataError(f"{path}: it is a damaged PDF ({error}); take a sound copy.") from error
-
-
-def _check_size(path: Path, size: tuple[int, int]) -> None:
-    if size[0] * size[1] > MAX_PIXELS:
-        raise DataError(_too_large(path))
-
-
-def _too_large(path: Path) -> str:
-    return f"{path}: it has more than {MAX_PIXELS // 1_000_000} megapixels; make it smaller."
+        raise DataError(f"{path}: the PDF is damaged ({error}); use an intact copy.") from error

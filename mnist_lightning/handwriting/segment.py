@@ -1,4 +1,4 @@
-"""Find the digits on a page, in reading order."""
+"""Finds the digits on a page and sorts them in reading order."""
 
 from dataclasses import dataclass
 
@@ -8,20 +8,29 @@ from scipy.ndimage import binary_dilation, find_objects, maximum_filter1d, minim
 from skimage.filters import threshold_otsu
 from skimage.measure import label
 
+from mnist_lightning.data.digits import Pixels
 from mnist_lightning.errors import DataError
-from mnist_lightning.handwriting.ink import Invert, find_ink
+from mnist_lightning.handwriting.ink import Ink, Invert, find_ink
 from mnist_lightning.handwriting.prepare import prepare_digit
+from mnist_lightning.handwriting.sheet import find_sheet
 
-#: Of strokes on a page: with more it is a texture, and joining them would take minutes.
+#: Pages with more components are textures, and joining their parts would take minutes.
 MAX_PARTS = 600
 
 Mask = npt.NDArray[np.bool_]
-Ink = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Box:
-    """Where something is: pixels of the page, the ends excluded, and the labels it consists of."""
+    """A bounding box.
+
+    Attributes:
+        top: First row.
+        bottom: Row after the last one.
+        left: First column.
+        right: Column after the last one.
+        parts: Labels of the connected components in it.
+    """
 
     top: int
     bottom: int
@@ -31,44 +40,44 @@ class Box:
 
     @property
     def height(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return self.bottom - self.top
 
     @property
     def width(self) -> int:
-        """Columns."""
+        """Number of columns."""
         return self.right - self.left
 
 
 @dataclass(frozen=True, eq=False)
 class FoundDigit:
-    """One digit of a page.
+    """One digit on a page.
 
     Attributes:
-        pixels: uint8, ``(28, 28)``, prepared as MNIST was.
-        box: Where it is on the page.
+        pixels: uint8, ``(28, 28)``, prepared like MNIST.
+        box: Its position on the page.
     """
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: Pixels
     box: Box
 
 
 def find_digits(grey: npt.NDArray[np.floating], invert: Invert = "auto") -> list[FoundDigit]:
-    """Find the digits of a page by connected components.
+    """Find the digits on a page with connected components.
 
-    Strokes that lie above each other are joined, ruled lines and specks are left out.
+    Parts of one digit are joined; ruled lines and specks are removed.
 
     Args:
         grey: ``(H, W)``, 0 is black and 1 is white.
         invert: See ``find_ink``.
 
     Returns:
-        The digits, row by row and from left to right; none on a blank page.
+        The digits, row by row and from left to right; empty for a blank page.
 
     Raises:
-        DataError: There are more than 600 strokes, so that these are hardly digits.
+        DataError: There are more than 600 components, too many for a page of digits.
     """
-    ink = find_ink(grey, invert)
+    ink = find_ink(grey, invert, None if invert == "yes" else find_sheet(grey))
     if ink is None:
         return []
     mask = _without_lines(ink > 0.7 * min(threshold_otsu(ink), 0.8))
@@ -81,13 +90,17 @@ def find_digits(grey: npt.NDArray[np.floating], invert: Invert = "auto") -> list
         if areas[number] >= smallest
     ]
     if len(boxes) > MAX_PARTS:
-        raise DataError(f"there are {len(boxes)} things on it, more than digits on a page")
+        raise DataError(
+            f"it has {len(boxes)} separate marks, too many for a page of digits; crop the image"
+        )
+    if not boxes:
+        return []
     boxes = _digit_sized(_join(boxes))
     return [FoundDigit(_cut(ink, labels, box), box) for box in in_reading_order(boxes)]
 
 
 def _without_lines(mask: Mask) -> Mask:
-    """Remove ruled lines: runs over half of the page's width, thin ones only."""
+    """Remove ruled lines: thin horizontal runs over half of the page's width."""
     length = mask.shape[1] // 2
     if min(mask.shape) < 100:
         return mask
@@ -95,16 +108,14 @@ def _without_lines(mask: Mask) -> Mask:
     runs = maximum_filter1d(minimum_filter1d(thick, length, axis=1), length, axis=1)
     thin = runs & ~maximum_filter1d(minimum_filter1d(runs, 15, axis=0), 15, axis=0)
     rest = mask & ~thin
-    # What a line has cut is closed again, over its thickness.
+    # Close the gaps of strokes that a line crossed.
     closed = minimum_filter1d(maximum_filter1d(rest, 9, axis=0), 9, axis=0) & mask & thin
     return np.asarray(rest | closed)
 
 
 def _join(boxes: list[Box]) -> list[Box]:
-    """Join parts of one digit: a small one close above, below or within a larger one."""
-    if not boxes:
-        return []
-    reference = _usual_height(boxes)
+    """Join parts of one digit: a small box close above, below or within a larger one."""
+    reference = _typical_height(boxes)
     joined = sorted(boxes, key=lambda box: -box.height)
     position = 0
     while position < len(joined):
@@ -119,7 +130,7 @@ def _join(boxes: list[Box]) -> list[Box]:
     return joined
 
 
-def _usual_height(boxes: list[Box]) -> float:
+def _typical_height(boxes: list[Box]) -> float:
     heights = np.array([box.height for box in boxes])
     return float(np.median(heights[heights >= 0.4 * heights.max()]))
 
@@ -149,18 +160,16 @@ def _union(one: Box, other: Box) -> Box:
 
 
 def _digit_sized(boxes: list[Box]) -> list[Box]:
-    if not boxes:
-        return []
-    reference = _usual_height(boxes)
+    reference = _typical_height(boxes)
     return [box for box in boxes if box.height >= 0.4 * reference and box.width < 4 * box.height]
 
 
 def in_reading_order(boxes: list[Box]) -> list[Box]:
-    """Sort by rows from top to bottom, each from left to right."""
+    """Sort boxes into rows from top to bottom, each from left to right."""
     rows: list[list[Box]] = []
     for box in sorted(boxes, key=lambda box: box.top + box.bottom):
         middle = (box.top + box.bottom) / 2
-        # A row is where the last box of it reaches over the middle of this one.
+        # A box belongs to a row if the last box of the row spans its middle.
         if rows and rows[-1][-1].top <= middle <= rows[-1][-1].bottom:
             rows[-1].append(box)
         else:
@@ -168,10 +177,10 @@ def in_reading_order(boxes: list[Box]) -> list[Box]:
     return [box for row in rows for box in sorted(row, key=lambda box: box.left)]
 
 
-def _cut(ink: Ink, labels: npt.NDArray[np.int64], box: Box) -> npt.NDArray[np.uint8]:
+def _cut(ink: Ink, labels: npt.NDArray[np.int64], box: Box) -> Pixels:
     margin = 3
     rows = slice(max(box.top - margin, 0), box.bottom + margin)
     columns = slice(max(box.left - margin, 0), box.right + margin)
-    # Neighbours that reach into the box are not part of the digit.
+    # Removes neighbours that reach into the box.
     mine = binary_dilation(np.isin(labels[rows, columns], box.parts), iterations=2)
     return prepare_digit(np.where(mine, ink[rows, columns], 0.0))

@@ -1,4 +1,4 @@
-"""The networks, and the LightningModules that train them."""
+"""The networks and the LightningModules that train them."""
 
 from mnist_lightning.models.classifier import CNNClassifier, DigitClassifier
 from mnist_lightning.models.cnn import CNN

@@ -1,4 +1,4 @@
-"""How a network of the study is trained, whatever the network."""
+"""The LightningModule that trains any network of the study, and the one of the custom CNN."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -13,10 +13,9 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
+from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.errors import UserError
 from mnist_lightning.models.cnn import CNN
-
-NUM_CLASSES = 10
 
 
 class NonFiniteLossError(UserError):
@@ -24,26 +23,29 @@ class NonFiniteLossError(UserError):
 
 
 class DigitClassifier(LightningModule):
-    """Cross-entropy, AdamW and a one-cycle learning rate around a network from pixels to logits.
+    """Trains a network with cross-entropy, AdamW and a one-cycle learning rate.
 
-    Subclasses build the network from plain numbers and call ``save_hyperparameters``, so that a
-    checkpoint alone is enough to build it again.
+    Subclasses build the network from plain numbers and call ``save_hyperparameters``, so that
+    ``load_from_checkpoint`` needs nothing but the checkpoint.
 
     Args:
-        network: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
+        network: Maps uint8 ``(N, 1, 28, 28)`` to float32 logits ``(N, 10)``.
         learning_rate: Peak of the one-cycle schedule (Smith and Topin, 2018).
         weight_decay: Decoupled weight decay of AdamW (Loshchilov and Hutter, 2019).
         label_smoothing: Probability mass spread over all classes in the training loss.
+
+    Raises:
+        UserError: The learning rate is not positive.
     """
 
-    #: What figures and tables call the model.
+    #: The model's name in figures and tables.
     title: str
-    #: What training starts from, in words.
+    #: Description of the initial weights, for records and figures.
     weights: str = "random initialisation"
-    #: Makes of images, once, what is trained on instead; None to train on the images. Takes uint8
-    #: ``(N, 1, 28, 28)`` and what they are called in messages; the result has N rows.
+    #: Computes the inputs to train on from all images once, before training; None to train on the
+    #: images. Takes uint8 ``(N, 1, 28, 28)`` and a title for messages, returns N rows.
     precompute: Callable[[Tensor, str], Tensor] | None = None
-    #: Number of distorted copies of the training images to precompute beside them.
+    #: Number of distorted copies of the training images to precompute in addition to the originals.
     augmented_passes: int = 0
 
     def __init__(
@@ -61,42 +63,42 @@ class DigitClassifier(LightningModule):
         self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing
         metrics = MetricCollection(
-            {"accuracy": MulticlassAccuracy(NUM_CLASSES, average="micro", validate_args=False)}
+            {"accuracy": MulticlassAccuracy(CLASSES, average="micro", validate_args=False)}
         )
         self.train_loss, self.val_loss, self.test_loss = (MeanMetric() for _ in range(3))
         self.train_metrics = metrics.clone(prefix="train/")
         self.val_metrics = metrics.clone(prefix="val/")
         self.test_metrics = metrics.clone(prefix="test/")
-        self.test_metrics.add_metrics({"macro_f1": MulticlassF1Score(NUM_CLASSES)})
-        # In the checkpoint, so that an epoch that was interrupted reports all of its images.
+        self.test_metrics.add_metrics({"macro_f1": MulticlassF1Score(CLASSES)})
+        # Saved in checkpoints, so that an epoch that is resumed halfway reports all of its images.
         self.train_loss.persistent(True)
         self.train_metrics.persistent(True)
 
     def load_pretrained(self) -> None:
-        """Load what the training starts from; a resumed one has it in its checkpoint.
+        """Load pretrained weights; called before training unless it resumes from a checkpoint.
 
-        The networks of this class start from random weights.
+        Does nothing here: the network keeps its random initialisation.
         """
 
     def check_resumable(self, checkpoint: Mapping[str, Any]) -> None:
-        """Make sure that the same parts learn in a checkpoint.
+        """Check that a checkpoint trains the same parts of the network.
 
         Args:
-            checkpoint: Of a model with the same weights by name and shape.
+            checkpoint: A checkpoint whose weights have the same names and shapes.
 
         Raises:
-            UserError: The optimiser has other parameters there.
+            UserError: Its optimiser has other parameter groups.
         """
         mine = [len(group["params"]) for group in self._parameter_groups()]
         for state in checkpoint.get("optimizer_states", []):
             if mine != [len(group["params"]) for group in state["param_groups"]]:
                 raise UserError(
-                    "--ckpt_path: other parts of the network learn in the checkpoint; resume with "
+                    "--ckpt_path: the checkpoint trains other parts of the network; resume with "
                     "its --model.strategy"
                 )
 
     def learning_parameters(self) -> Iterator[nn.Parameter]:
-        """Yield the parameters that are trained at some point; here all of them."""
+        """Yield the parameters that are trained at any point of the training; here all of them."""
         yield from self.network.parameters()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -105,7 +107,11 @@ class DigitClassifier(LightningModule):
         return logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss of one batch; stop before a loss that is not finite does harm."""
+        """Return the loss of one batch.
+
+        Raises:
+            NonFiniteLossError: The loss is NaN or infinite. No weight has been updated with it.
+        """
         images, labels = batch
         logits = self(images)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
@@ -120,17 +126,17 @@ class DigitClassifier(LightningModule):
         return loss
 
     def on_validation_start(self) -> None:
-        """Stop before weights that are not finite are validated and saved."""
+        """Stop a training whose weights are not finite before they are validated and saved."""
         if self.trainer.state.fn == TrainerFn.FITTING:
             self._check_weights()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the older checkpoint rather than one with weights that are not finite."""
+        """Refuse to save weights that are not finite, so that the previous checkpoint stays."""
         self._check_weights()
 
     def _check_weights(self) -> None:
-        # Once an epoch and not in every step: the loss of the next step would tell as well, but
-        # after the last step of an epoch a checkpoint comes first.
+        # Once an epoch, not in every step: the next loss would not be finite either, but after the
+        # last step of an epoch a checkpoint is saved before there is a next loss.
         for name, value in self.network.state_dict().items():
             if value.is_floating_point() and not torch.isfinite(value).all():
                 raise NonFiniteLossError(
@@ -140,11 +146,11 @@ class DigitClassifier(LightningModule):
                 )
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Count the validation loss and metrics of one batch."""
+        """Update the validation loss and metrics with one batch."""
         self._evaluate(batch, self.val_loss, self.val_metrics)
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Count the test loss and metrics of one batch."""
+        """Update the test loss and metrics with one batch."""
         self._evaluate(batch, self.test_loss, self.test_metrics)
 
     def _evaluate(
@@ -168,17 +174,16 @@ class DigitClassifier(LightningModule):
         self._log("test", self.test_loss, self.test_metrics)
 
     def _log(self, stage: str, loss: MeanMetric, metrics: MetricCollection) -> None:
-        # Once an epoch, and computed over all processes: logging in every step would cost more
-        # than counting. While training, the History callback writes whole epochs to the loggers.
+        # Computed once an epoch, over all processes: logging in every step would cost more than the
+        # updates. While training, the History callback passes whole epochs to the loggers.
         values = {f"{stage}/loss": loss.compute(), **metrics.compute()}
         self.log_dict(values, logger=stage == "test")
         loss.reset()
         metrics.reset()
 
     def configure_optimizers(self) -> Any:
-        """AdamW over all that ever learns, with a learning rate that follows the step."""
-        # One kernel for all weights instead of a loop over them. Lightning does not clip the
-        # gradients of such an optimiser.
+        """Build AdamW over all trained parameters, and a learning rate schedule per step."""
+        # One kernel updates all weights. Lightning cannot clip gradients with a fused optimiser.
         fused = self.device.type in ("cpu", "cuda") and not self.trainer.gradient_clip_val
         optimizer = torch.optim.AdamW(
             self._parameter_groups(),
@@ -193,20 +198,24 @@ class DigitClassifier(LightningModule):
         }
 
     def _schedule(self, optimizer: Optimizer, total_steps: int) -> LRScheduler:
-        """A learning rate that rises and falls once over the whole training."""
+        """Return a one-cycle schedule over the whole training."""
         return OneCycleLR(optimizer, self.learning_rate, total_steps=total_steps)
 
     def on_train_start(self) -> None:
-        """Refuse to resume with a schedule that the checkpoint's cannot be stretched to."""
+        """Check that a resumed schedule has the length of this run.
+
+        Raises:
+            UserError: The checkpoint's learning rate was planned for another number of steps.
+        """
         schedule = self.lr_schedulers()
         assert isinstance(schedule, LRScheduler)
         steps = int(self.trainer.estimated_stepping_batches)
         planned = schedule.state_dict().get("total_steps", steps)
         if planned != steps:
             raise UserError(
-                f"the checkpoint's learning rate is planned for {planned} steps and "
-                f"this run would have {steps}; resume with the settings of the checkpoint or leave "
-                "--ckpt_path out"
+                f"--ckpt_path: the checkpoint's learning rate is planned for {planned} steps, this "
+                f"run has {steps}; resume with the checkpoint's settings or train without "
+                "--ckpt_path"
             )
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
@@ -214,14 +223,14 @@ class DigitClassifier(LightningModule):
 
 
 def decay_groups(parameters: Iterable[nn.Parameter], **options: Any) -> list[dict[str, Any]]:
-    """Return two parameter groups for an optimiser: with weight decay, and without.
+    """Return two parameter groups for an optimiser: one with weight decay and one without.
 
-    Scales, shifts and biases are left out of weight decay, as is usual: to shrink them changes
+    Scales, shifts and biases are excluded from weight decay, as is usual: shrinking them changes
     what a layer can express, not how smooth it is.
 
     Args:
-        parameters: The parameters of both groups.
-        **options: Of both groups, e.g. ``lr``.
+        parameters: The parameters to divide.
+        **options: Options of both groups, e.g. ``lr``.
     """
     every = list(parameters)
     return [
@@ -234,14 +243,13 @@ class CNNClassifier(DigitClassifier):
     """Trains the custom CNN from random weights.
 
     Args:
-        widths: Channels of each stage; between two stages the picture is halved.
-        convs_per_stage: 3x3 convolutions in each stage.
-        dropout: Probability of dropping a feature before the last layer.
-        first_kernel: Side of the very first convolution, odd.
-        first_stride: Stride of the very first convolution; 2 leaves a quarter of the
-            positions to every layer.
-        title: What figures and tables call the model.
-        **training: How it is trained, see DigitClassifier.
+        widths: Output channels of each stage; the image is halved between two stages.
+        convs_per_stage: Number of convolutions in each stage.
+        dropout: Dropout probability before the last layer.
+        first_kernel: Kernel size of the first convolution, odd; all others are 3x3.
+        first_stride: Stride of the first convolution; 2 leaves a quarter of the positions.
+        title: The model's name in figures and tables.
+        **training: Arguments of DigitClassifier.
     """
 
     def __init__(

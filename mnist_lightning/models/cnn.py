@@ -5,30 +5,35 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-# Mean and standard deviation of the pixels of MNIST's 60,000 training images, on a scale of 0 to 1.
+from mnist_lightning.data.digits import CLASSES, SIDE
+
+# Mean and standard deviation of the pixels of MNIST's 60,000 training images, scaled to 0..1.
 MEAN, STD = 0.1307, 0.3081
-NUM_CLASSES = 10
-SIZE = 28
 
 
 class CNN(nn.Module):
-    """A VGG-like network: stages of 3x3 convolutions, halved in between, pooled over the picture.
+    """A VGG-like network: stages of 3x3 convolutions with max pooling between them.
 
-    Narrow layers in pairs are more accurate per parameter than fewer wide ones, and the global
-    maximum says where a stroke is found, not where in the picture: it needs no dense layer.
+    Pairs of narrow layers are more accurate per parameter than fewer wide ones. A global maximum
+    over the last feature maps keeps whether a feature occurs in the image and drops its position,
+    so no dense layer over positions is needed.
 
     Args:
-        widths: Channels of each stage; between two stages the picture is halved. Multiples of 16
-            are about twice as fast on processors with wide vector registers.
-        convs_per_stage: 3x3 convolutions in each stage, each with batch normalisation and ReLU.
-        dropout: Probability of dropping a feature before the last layer.
-        first_kernel: Side of the very first convolution, odd; the others are 3x3.
-        first_stride: Stride of the very first convolution. At 2 every layer sees a quarter of the
+        widths: Output channels of each stage; the image is halved between two stages. Multiples of
+            16 are about twice as fast on processors with wide vector registers.
+        convs_per_stage: Number of convolutions in each stage, each followed by batch normalisation
+            and ReLU.
+        dropout: Dropout probability before the last layer, 0 to below 1.
+        first_kernel: Kernel size of the first convolution, odd; all others are 3x3.
+        first_stride: Stride of the first convolution. With 2, all layers work on a quarter of the
             positions, which saves time and costs accuracy.
 
     Shape:
         - Input: uint8 ``(N, 1, 28, 28)``, 0 is background and 255 is ink.
         - Output: float32 ``(N, 10)``, logits.
+
+    Raises:
+        ValueError: An argument is out of range; the message names the option.
     """
 
     def __init__(
@@ -41,7 +46,7 @@ class CNN(nn.Module):
     ) -> None:
         super().__init__()
         _check(widths, convs_per_stage, dropout, first_kernel, first_stride)
-        # Attributes, because TorchScript does not see the globals of this file.
+        # Attributes, because TorchScript cannot read the globals of a module in forward().
         self.mean, self.std = MEAN, STD
         layers: list[nn.Module] = []
         channels = 1
@@ -58,13 +63,13 @@ class CNN(nn.Module):
                 channels = width
         self.features = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(channels, NUM_CLASSES)
+        self.head = nn.Linear(channels, CLASSES)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of a batch of digits."""
         x = (images.float() / 255 - self.mean) / self.std  # (N, 1, 28, 28)
         x = self.features(x)  # (N, widths[-1], 7, 7) with three stages and stride 1
-        # Not AdaptiveMaxPool: the maximum over two axes runs in every exported format.
+        # Not AdaptiveMaxPool2d: a maximum over two axes runs in every export format.
         x = x.amax(dim=(2, 3))  # (N, widths[-1])
         logits: Tensor = self.head(self.dropout(x)).float()
         return logits  # (N, 10)
@@ -77,13 +82,12 @@ def _check(
     first_kernel: int,
     first_stride: int,
 ) -> None:
-    """Refuse what no network can be made of, by the name of the option."""
     if first_kernel < 1 or first_kernel % 2 == 0:
         raise ValueError(f"--model.first_kernel must be odd and positive, not {first_kernel}")
-    if not 1 <= first_stride <= SIZE:
-        raise ValueError(f"--model.first_stride must be 1 to {SIZE}, not {first_stride}")
-    # 28 pixels can be halved four times before nothing is left, fewer after a stride.
-    most = math.ceil(SIZE / first_stride).bit_length()
+    if not 1 <= first_stride <= SIDE:
+        raise ValueError(f"--model.first_stride must be 1 to {SIDE}, not {first_stride}")
+    # 28 pixels can be halved four times before nothing is left, fewer times after a stride.
+    most = math.ceil(SIDE / first_stride).bit_length()
     if not 1 <= len(widths) <= most or min(widths) < 1:
         numbers = "1 positive number" if most == 1 else f"1 to {most} positive numbers"
         raise ValueError(f"--model.widths must be {numbers}, not {list(widths)}")

@@ -1,10 +1,9 @@
-"""Features of a frozen backbone, computed once and kept on disk."""
+"""A disk cache for the features of a frozen backbone."""
 
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,19 +20,19 @@ from mnist_lightning.terminal.long_jobs import progress
 log = logging.getLogger(__name__)
 
 CHUNK_ROWS = 1024
-"""Images between two writes: 4 MB of features, and what an interrupted run loses at most."""
+"""Images between two writes: 4 MB of features, the most that an interrupted run loses."""
 
 
 @dataclass(frozen=True)
 class CacheKey:
-    """Everything that the features depend on, by content.
+    """Everything that the features depend on, identified by content.
 
     Attributes:
-        weights: SHA-256 over the backbone's parameters and buffers and its normalisation.
+        weights: SHA-256 of the backbone's parameters, buffers and normalisation.
         image_size: Side in pixels to which the network enlarges the digits.
-        precision: How the backbone computes.
-        images: SHA-256 over the pixels. It covers the dataset, the split, the choice and order
-            of the images, and the seed and pass of an augmentation, without trusting a name.
+        precision: Arithmetic of the backbone.
+        images: SHA-256 of the pixels. It covers the dataset, the split, the selection and order of
+            the images and their distortion, so that no name has to be trusted.
     """
 
     weights: str
@@ -43,7 +42,7 @@ class CacheKey:
 
     @classmethod
     def of(cls, network: ResNet50, images: Tensor, precision: Precision) -> "CacheKey":
-        """Make the key of a network's features of ``images``, uint8 ``(N, 1, 28, 28)``."""
+        """Build the key for a network's features of ``images``, uint8 ``(N, 1, 28, 28)``."""
         return cls(
             weights=backbone_hash(network),
             image_size=network.image_size,
@@ -53,24 +52,24 @@ class CacheKey:
 
     @property
     def file_stem(self) -> str:
-        """Name of the cache files without suffix: ``resnet50-`` and 16 hexadecimal digits."""
+        """File name without suffix: ``resnet50-`` and 16 hexadecimal digits."""
         text = repr(sorted(asdict(self).items()))
         return f"resnet50-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def backbone_hash(network: ResNet50) -> str:
-    """Identify a backbone by its content, whatever file it came from.
+    """Hash everything in a network that its features depend on, except the image size.
 
     Args:
-        network: Its head does not count.
+        network: The network; its head is ignored.
 
     Returns:
-        SHA-256, 64 hexadecimal digits, over all that influences the features but the image size.
+        SHA-256, 64 hexadecimal digits.
     """
     digest = hashlib.sha256()
     tensors = {**network.backbone.state_dict(), "mean": network.mean, "std": network.std}
     for name, tensor in tensors.items():
-        # The count of training batches does not enter the output.
+        # The number of training batches has no influence on the output.
         if not name.endswith("num_batches_tracked"):
             digest.update(f"{name} {_tensor_hash(tensor)}\n".encode())
     return digest.hexdigest()
@@ -85,31 +84,30 @@ def cached_features(
     title: str,
     chunk_rows: int = CHUNK_ROWS,
 ) -> Tensor:
-    """Give the backbone's features, from the disk where they are, else computed and kept there.
+    """Return the backbone's features from the cache; compute and store those that are missing.
 
-    An interrupted computation continues at the chunk where it stopped, damaged chunks are
-    computed anew, and a second run that wants the same features waits for the first. Features
-    are kept in half precision, whose 11 significant bits are more than the 8 of bfloat16.
+    An interrupted computation continues at the chunk where it stopped, damaged chunks are computed
+    again, and a second run that needs the same features waits for the first. Features are stored
+    in float16, whose 11 significant bits exceed the 8 of bfloat16.
 
     Args:
-        network: Only its backbone is used; it is left unchanged.
-        images: uint8, ``(N, 1, 28, 28)``, 0 to 255, at least one. Augmented ones are just other
-            images.
-        folder: Where the files go; created if missing.
-        precision: How the backbone computes.
-        title: What the images are, for messages, e.g. ``MNIST training images``.
+        network: The network whose backbone is used; it stays unchanged.
+        images: uint8, ``(N, 1, 28, 28)``, 0 to 255, at least one.
+        folder: Folder of the cache files; created if missing.
+        precision: Arithmetic of the backbone.
+        title: Name of the images in messages, e.g. ``MNIST training images``.
         chunk_rows: Images between two writes.
 
     Returns:
-        float16, ``(N, 2048)``, mapped from the disk copy-on-write.
+        float16, ``(N, 2048)``, memory-mapped copy-on-write.
 
     Raises:
-        OutputError: The folder cannot be written or the disk is too full.
+        OutputError: The folder is not writable or the disk is too full.
         WeightsError: Features are not finite in half precision.
         ValueError: ``images`` is empty or ``precision`` is unknown.
     """
     if not len(images):
-        raise ValueError("there are no images to compute features of")
+        raise ValueError("there are no images to compute features for")
     key = CacheKey.of(network, images, precision)
     store = FeatureStore(folder / key.file_stem, asdict(key), (len(images), FEATURES), chunk_rows)
     try:
@@ -130,19 +128,14 @@ def cached_features(
         ) from error
 
 
-@contextmanager
-def _locked(path: Path, title: str) -> Iterator[None]:
-    # The operating system frees the lock of a process that dies, so none can be left behind.
+def _locked(path: Path, title: str) -> AbstractContextManager[object]:
+    # The operating system releases the lock of a process that dies, so there are no stale locks.
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except Timeout:
-        log.info("Another run computes the features of %s: waiting for it.", title)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        log.info("Another run is computing the features of %s: waiting for it.", title)
+        return lock.acquire()
 
 
 def _announce(store: FeatureStore, missing: list[int], folder: Path, title: str) -> None:
@@ -172,14 +165,14 @@ def _fill(
             rows = torch.cat(batches)
             if not bool(torch.isfinite(rows).all()):
                 raise WeightsError(
-                    f"The backbone's features of {title} are not finite in half precision: "
-                    "its weights are not those of a trained ResNet50."
+                    f"The backbone's features of {title} are not finite in half precision: its "
+                    "weights are not those of a trained ResNet50. Use others with --model.weights."
                 )
             store.write(chunk, rows.numpy())
 
 
 def _row_count(store: FeatureStore, chunks: list[int]) -> int:
-    return sum(len(range(*store.rows(chunk).indices(store.shape[0]))) for chunk in chunks)
+    return sum(rows.stop - rows.start for rows in map(store.rows, chunks))
 
 
 def _mb(size: int) -> str:
@@ -187,7 +180,7 @@ def _mb(size: int) -> str:
 
 
 def _tensor_hash(tensor: Tensor) -> str:
-    # Contiguous, because a memory format is no difference in content.
+    # Contiguous, because the memory format must not change the hash.
     content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
     digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)} ".encode())
     digest.update(content.data)

@@ -1,4 +1,4 @@
-"""Features of a frozen backbone, computed as fast as the hardware allows."""
+"""Feature extraction with a frozen backbone, optimised for inference."""
 
 import copy
 from collections.abc import Iterator
@@ -12,32 +12,31 @@ from torchvision.models import ResNet
 from mnist_lightning.models.resnet50 import ResNet50
 
 Precision = Literal["32-true", "bf16-mixed"]
-"""How the backbone computes, in the words of Lightning's Trainer."""
+"""Arithmetic of the backbone, named as Lightning's Trainer names it."""
 
 
 def extraction_precision(trainer_precision: str) -> Precision:
-    """Choose the arithmetic of a frozen backbone that goes with a Trainer's.
+    """Choose the precision of a frozen backbone that goes with the Trainer's.
 
     Args:
-        trainer_precision: In Lightning's words, e.g. ``bf16-mixed``, ``16-mixed``, ``32-true``.
+        trainer_precision: The Trainer's, e.g. ``bf16-mixed``, ``16-mixed``, ``32-true``.
 
     Returns:
-        bfloat16 where the Trainer computes in it, else float32: float16, which overflows at
-        65,504, is not worth the risk for something that is computed once.
+        ``bf16-mixed`` where the Trainer uses bfloat16, else ``32-true``: float16 overflows at
+        65,504, a risk that is not worth taking for features that are computed once.
     """
     return "bf16-mixed" if trainer_precision.startswith("bf16") else "32-true"
 
 
 def default_batch_size(image_size: int, device: torch.device) -> int:
-    """Choose how many images go through the backbone at once.
+    """Choose the number of images per forward pass of the backbone.
 
-    On two processor cores the rate hardly grew any more below 2**20 pixels, with which the whole
-    process stays under 1.5 GB at every image size. A GPU wants more work at once and has the
-    memory for it.
+    A batch has 2**20 pixels on a CPU: on two cores larger batches were hardly faster, and the
+    process stays below 1.5 GB at every image size. A GPU needs larger batches and has the memory.
 
     Args:
         image_size: Side in pixels to which the network enlarges the digits.
-        device: Where the network is.
+        device: The network's device.
 
     Returns:
         At least 1; 256 for 64 pixels on a CPU.
@@ -47,19 +46,17 @@ def default_batch_size(image_size: int, device: torch.device) -> int:
 
 
 class FeatureExtractor:
-    """Runs a frozen backbone.
+    """Runs a copy of a network's backbone that is optimised for inference.
 
-    The network itself is left as it is: a copy is put into eval mode, its BatchNorms are folded
-    into the convolutions, which is exact up to rounding, and its weights are laid out
-    channels-last. In ``32-true`` the features equal ``network.eval().features(images)`` up to
-    rounding; bfloat16 keeps 8 bits, so that ``bf16-mixed`` differs from it by about one percent.
-    Folding the three equal input channels into one was no faster
-    (``benchmarks/backbone_inference.py``), so that is left out.
+    The copy is in eval mode, its BatchNorms are folded into the convolutions and its weights are
+    laid out channels-last. In ``32-true`` the features equal ``network.eval().features(images)`` up
+    to rounding; in ``bf16-mixed``, with 8 significant bits, they differ by about one percent.
+    Merging the three equal input channels was no faster (``benchmarks/backbone_inference.py``).
 
     Args:
-        network: Its device is where the work will be done.
-        precision: ``bf16-mixed`` pays on hardware with bfloat16 arithmetic.
-        batch_size: Images at once; None for ``default_batch_size``.
+        network: The network to copy; the copy stays on its device.
+        precision: ``bf16-mixed`` is faster on hardware with bfloat16 arithmetic.
+        batch_size: Images per forward pass; None for ``default_batch_size``.
 
     Raises:
         ValueError: ``precision`` is unknown.
@@ -84,7 +81,7 @@ class FeatureExtractor:
             images: uint8, ``(N, 1, 28, 28)``, 0 to 255, on any device.
 
         Yields:
-            float32, ``(batch_size, 2048)`` on the CPU, fewer rows in the last batch.
+            float32, ``(batch_size, 2048)``, on the CPU; the last batch may have fewer rows.
         """
         device = self.network.mean.device
         use_bf16 = self._precision == "bf16-mixed"
@@ -102,8 +99,8 @@ def fold_batchnorm(backbone: ResNet) -> None:
     """Fold every BatchNorm of a ResNet in eval mode into the convolution before it, in place.
 
     Args:
-        backbone: torchvision's ResNet, of which a convolution ``convI`` feeds ``bnI`` and
-            ``downsample[0]`` feeds ``downsample[1]``. Equal to what it was up to rounding.
+        backbone: torchvision's ResNet, in which a convolution ``convI`` feeds ``bnI`` and
+            ``downsample[0]`` feeds ``downsample[1]``. Its output stays the same up to rounding.
     """
     for module in list(backbone.modules()):
         children = dict(module.named_children())

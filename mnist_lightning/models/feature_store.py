@@ -1,13 +1,14 @@
-"""Rows of numbers on disk, written chunk by chunk and mapped into memory when complete."""
+"""A float16 matrix on disk, written in chunks of rows and mapped into memory when complete."""
 
 import hashlib
+import io
 import json
 import logging
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -19,20 +20,20 @@ log = logging.getLogger(__name__)
 
 
 class FeatureStore:
-    """A float16 matrix in two files: ``.bin`` with the bare numbers, ``.json`` about them.
+    """A float16 matrix in two files: ``.bin`` holds the values, ``.json`` describes them.
 
-    The second names the SHA-256 of every chunk of rows. A chunk counts as written only if its
-    bytes have it, so neither a crash between two writes nor a damaged disk can go unnoticed.
+    The description lists the SHA-256 of every chunk of rows. A chunk counts as written only if its
+    bytes match, so that neither a crash between two writes nor a damaged disk goes unnoticed.
 
-    Bytes are written through the file and not through a memory map, where a full disk ends the
-    process instead of raising an error. A file is never made anew but corrected in place,
-    because another run may have it mapped; the same rows give the same bytes.
+    Values are written with file I/O and not through a memory map, where a full disk kills the
+    process instead of raising an error. Existing files are updated in place and never replaced,
+    because another run may have them mapped; the same rows always give the same bytes.
 
     Args:
-        stem: Path of both files without their suffixes; its folder exists.
-        identity: What the numbers are, for JSON. Files that say otherwise are overwritten.
+        stem: Path of both files without their suffixes, in an existing folder.
+        identity: What the values are, ready for JSON. Files of another identity are overwritten.
         shape: Rows and columns.
-        chunk_rows: Rows that are written at once.
+        chunk_rows: Rows per write.
     """
 
     def __init__(
@@ -57,52 +58,45 @@ class FeatureStore:
         return self.shape[0] * self.shape[1] * 2
 
     def missing_chunks(self) -> list[int]:
-        """Read both files and tell which chunks have still to be written.
+        """Read both files and return the chunks that are still to be written.
 
         Returns:
-            Numbers of chunks, ascending; empty if the matrix is whole.
+            Chunk numbers, ascending; empty if the matrix is complete.
 
         Raises:
-            OSError: A file is there and cannot be read.
+            OSError: A file exists and cannot be read.
         """
         self._checksums = self._read_journal()
-        written = [chunk for chunk, checksum in enumerate(self._checksums) if checksum]
         damaged = []
-        if written and self.data_path.exists():
-            with self.data_path.open("rb") as file:
-                for chunk in written:
-                    file.seek(self._offset(chunk))
-                    content = file.read(self._offset(chunk + 1) - self._offset(chunk))
-                    if hashlib.sha256(content).hexdigest() != self._checksums[chunk]:
-                        damaged.append(chunk)
-        else:
-            damaged = written
+        with self.data_path.open("rb") if self.data_path.exists() else io.BytesIO() as file:
+            for chunk, checksum in enumerate(self._checksums):
+                if checksum and checksum != self._hash(file, chunk):
+                    damaged.append(chunk)
+                    self._checksums[chunk] = None
         if damaged:
-            log.warning("%s is damaged: parts are computed anew.", self.data_path)
-        for chunk in damaged:
-            self._checksums[chunk] = None
+            log.warning("%s is damaged: its damaged parts are computed again.", self.data_path)
         return [chunk for chunk, checksum in enumerate(self._checksums) if not checksum]
 
     def rows(self, chunk: int) -> slice:
-        """Give the rows of a chunk."""
+        """Return the rows of a chunk."""
         return slice(chunk * self.chunk_rows, min((chunk + 1) * self.chunk_rows, self.shape[0]))
 
     def write(self, chunk: int, values: np.ndarray[Any, np.dtype[np.float16]]) -> None:
-        """Write a chunk and note that it is there.
+        """Write a chunk and record its checksum.
 
         Args:
-            chunk: Its number.
-            values: float16, as many rows as ``rows(chunk)`` spans, and all columns.
+            chunk: The chunk's number.
+            values: float16, the rows ``rows(chunk)`` with all columns.
 
         Raises:
-            OSError: The disk is full or the folder cannot be written.
+            OSError: The disk is full or the folder is not writable.
             ValueError: ``values`` has another shape.
         """
         rows = self.rows(chunk)
         if values.shape != (rows.stop - rows.start, self.shape[1]):
             raise ValueError(f"chunk {chunk} has the shape {values.shape}")
         content = values.tobytes()
-        self.data_path.touch()  # "r+b" does not create, "wb" would empty it, "ab" cannot seek
+        self.data_path.touch()  # "r+b" does not create a file, "wb" truncates it, "ab" cannot seek
         with self.data_path.open("r+b") as file:
             file.truncate(self.nbytes)
             file.seek(self._offset(chunk))
@@ -115,35 +109,35 @@ class FeatureStore:
             temporary.write_text(text, encoding="utf-8")
 
     def map(self) -> Tensor:
-        """Map the whole matrix into memory: pages are read when they are first used.
+        """Map the whole matrix into memory; pages are read on first use.
 
         Returns:
-            float16, of ``shape``. Changes to it stay in memory and do not reach the file.
+            float16, of ``shape``. Changes stay in memory and are not written to the file.
         """
         count = self.shape[0] * self.shape[1]
         flat = torch.from_file(str(self.data_path), shared=False, size=count, dtype=torch.float16)
         return flat.view(self.shape)
 
+    def _hash(self, file: BinaryIO, chunk: int) -> str:
+        start, end = self._offset(chunk), self._offset(chunk + 1)
+        file.seek(start)
+        return hashlib.sha256(file.read(end - start)).hexdigest()
+
     def _offset(self, chunk: int) -> int:
         return min(chunk * self.chunk_rows, self.shape[0]) * self.shape[1] * 2
 
     def _read_journal(self) -> list[str | None]:
-        nothing: list[str | None] = [None] * len(self._checksums)
+        none: list[str | None] = [None] * len(self._checksums)
         if not self.journal_path.exists():
-            return nothing
+            return none
         try:
             journal = json.loads(self.journal_path.read_text(encoding="utf-8"))
             checksums = journal.pop("sha256")
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             journal, checksums = None, None
-        if journal != self._description or not self._are_checksums(checksums):
+        # The items need no check: anything but the right checksum marks a chunk as missing.
+        whole = isinstance(checksums, list) and len(checksums) == len(none)
+        if journal != self._description or not whole:
             log.warning("%s is damaged or stale: the cache is rebuilt.", self.journal_path)
-            return nothing
+            return none
         return list(checksums)
-
-    def _are_checksums(self, value: object) -> bool:
-        return (
-            isinstance(value, list)
-            and len(value) == len(self._checksums)
-            and all(item is None or isinstance(item, str) for item in value)
-        )

@@ -1,19 +1,22 @@
-"""Where the weights of a backbone come from: torchvision's files, the user's, or nowhere."""
+"""The sources of backbone weights: torchvision's files, a local file, or random initialisation."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import pooch
 import torch
 from torchvision.models import ResNet50_Weights
 
 from mnist_lightning.errors import WeightsError
 from mnist_lightning.files.download import DownloadError, download
 from mnist_lightning.models.resnet50 import IMAGENET_MEAN, IMAGENET_STD, ResNet50
-from mnist_lightning.models.weights_file import MAX_BYTES, read_backbone, require_file
+from mnist_lightning.models.weights_file import read_backbone, require_file
 
 NO_WEIGHTS = "none"
-"""The choice of a backbone that knows nothing."""
+"""The choice of random initialisation."""
+
+MAX_DOWNLOAD_BYTES = 2**27
+"""Torchvision's files of ResNet50 have 98 MB."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,10 @@ class Pretrained:
     """A published file of weights.
 
     Attributes:
-        label: What to call it in tables and titles.
-        url: Where it lies. The file name ends in the first digits of its SHA-256, as all of
-            torchvision's do: ``resnet50-11ad3fa6.pth``.
-        mean: Mean of the red, green and blue values (in 0..1) it was trained with.
+        label: Its name in tables and titles.
+        url: Its address. As in all of torchvision's, the file name ends in the first digits of the
+            SHA-256: ``resnet50-11ad3fa6.pth``.
+        mean: Mean of the red, green and blue values (0 to 1) of the normalisation in training.
         std: Standard deviation of the same values.
     """
 
@@ -35,13 +38,13 @@ class Pretrained:
 
     @classmethod
     def from_torchvision(cls, weights: ResNet50_Weights) -> "Pretrained":
-        """Read URL and normalisation off an entry of torchvision's enumeration."""
+        """Take URL and normalisation from a member of torchvision's enumeration."""
         preset = weights.transforms()
         return cls(f"ImageNet ({weights.name})", weights.url, tuple(preset.mean), tuple(preset.std))
 
     @property
     def file_name(self) -> str:
-        """Name of the file in the cache of torch hub."""
+        """The name of the file in the cache of torch hub."""
         return self.url.rpartition("/")[2]
 
     @property
@@ -57,7 +60,7 @@ PRETRAINED: dict[str, Pretrained] = {
 
 
 def weights_label(choice: str) -> str:
-    """Say in words what a backbone starts from.
+    """Describe the initial weights of a backbone.
 
     Args:
         choice: A key of ``PRETRAINED``, ``none``, or a path.
@@ -73,14 +76,14 @@ def weights_label(choice: str) -> str:
 
 
 def normalisation(choice: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Give the normalisation that belongs to weights.
+    """Return the normalisation of the images that weights were trained on.
 
     Args:
-        choice: A key of ``PRETRAINED``, ``none``, or a path. The last two take ImageNet's, with
-            which nearly all published weights were trained.
+        choice: A key of ``PRETRAINED``, ``none``, or a path. The last two get that of ImageNet, as
+            nearly all published weights were trained with it.
 
     Returns:
-        Mean and standard deviation of the red, green and blue values in 0..1.
+        Mean and standard deviation of the red, green and blue values, 0 to 1.
     """
     pretrained = PRETRAINED.get(choice)
     if pretrained is None:
@@ -88,22 +91,23 @@ def normalisation(choice: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return pretrained.mean, pretrained.std
 
 
-def resolve_weights(choice: str, *, timeout: float = 5.0) -> Path | None:
-    """Find the file of weights, downloading it into the cache of torch hub where it is missing.
+def resolve_weights(choice: str, *, timeout: float = 10.0) -> Path | None:
+    """Return the file of weights, after downloading it to the cache of torch hub if necessary.
 
-    Meant to be called before any data are touched: it takes seconds to say that there is neither
-    a file nor a network. It never replaces missing weights by random ones.
+    To be called before data are loaded: without a file and a network it fails within seconds. It
+    never replaces missing weights by random ones.
 
     Args:
         choice: A key of ``PRETRAINED``, ``none``, or the path of a file.
-        timeout: Seconds to wait for an answer of the server.
+        timeout: Seconds to wait for the server, see
+            :func:`~mnist_lightning.files.download.download`.
 
     Returns:
         The file, or None for ``none``.
 
     Raises:
-        WeightsError: The file is missing and cannot be downloaded, or a file from the cache has
-            not the SHA-256 that its name claims.
+        WeightsError: The file is missing and cannot be downloaded, or the SHA-256 of a cached file
+            is not the one in its name.
     """
     if choice == NO_WEIGHTS:
         return None
@@ -115,18 +119,18 @@ def resolve_weights(choice: str, *, timeout: float = 5.0) -> Path | None:
 
 
 def load_backbone(network: ResNet50, path: Path) -> None:
-    """Load a file of weights into the backbone; the head keeps what it has.
+    """Load a file of weights into the backbone; the head stays unchanged.
 
-    A head in the file (``fc.*``) is ignored whatever its size: it is the part that is trained
-    anew, and one of ten classes need not mean ten digits.
+    A head in the file (``fc.*``) is ignored whatever its size: the head is always trained from
+    random weights, and ten classes need not be the ten digits.
 
     Args:
-        network: Takes the weights over, in place. Unchanged if an error is raised.
-        path: A state dict of torchvision's or timm's naming, ``.pth``, ``.pt`` or
+        network: The network, modified in place; unchanged if an error is raised.
+        path: A state dict with the names of torchvision or timm, ``.pth``, ``.pt`` or
             ``.safetensors``.
 
     Raises:
-        WeightsError: The file is damaged, not what it claims to be, or does not fit.
+        WeightsError: The file is damaged, not a state dict, or does not fit the network.
     """
     network.backbone.load_state_dict(read_backbone(path, network.backbone.state_dict()))
 
@@ -142,26 +146,21 @@ def _published_file(pretrained: Pretrained, timeout: float) -> Path:
             path,
             sha256=pretrained.sha256_prefix,
             timeout=timeout,
-            max_bytes=MAX_BYTES,
+            max_bytes=MAX_DOWNLOAD_BYTES,
         )
     except DownloadError as error:
-        # Its message has the URL and the path, because it says what to do about either.
         raise WeightsError(
             f"{error} Or choose --model.weights PATH or --model resnet50_scratch."
         ) from error
 
 
 def _check_cached(path: Path, expected: str) -> None:
-    # torchvision checks only while it downloads, so a wrong file would load silently ever after.
+    # torchvision checks a file only while downloading it, and loads a wrong one from the cache.
     require_file(path, "delete it and run again")
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            for block in iter(lambda: file.read(1 << 20), b""):
-                digest.update(block)
+        found = pooch.file_hash(str(path))[: len(expected)]
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
-    found = digest.hexdigest()[: len(expected)]
     if found != expected:
         raise WeightsError(
             f"{path} is damaged: its SHA-256 starts with {found}, not with {expected}. "

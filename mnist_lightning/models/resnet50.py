@@ -1,4 +1,4 @@
-"""ResNet50 on digits: torchvision's network with its preprocessing inside and a new head."""
+"""ResNet50 for digits: torchvision's network with built-in preprocessing and a new head."""
 
 from collections.abc import Sequence
 
@@ -7,30 +7,33 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
+from mnist_lightning.data.digits import CLASSES, SIDE
+
 FEATURES = 2048
-"""Number of features the backbone gives for one image."""
+"""Number of features that the backbone computes for one image."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's RGB values in 0..1, as torchvision's weights use."""
 
-DIGIT_SIZE = 28
-
 
 class ResNet50(nn.Module):
     """ResNet50 (He et al. 2016, arXiv:1512.03385, in torchvision's variant) for gray digits.
 
-    It takes ``uint8 (N, 1, 28, 28)`` with values 0 to 255 and gives ``float32 (N, num_classes)``
-    logits, so that an exported file needs no preprocessing outside. The parts have the names
-    ``backbone`` (keys as in a torchvision state dict, without ``fc``) and ``head``.
+    Preprocessing is part of the network, so an exported file takes raw pixels. The submodules are
+    ``backbone`` (with the keys of a torchvision state dict, without ``fc``) and ``head``.
 
     Args:
         image_size: Side in pixels to which the digits are enlarged, at least 28. The cost grows
             with its square; ImageNet networks were trained at 224.
         num_classes: Number of logits.
-        dropout: Share of the 2,048 features that is zeroed before the head in training, 0 to 1.
+        dropout: Probability of zeroing one of the 2,048 features before the head, 0 to below 1.
         mean: Mean of the red, green and blue values (in 0..1) that the backbone was trained with.
         std: Standard deviation of the same values.
+
+    Shape:
+        - Input: uint8 ``(N, 1, 28, 28)``, 0 is background and 255 is ink.
+        - Output: float32 ``(N, num_classes)``, logits.
 
     Raises:
         ValueError: ``image_size``, ``dropout``, ``mean`` or ``std`` is out of range.
@@ -42,14 +45,14 @@ class ResNet50(nn.Module):
     def __init__(
         self,
         image_size: int = 64,
-        num_classes: int = 10,
+        num_classes: int = CLASSES,
         dropout: float = 0.0,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
     ) -> None:
         super().__init__()
-        if image_size < DIGIT_SIZE:
-            raise ValueError(f"model.image_size must be {DIGIT_SIZE} or more, not {image_size}")
+        if image_size < SIDE:
+            raise ValueError(f"model.image_size must be {SIDE} or more, not {image_size}")
         if not 0 <= dropout < 1:
             raise ValueError(f"model.dropout must be at least 0 and below 1, not {dropout}")
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
@@ -59,23 +62,16 @@ class ResNet50(nn.Module):
         self.backbone.fc = nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(FEATURES, num_classes)
-        # Kept in the state dict: weights are of use only with the statistics they were made for.
+        # Buffers, because weights are only usable with the statistics they were trained with.
         self.register_buffer("mean", torch.tensor(list(mean)).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(list(std)).view(1, 3, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Classify digits.
-
-        Args:
-            images: uint8, ``(N, 1, 28, 28)``, 0 to 255.
-
-        Returns:
-            float32 logits, ``(N, num_classes)``.
-        """
+        """Return the logits of a batch of digits."""
         return self.classify(self.features(images))
 
     def features(self, images: Tensor) -> Tensor:
-        """Give what the backbone sees in digits: its globally averaged last feature maps.
+        """Run the backbone: return the globally averaged last feature maps.
 
         Args:
             images: uint8, ``(N, 1, 28, 28)``, 0 to 255.
@@ -84,13 +80,13 @@ class ResNet50(nn.Module):
             float32, ``(N, 2048)``, not negative.
         """
         features: Tensor = self.backbone(self.preprocess(images))
-        return features.float()  # autocast would give bfloat16
+        return features.float()  # autocast would return bfloat16
 
     def classify(self, features: Tensor) -> Tensor:
-        """Give logits for features: what is trained when the backbone is frozen.
+        """Run the head, the part that is trained when the backbone is frozen.
 
         Args:
-            features: float32, ``(N, 2048)``, as from ``features``.
+            features: float32, ``(N, 2048)``, the output of ``features``.
 
         Returns:
             float32 logits, ``(N, num_classes)``.
@@ -99,19 +95,19 @@ class ResNet50(nn.Module):
         return logits.float()
 
     def preprocess(self, images: Tensor) -> Tensor:
-        """Make of digits what torchvision's ResNet50 takes.
+        """Convert digits to the input of torchvision's ResNet50: scaled, resized, normalised RGB.
 
         Args:
             images: uint8, ``(N, 1, 28, 28)``, 0 to 255.
 
         Returns:
-            ``(N, 3, image_size, image_size)`` in the network's dtype, normalised.
+            ``(N, 3, image_size, image_size)`` in the network's dtype.
         """
         gray = images.to(self.mean.dtype) / 255  # (N, 1, 28, 28), 0..1
-        # Antialiasing smooths only where an image is made smaller, which never happens here; it
-        # is left off because the plain kernel is faster and exports to every format.
+        # Antialiasing only affects downscaling, which never happens here; without it the kernel is
+        # faster and exports to every format.
         gray = F.interpolate(
             gray, size=[self.image_size, self.image_size], mode="bilinear", align_corners=False
         )  # (N, 1, S, S)
-        # Broadcasting repeats the gray channel; the three differ only by their normalisation.
+        # Broadcasting repeats the gray channel; the three differ only in their normalisation.
         return (gray - self.mean) / self.std  # (N, 3, S, S)

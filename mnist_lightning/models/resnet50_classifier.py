@@ -1,4 +1,4 @@
-"""ResNet50 with its training: three ways to transfer what it learned on ImageNet."""
+"""The LightningModule that trains ResNet50: frozen, fine-tuned or from scratch."""
 
 import logging
 from pathlib import Path
@@ -23,7 +23,7 @@ from mnist_lightning.models.stages import Stage
 log = logging.getLogger(__name__)
 
 FEATURE_CACHE = "feature_cache"
-"""Folder of the features of a frozen backbone, in that of the results."""
+"""Folder of the cached features of a frozen backbone, in the output folder."""
 
 Strategy = Literal["frozen", "finetune", "scratch"]
 
@@ -32,12 +32,12 @@ class TrainedParts(NamedTuple):
     """The parts of the network that a strategy trains.
 
     Attributes:
-        words: What figures and tables call it.
-        parts: Modules of the network in the order in which they begin to learn. A part may
-            contain earlier ones; what is in none never learns.
+        label: The strategy's name in figures and tables.
+        parts: Modules of the network in the order of their stages. A part may contain earlier
+            ones; modules in none of them stay frozen.
     """
 
-    words: str
+    label: str
     parts: tuple[str, ...]
 
 
@@ -49,26 +49,27 @@ STRATEGIES: dict[Strategy, TrainedParts] = {
 
 
 class ResNet50Classifier(StagedClassifier):
-    """Trains ResNet50 from published weights, from the user's or from random ones.
+    """Trains ResNet50 from pretrained weights or from random initialisation.
 
-    The weights are not loaded here but by ``load_pretrained``, so that a checkpoint alone is
-    enough to build the model again.
+    The weights are loaded by ``load_pretrained`` and not by the constructor, so that
+    ``load_from_checkpoint`` needs nothing but the checkpoint.
 
     Args:
-        weights: `imagenet` and `imagenet_v1` are torchvision's, `none` is a random backbone;
-            anything else is the path of a state dict.
-        strategy: `frozen` trains the head on features that are computed once, `finetune` lets
-            head, last stage and rest begin one after the other, `scratch` trains all from `none`.
+        weights: `imagenet` and `imagenet_v1` are torchvision's weights, `none` is random
+            initialisation; anything else is the path of a state dict.
+        strategy: `frozen` trains the head on features that are computed once, `finetune` unfreezes
+            the head, the last stage and the rest one after the other, `scratch` trains everything
+            from random initialisation.
         image_size: Side in pixels to which the digits are enlarged, at least 28.
-        dropout: Probability of dropping a feature before the last layer.
-        stage_starts: When head, last stage and rest begin to learn, as shares of the training;
-            only `finetune` has more than the first.
+        dropout: Dropout probability before the last layer.
+        stage_starts: When the training of the head, the last stage and the rest starts, as shares
+            of the training; only `finetune` uses the second and the third.
         stage_rates: Their peak learning rates, as multiples of learning_rate.
-        warmup: Share of the training in which a stage's learning rate rises.
-        feature_cache_dir: Folder of the features of `frozen`; null for one in output_dir.
-        augmented_passes: Distorted copies of the training images whose features `frozen` uses in
-            turns with those of the images themselves, one an epoch.
-        **training: How it is trained, see DigitClassifier.
+        warmup: Share of the training during which a stage's learning rate rises.
+        feature_cache_dir: Folder for the cached features of `frozen`; null for one in output_dir.
+        augmented_passes: Number of distorted copies of the training images for `frozen`, whose
+            epochs cycle through the features of the images and of each copy.
+        **training: Arguments of DigitClassifier.
 
     Raises:
         UserError: Options contradict each other or are out of range.
@@ -97,9 +98,10 @@ class ResNet50Classifier(StagedClassifier):
         super().__init__(network=network, **training)
         self.save_hyperparameters(logger=False)
         self.weights = weights_label(weights)
-        words, parts = STRATEGIES[strategy]
-        self.title = _title(words, weights)
-        # A strategy of fewer parts leaves the later starts and rates unused.
+        label, parts = STRATEGIES[strategy]
+        suffix = f", {self.weights}" if weights == NO_WEIGHTS else ""
+        self.title = f"ResNet50 ({label}{suffix})"
+        # A strategy with fewer parts ignores the later starts and rates.
         self.stages = tuple(map(Stage, parts, stage_starts, stage_rates))
         self.warmup = warmup
         if strategy == "frozen":
@@ -107,29 +109,29 @@ class ResNet50Classifier(StagedClassifier):
             self.augmented_passes = augmented_passes
 
     def load_pretrained(self) -> None:
-        """Load the weights into the backbone, from a file, the cache or the network.
+        """Load the pretrained weights into the backbone, from a file, the cache or the network.
 
         Raises:
-            WeightsError: They cannot be had or are not those of a ResNet50.
+            WeightsError: The weights are not available or are not those of a ResNet50.
         """
         path = resolve_weights(self.hparams["weights"])
         if path is not None:
             load_backbone(self.network, path)
         elif self.hparams["strategy"] != "scratch":
             log.warning(
-                "--model.weights none: nothing is transferred to digits but %s; for ImageNet "
-                "weights leave the option out",
+                "--model.weights none: the backbone starts from %s; leave the option out for "
+                "ImageNet weights",
                 self.weights,
             )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits ``(N, 10)`` of uint8 images ``(N, 1, 28, 28)`` or their features."""
-        if images.ndim == 2:  # (N, 2048), kept in half precision
+        """Return the logits ``(N, 10)`` of uint8 images ``(N, 1, 28, 28)`` or cached features."""
+        if images.ndim == 2:  # (N, 2048), float16
             return self.network.classify(images.to(self.network.head.weight.dtype))
         return super().forward(images)
 
     def _cached_features(self, images: Tensor, title: str) -> Tensor:
-        """Return the backbone's features, float16 ``(N, 2048)``, mapped from the disk."""
+        """Return the backbone's features, float16 ``(N, 2048)``, memory-mapped."""
         folder = self.hparams["feature_cache_dir"]
         if folder is None:
             folder = Path(self.trainer.default_root_dir) / FEATURE_CACHE
@@ -140,12 +142,6 @@ class ResNet50Classifier(StagedClassifier):
             precision=extraction_precision(str(self.trainer.precision)),
             title=title,
         )
-
-
-def _title(words: str, weights: str) -> str:
-    if weights == NO_WEIGHTS:
-        words += f", {weights_label(weights)}"
-    return f"ResNet50 ({words})"
 
 
 def _check_weights(weights: str, strategy: Strategy) -> None:

@@ -1,4 +1,4 @@
-"""Several networks that answer as one."""
+"""An ensemble: several networks combined into one by averaging their probabilities."""
 
 import math
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 
 class Ensemble(nn.Module):
-    """The mean of the probabilities of several networks, given as logits.
+    """Averages the probabilities of several networks and returns the logarithm of the mean.
 
-    ``softmax(logits)`` is that mean. The logarithm of a mean of softmaxes is taken as
-    ``logsumexp(log_softmax(z_k)) - log K``, which neither overflows nor loses a network that is
-    certain.
+    The mean is ``softmax(logits)``. Its logarithm is computed as
+    ``logsumexp(log_softmax(z_k)) - log K``, which does not overflow and stays finite where members
+    are certain of different digits.
 
     Args:
-        members: One network or more of the shape below, eager or TorchScript, on one device.
+        members: One or more networks of the shape below, eager or TorchScript, on one device.
 
     Shape:
         - Input: uint8 ``(N, 1, 28, 28)``, 0 is background and 255 is ink.
@@ -25,12 +25,12 @@ class Ensemble(nn.Module):
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        # An attribute, so that exported files hold it as a number.
+        # An attribute, so that exported files store it as a constant.
         self.log_count = math.log(len(members))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of a batch of digits."""
-        answers = [member(images).log_softmax(dim=1) for member in self.members]
-        x = torch.stack(answers)  # (K, N, 10)
+        log_probabilities = [member(images).log_softmax(dim=1) for member in self.members]
+        x = torch.stack(log_probabilities)  # (K, N, 10)
         logits: Tensor = x.logsumexp(dim=0) - self.log_count
         return logits  # (N, 10)

@@ -1,4 +1,4 @@
-"""Train the parts of a network one after the other, each from its own stage on."""
+"""A classifier that unfreezes the parts of its network in stages, and the callback that does it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,15 +14,15 @@ from mnist_lightning.models.stages import Stage, StagedRate, stage_of
 
 
 class StagedClassifier(DigitClassifier):
-    """A classifier whose network is trained in stages; what is in no stage stays as it is."""
+    """A classifier whose network is trained in stages; parts outside all stages stay frozen."""
 
-    #: The stages in the order in which they begin; the first begins with the training.
+    #: The stages in starting order; the first starts with the training.
     stages: Sequence[Stage] = (Stage(),)
-    #: Share of the training in which the learning rate of a stage rises, 0 to below 1.
+    #: Share of the training during which the learning rate of a stage rises, 0 to below 1.
     warmup: float = 0.0
 
     def configure_callbacks(self) -> list[Callback]:
-        """Freeze what has not begun to learn, unless everything learns from the first step."""
+        """Return the unfreezing callback, unless everything is trained from the first step."""
         whole = list(self.stages) == [Stage()]
         return [] if whole else [StagedUnfreezing(self.network, self.stages)]
 
@@ -41,23 +41,23 @@ class StagedClassifier(DigitClassifier):
         return groups
 
     def _schedule(self, optimizer: Optimizer, total_steps: int) -> LRScheduler:
-        """A warm-up and a cosine for each stage."""
+        """Return a schedule with a warm-up and a cosine for each stage."""
         return StagedRate(optimizer, self.stages, total_steps, round(self.warmup * total_steps))
 
 
 class StagedUnfreezing(Callback):
-    """Keeps every part of a network frozen until its stage begins, or for ever if it has none.
+    """Keeps each part of a network frozen until its stage starts, or forever if it has none.
 
-    Frozen means that its parameters have no gradients and its modules are in eval mode, so that
-    batch normalisation neither uses nor updates the statistics of a batch. Which parts are frozen
-    depends on nothing but the step, and is put right before each one: whatever Lightning or
-    another callback has done to the modes, and wherever an interrupted training goes on.
+    The parameters of a frozen part need no gradients and its modules are in eval mode, so that
+    batch normalisation neither uses nor updates batch statistics. The frozen parts depend on the
+    step alone and are set before each one, whatever Lightning or another callback did to the modes
+    and wherever a training was resumed.
 
-    The optimiser is to hold all parameters from the beginning: it skips those without gradients.
+    The optimiser must hold all parameters from the start; it skips those without gradients.
 
     Args:
-        network: The network that is trained.
-        stages: In the order in which they begin; the first begins with the training.
+        network: The network to train.
+        stages: The stages in starting order; the first starts with the training.
     """
 
     def __init__(self, network: nn.Module, stages: Sequence[Stage]) -> None:
@@ -68,35 +68,35 @@ class StagedUnfreezing(Callback):
         self._total_steps = 0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Freeze what never learns, before a distributed strategy looks at what does.
+        """Freeze the parts without a stage, before a distributed strategy collects gradients.
 
         Raises:
-            UserError: Several processes would have to agree on gradients that come and go.
+            UserError: Parts would be unfrozen during a training in several processes.
         """
         if stage != "fit":
             return
         if self._is_staged and trainer.world_size > 1:
             raise UserError(
-                "--model.strategy finetune runs on one device, since gradients come and go: "
-                "use --trainer.devices 1"
+                "--model.strategy finetune trains on one device, because DistributedDataParallel "
+                "cannot unfreeze parameters: use --trainer.devices 1"
             )
-        for parameter, begins in self._parameters:
-            parameter.requires_grad_(begins is not None)
+        for parameter, own_stage in self._parameters:
+            parameter.requires_grad_(own_stage is not None)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Find out how long the training is."""
+        """Store the length of the training."""
         self._total_steps = int(trainer.estimated_stepping_batches)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Freeze what has not begun and let the rest learn."""
+        """Freeze the parts whose stage has not started and unfreeze the others."""
         step, total = trainer.global_step, self._total_steps
-        begun = {stage for stage in self._stages if step >= stage.first_step(total)}
+        started = {stage for stage in self._stages if step >= stage.first_step(total)}
         for parameter, stage in self._parameters:
-            parameter.requires_grad_(stage in begun)
+            parameter.requires_grad_(stage in started)
         for module, stage in self._modules:
-            # Not module.train(mode), which would change the modules within it too. Setting an
-            # attribute of a module is slow, and nearly always it is right already.
-            if module.training != (stage in begun):
-                module.training = stage in begun
+            # Not module.train(mode), which changes all submodules. Setting an attribute of a module
+            # is slow, and it is nearly always right already.
+            if module.training != (stage in started):
+                module.training = stage in started

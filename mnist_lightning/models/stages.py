@@ -1,4 +1,4 @@
-"""Which part of a network learns when, and how fast."""
+"""The stages of a training: when each part of a network is trained, and at what learning rate."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,15 +11,14 @@ from torch.optim.lr_scheduler import LambdaLR
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a network and the time from which on it learns.
+    """A part of a network and the time from which it is trained.
 
-    All that it says is a function of the step alone, so that nothing has to be remembered when a
-    training is interrupted.
+    Everything is a function of the step alone, so that resuming needs no further state.
 
     Attributes:
         part: Dotted name of a module in the network; empty for the whole network.
-        start: Share of the training that is over when the part begins to learn, 0 to below 1.
-        rate: Peak of its learning rate, as a multiple of the model's.
+        start: Share of the training after which the part is trained, 0 to below 1.
+        rate: Its peak learning rate, as a multiple of the model's.
     """
 
     part: str = ""
@@ -27,23 +26,23 @@ class Stage:
     rate: float = 1.0
 
     def holds(self, name: str) -> bool:
-        """Return whether a module or parameter of this dotted name is in the part."""
+        """Return whether the part contains the module or parameter of this dotted name."""
         return not self.part or name == self.part or name.startswith(f"{self.part}.")
 
     def first_step(self, total_steps: int) -> int:
-        """Return the step, counted from 0, in which the part begins to learn."""
+        """Return the first step, counted from 0, in which the part is trained."""
         return round(self.start * total_steps)
 
     def rate_factor(self, step: int, total_steps: int, warmup_steps: int) -> float:
-        """Return the share of the peak learning rate that a step has.
+        """Return the learning rate of a step as a share of the peak.
 
-        It is 0 before the stage, rises linearly in its first steps and falls along half a cosine
-        (Loshchilov and Hutter, 2017) that ends with the training.
+        It is 0 before the stage, rises linearly during its warm-up and then falls along half a
+        cosine (Loshchilov and Hutter, 2017) to the end of the training.
 
         Args:
             step: Number of the step, from 0.
             total_steps: Steps of the whole training.
-            warmup_steps: Steps in which the rate rises, at the beginning of the stage.
+            warmup_steps: Steps of the warm-up, at the start of the stage.
         """
         since = step - self.first_step(total_steps)
         if since < 0:
@@ -55,32 +54,32 @@ class Stage:
 
 
 def stage_of(name: str, stages: Sequence[Stage]) -> Stage | None:
-    """Find the stage with which a module or parameter begins to learn.
+    """Return the stage in which the training of a module or parameter starts.
 
     Args:
         name: Its dotted name in the network.
-        stages: In the order in which they begin; a part may contain those of earlier stages.
+        stages: The stages in starting order; a part may contain the parts of earlier stages.
 
     Returns:
-        The first stage that holds it, or None for what never learns.
+        The first stage that holds it, or None if it is never trained.
     """
     return next((stage for stage in stages if stage.holds(name)), None)
 
 
 class StagedRate(LambdaLR):
-    """Gives each parameter group the learning rate of its stage.
+    """Schedules the learning rate of each parameter group by its stage.
 
     Args:
-        optimizer: Its groups name their part under ``stage`` and have their peak rate.
-        stages: Of these parts.
+        optimizer: An optimiser whose groups name their part as ``stage`` and hold their peak rate.
+        stages: The stages of these parts.
         total_steps: Steps of the whole training.
-        warmup_steps: Steps in which the rate of a stage rises.
+        warmup_steps: Steps during which the rate of a stage rises.
     """
 
     def __init__(
         self, optimizer: Optimizer, stages: Sequence[Stage], total_steps: int, warmup_steps: int
     ) -> None:
-        # In the state of the schedule, like that of OneCycleLR.
+        # Part of the scheduler's state, as with OneCycleLR.
         self.total_steps = total_steps
         by_part = {stage.part: stage for stage in stages}
         factors: list[Callable[[int], float]] = [

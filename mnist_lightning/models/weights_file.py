@@ -1,8 +1,7 @@
-"""Files of weights from strangers: read without running code, checked tensor by tensor."""
+"""A reader of untrusted files of weights that runs no code from them and checks each tensor."""
 
 import re
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,55 +11,55 @@ import torch
 from torch import Tensor
 
 from mnist_lightning.errors import WeightsError
+from mnist_lightning.files.archives import refuse_bomb
+from mnist_lightning.files.regular_file import check_regular
 
 MAX_BYTES = 2**30
 """Larger files are refused. ResNet50 has 98 MB; with the state of an optimiser, 300 MB."""
 
-# Every ResNet with bottlenecks or basic blocks has this tensor; what stands before it in a key
-# (``module.``, ``backbone.``, ``model.`` or any nesting of those) stands before all keys.
+# Every ResNet has this tensor. Whatever precedes it in its name (``module.``, ``backbone.``,
+# ``model.`` or any nesting of those) is the prefix of all names.
 _ANCHOR = "layer1.0.conv1.weight"
 _BACKBONE_KEY = re.compile(r"(conv1|bn1|layer\d+)\.")
-# The count of training batches, which some writers drop, does not enter the output.
+# The number of training batches, which some writers omit, does not affect the output.
 _OPTIONAL = "num_batches_tracked"
 
 
 def require_file(path: Path, remedy: str) -> None:
-    """Make sure that a path is a file with something in it.
+    """Check that a path is a regular file that is not empty.
 
     Raises:
-        WeightsError: It is missing, a folder, empty, or not accessible; the message ends in the
-            remedy.
+        WeightsError: It is missing, a folder, a pipe or a device, empty, too large for weights of
+            ResNet50, or not accessible; the message ends with the remedy.
     """
+    problem = "does not exist"
     try:
-        if path.is_dir():
-            problem = "is a folder, not a file of weights"
-        elif not path.is_file():
-            problem = "does not exist"
-        elif path.stat().st_size == 0:
-            problem = "is empty"
-        else:
+        size = check_regular(path, max_bytes=MAX_BYTES, error=WeightsError).st_size
+        if size and not path.is_dir():
             return
+        problem = "is a folder, not a file of weights" if path.is_dir() else "is empty"
+    except FileNotFoundError:
+        pass
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"
     raise WeightsError(f"{path} {problem}: {remedy}.")
 
 
 def read_backbone(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Read a state dict and fit it to a backbone.
+    """Read a state dict and match it with that of a backbone.
 
     Args:
-        path: ``.safetensors``, or what ``torch.save`` writes: the tensors by name, or a
-            dictionary that has them under ``state_dict`` or ``model``. A prefix that all names
-            share is taken off; tensors that are no part of a backbone, such as a head, are
-            ignored.
-        expected: The backbone's own state dict: names, shapes and dtypes.
+        path: A ``.safetensors`` file, or a file written by ``torch.save``: the tensors by name, or
+            a dictionary with them under ``state_dict`` or ``model``. A prefix that all names have
+            in common is removed; tensors outside of the backbone, such as a head, are ignored.
+        expected: The state dict of the backbone: names, shapes and dtypes.
 
     Returns:
-        A tensor for each expected name, of its shape and dtype, finite.
+        A finite tensor for each expected name, of the expected shape and dtype.
 
     Raises:
-        WeightsError: The file is unreadable, carries code, or a tensor is missing, misshapen,
-            not finite or unknown; the message names the file and the first such tensor.
+        WeightsError: The file is unreadable, contains code, or a tensor is missing, unknown, not
+            finite or of the wrong shape; the message names the file and the first such tensor.
     """
     require_file(path, "give a file of weights")
     _refuse_lookalikes(path)
@@ -70,13 +69,12 @@ def read_backbone(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tenso
     )
     for name in tensors:
         if _BACKBONE_KEY.match(name) and name not in expected:
-            raise WeightsError(f"{path} is not of a ResNet50: it holds the unknown tensor {name}.")
+            raise WeightsError(f"{path} is not of a ResNet50: it has the unknown tensor {name}.")
     return {name: _fitted(path, name, tensors.get(name), own) for name, own in expected.items()}
 
 
 def _refuse_lookalikes(path: Path) -> None:
     try:
-        size = path.stat().st_size
         with path.open("rb") as file:
             start = file.read(512).lstrip().lower()
     except OSError as error:
@@ -85,61 +83,45 @@ def _refuse_lookalikes(path: Path) -> None:
         raise WeightsError(f"{path} is a web page, not weights: download the file itself.")
     if start.startswith(b"version https://git-lfs"):
         raise WeightsError(f"{path} is a Git LFS pointer, not weights: fetch it with git lfs pull.")
-    if size > MAX_BYTES:
-        raise WeightsError(f"{path} has {size / 1e9:.1f} GB, too much for the weights of ResNet50.")
 
 
 def _load_safetensors(path: Path) -> Mapping[str, Any]:
     try:
         return safetensors.torch.load_file(path)
-    except Exception as error:  # the library documents no set of errors for damaged files
+    except Exception as error:  # the library does not document its errors for damaged files
         raise WeightsError(
             f"{path} is truncated, damaged or not a safetensors file: download it again."
         ) from error
 
 
 def _load_pickle(path: Path) -> Mapping[str, Any]:
-    _refuse_odd_archive(path)
+    refuse_bomb(path, error=WeightsError)
     try:
         with warnings.catch_warnings():
-            # torch warns of pickles it did not write; they are judged by their content below.
+            # torch warns about pickles that it did not write; the checks below decide.
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # foreign bytes can make an unpickler raise nearly anything
+    except Exception as error:  # damaged bytes can make an unpickler raise nearly anything
         raise WeightsError(_pickle_problem(path, error)) from error
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping):
-        raise WeightsError(f"{path} holds a {type(content).__name__}, not a state dict.")
+        raise WeightsError(f"{path} contains a {type(content).__name__}, not a state dict.")
     return {str(name): value for name, value in content.items()}
-
-
-def _refuse_odd_archive(path: Path) -> None:
-    # torch.save stores without compressing. An archive that unpacks to more than its own size
-    # is a bomb, and the loader would not notice.
-    if not zipfile.is_zipfile(path):
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except Exception as error:  # e.g. struct.error, NotImplementedError: no set is documented
-        raise WeightsError(f"{path} is damaged: download it again.") from error
-    if any(Path(entry.filename).name == "constants.pkl" for entry in entries):
-        raise WeightsError(
-            f"{path} is an exported TorchScript model, not a state dict: give a file that "
-            "torch.save wrote from state_dict()."
-        )
-    if sum(entry.file_size for entry in entries) > path.stat().st_size:
-        raise WeightsError(f"{path} is a compressed archive, which torch.save never writes.")
 
 
 def _pickle_problem(path: Path, error: Exception) -> str:
     code = re.search(r"GLOBAL ([\w.]+)", str(error))
     if code:
         return (
-            f"{path} asks to run {code[1]}, which weights have no need of; nothing was run. "
+            f"{path} asks to run {code[1]}, which weights do not need; nothing was run. "
             "Save the plain state dict, or use a .safetensors file."
+        )
+    if "TorchScript" in str(error):
+        return (
+            f"{path} is an exported TorchScript model, not a state dict: give a file that "
+            "torch.save wrote from state_dict()."
         )
     return f"{path} is truncated, damaged or not a file of weights: download it again."
 
@@ -152,12 +134,10 @@ def _without_prefix(path: Path, tensors: Mapping[str, Any]) -> dict[str, Any]:
     ]
     if not prefixes:
         some = ", ".join(list(tensors)[:3]) or "nothing"
-        raise WeightsError(
-            f"{path} is not of a ResNet50: there is no tensor {_ANCHOR}, but {some}."
-        )
+        raise WeightsError(f"{path} is not of a ResNet50: it has no tensor {_ANCHOR}, but {some}.")
     if len(prefixes) > 1:
         names = " and ".join(repr(prefix) for prefix in prefixes[:2])
-        raise WeightsError(f"{path} holds several networks, under {names}: save only one.")
+        raise WeightsError(f"{path} contains several networks, under {names}: save only one.")
     return {
         name.removeprefix(prefixes[0]): tensor
         for name, tensor in tensors.items()
@@ -175,7 +155,7 @@ def _fitted(path: Path, name: str, found: Any, own: Tensor) -> Tensor:
             name.endswith("running_var") and bool((tensor < 0).any())
         ):
             return tensor
-        problem = "holds values that are not finite, or a negative variance"
+        problem = "contains values that are not finite, or a negative variance"
     raise WeightsError(f"{path} does not fit ResNet50: {name} {problem}.")
 
 
@@ -189,5 +169,5 @@ def _misfit(found: Any, own: Tensor) -> str | None:
     if found.layout != torch.strided or found.is_meta or found.is_quantized:
         return "is not a plain tensor"
     if found.is_floating_point() != own.is_floating_point():
-        return f"holds {found.dtype}, not {own.dtype}"
+        return f"contains {found.dtype}, not {own.dtype}"
     return None

@@ -1,1 +1,1 @@
-"""What is known of a trained model: its record, its predictions, where they were made."""
+"""The record of a trained model, its predictions, and the environment they were made in."""

@@ -1,4 +1,4 @@
-"""Where a record was made: source revision, machine and versions."""
+"""The environment in which a record was made: source revision, machine and versions."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ import torch
 from mnist_lightning import __version__
 
 PACKAGE = Path(__file__).resolve().parents[1]
-PACKAGES_THAT_MATTER = (
+RECORDED_PACKAGES = (
     "torch",
     "torchvision",
     "lightning",
@@ -25,19 +25,19 @@ PACKAGES_THAT_MATTER = (
 
 @dataclass(frozen=True)
 class Environment:
-    """Where and when a record was made. It names no path and no host.
+    """Where and when a record was made, without names of paths or hosts.
 
     Attributes:
         created: When this description was made, UTC, ISO 8601 to the second.
-        commit: Git commit of the source, 40 hexadecimal digits; null where the package does not
-            stand in a git checkout, as when it was installed from a wheel.
+        commit: Git commit of the source, 40 hexadecimal digits; null if the package is not in a
+            git checkout, e.g. because it was installed from a wheel.
         dirty: Whether tracked files outside ``output/`` differed from ``commit``; null without one.
         python: Version of Python.
         platform: Operating system and machine type, e.g. ``Linux x86_64``.
         processor: Name of the processor.
         logical_cores: Logical processor cores of the machine, at least 1.
-        gpu: Name of the first CUDA device; null where there is none.
-        versions: Versions of this package and of those that decide the numbers, by name.
+        gpu: Name of the first CUDA device; null without one.
+        versions: Versions of this package and of those that affect the results, by name.
     """
 
     created: str
@@ -52,10 +52,9 @@ class Environment:
 
 
 def describe_environment() -> Environment:
-    """Describe this machine and this source tree, as they are now.
+    """Describe this machine and this source tree as they are now.
 
-    Returns:
-        The description. Made when a program begins, it names the commit whose code is running.
+    Call it when the program starts, so that it names the commit whose code is running.
     """
     commit, dirty = source_revision(PACKAGE)
     return Environment(
@@ -69,22 +68,22 @@ def describe_environment() -> Environment:
         gpu=torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
         versions={
             "mnist-lightning": __version__,
-            **{name: version(name) for name in PACKAGES_THAT_MATTER},
+            **{name: version(name) for name in RECORDED_PACKAGES},
         },
     )
 
 
 def source_revision(folder: Path) -> tuple[str | None, bool | None]:
-    """Ask git for the commit that a folder of source files belongs to.
+    """Return the git commit of a folder of source files.
 
     Args:
         folder: A folder of Python source with an ``__init__.py``.
 
     Returns:
-        The commit and whether tracked files differ from it. Results under ``output/`` do not
-        count, because a run replaces them while it is being recorded. Both are None without git,
-        and where git does not track the folder: a package installed into a virtual environment
-        inside another project's checkout has nothing to do with that project's commit.
+        The commit, and whether tracked files differ from it. Results under ``output/`` do not
+        count, because a run replaces them before its record is written. Both are None without git
+        and if git does not track the folder: a package in a virtual environment inside another
+        project's checkout is not part of that project's commit.
     """
     if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None, None
@@ -96,14 +95,12 @@ def source_revision(folder: Path) -> tuple[str | None, bool | None]:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
+    return _output("git", "--no-optional-locks", "-C", str(folder), *arguments)
+
+
+def _output(*command: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["git", "--no-optional-locks", "-C", str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
@@ -116,12 +113,5 @@ def _processor_name() -> str:
         for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
-    if platform.system() == "Darwin":
-        done = subprocess.run(
-            ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout.strip() or platform.machine()
-    return platform.processor() or platform.machine()
+    name = _output("/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string")
+    return name or platform.processor() or platform.machine()

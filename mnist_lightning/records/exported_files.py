@@ -1,6 +1,6 @@
-"""What is known about the files a model was exported to: ``<model>_exports.json``.
+"""The description of a model's exported files, ``<model>_exports.json``.
 
-:class:`Exports` and the dataclasses it is made of are the schema. All shares are between 0 and 1.
+:class:`Exports` and the dataclasses in its fields are the schema. All shares are between 0 and 1.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class ExportedFile:
 
     Attributes:
         file: The file.
-        parity: Its logits against those of the network in float32 that it was made from.
-        correct: Number of test images that it reads right.
-        accuracy: Share of the test images that it reads right.
+        parity: Its logits compared with those of the float32 network it was made from.
+        correct: Number of test images that it classifies correctly.
+        accuracy: Share of the test images that it classifies correctly.
     """
 
     file: FileDescription
@@ -32,21 +32,23 @@ class ExportedFile:
 
 @dataclass(frozen=True)
 class Quantisation:
-    """The int8 file against the float one, both in ONNX Runtime, timed in turns.
+    """The int8 file compared with the float one, both in ONNX Runtime, timed alternately.
 
     Attributes:
-        file: The int8 file; null where it was not faster and therefore not kept.
+        file: The int8 file; null if it was not faster and therefore not kept.
         bytes: Its size.
-        parity: Its logits against those of the network.
-        correct: Number of test images that it reads right.
-        accuracy: Share of the test images that it reads right.
+        parity: Its logits compared with those of the network.
+        correct: Number of test images that it classifies correctly.
+        accuracy: Share of the test images that it classifies correctly.
         accuracy_change: Its accuracy minus that of the float file, -1 to 1.
-        calibration_images: Number of training images its ranges were taken from.
-        threads: Threads that ONNX Runtime used.
-        rounds: Timed calls of each file, for each batch size.
-        speedup_single: Median over the rounds of how many times faster it was, one image a call.
-        speedup_batched: The same with ``batch_size`` images a call.
-        batch_size: Images a call of the second.
+        calibration_images: Number of training images on which its ranges were measured.
+        threads: Number of threads of ONNX Runtime.
+        rounds: Number of timed calls of each file with ``batch_size`` images; ten times as many
+            with one image.
+        speedup_single: Median over the rounds of the float file's time divided by its own, with
+            one image per call.
+        speedup_batched: The same with ``batch_size`` images per call.
+        batch_size: Images per call of the second.
         processor: Name of the processor.
     """
 
@@ -67,21 +69,21 @@ class Quantisation:
 
 @dataclass(frozen=True)
 class Exports:
-    """All files of one model that this version of the program wrote.
+    """All files of one model that were written together.
 
     Attributes:
         schema_version: Version of this schema.
         model: Prefix of the files, e.g. ``custom_cnn``.
-        source: Name of the file the weights came from, or ``training``.
-        dataset: Name of the dataset whose test images they were compared on.
-        fingerprint: SHA-256 over all of that dataset.
+        source: Name of the file with the weights they were made from, or ``training``.
+        dataset: Name of the dataset on whose test images they were compared.
+        fingerprint: SHA-256 over the whole dataset.
         commit: Git commit of the source that wrote them; null outside a checkout.
         dirty: Whether tracked source files differed from it; null without one.
         created: When, UTC, ISO 8601.
         command: The command that wrote them.
         versions: Versions of the packages that wrote them, by name.
         files: The files.
-        quantisation: The int8 file; null where it was not asked for.
+        quantisation: The int8 file; null if it was not requested.
     """
 
     schema_version: int
@@ -103,7 +105,7 @@ class Exports:
 
 
 def read_exports(path: Path) -> Exports:
-    """Read what :meth:`Exports.write` wrote.
+    """Read a file written by :meth:`Exports.write`.
 
     Raises:
         OutputError: The file is missing, damaged or of another schema version.
@@ -112,6 +114,6 @@ def read_exports(path: Path) -> Exports:
         Exports,
         path,
         version=SCHEMA_VERSION,
-        noun="account of exports",
+        noun="description of exports",
         remedy="make it with `python scripts/export.py`",
     )

@@ -1,19 +1,21 @@
-"""The predictions behind a record, image by image, in ``<name>_predictions.npz``."""
+"""The predictions behind a record, one row per image, in ``<name>_predictions.npz``."""
 
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.errors import OutputError
-from mnist_lightning.evaluation.inference import CLASSES
+from mnist_lightning.files.archives import refuse_bomb
 from mnist_lightning.files.storage import atomic_path
 from mnist_lightning.records.record import making_command
 
-# Ten times what all 70,000 images of MNIST would need; an archive that unpacks to more is not ours.
+# Ten times what all 70,000 images of MNIST would need; no larger archive is of this project.
 MAX_UNPACKED_BYTES = 50_000_000
 SPLITS = ("test", "validation")
 SUFFIX = "_predictions.npz"
@@ -36,7 +38,7 @@ class SplitPredictions:
 
     @classmethod
     def from_logits(cls, logits: Tensor, labels: Tensor, indices: Tensor) -> "SplitPredictions":
-        """Turn a network's output into predictions.
+        """Convert a network's output.
 
         Args:
             logits: float32, ``(N, 10)``, on the CPU.
@@ -44,7 +46,7 @@ class SplitPredictions:
             indices: int64, ``(N,)``, on the CPU.
 
         Returns:
-            The predictions; probabilities are the softmax of the logits.
+            The predictions; the probabilities are the softmax of the logits.
         """
         return cls(logits.softmax(dim=1).numpy(), labels.numpy(), indices.numpy())
 
@@ -54,8 +56,8 @@ class Predictions:
     """Predictions of one exported model.
 
     Attributes:
-        test: For every test image, in the dataset's order.
-        validation: For every validation image, e.g. to fit a temperature on.
+        test: For all test images, in the dataset's order.
+        validation: For all validation images, e.g. to fit a temperature on.
     """
 
     test: SplitPredictions
@@ -66,13 +68,13 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write predictions to a compressed ``.npz``, which is replaced in one step.
 
     Args:
-        path: Where to; its name ends with ``.npz``.
-        predictions: What to write. The keys are ``test_probabilities``, ``test_labels``,
+        path: Where to write them; the name ends with ``.npz``.
+        predictions: The predictions. The file's keys are ``test_probabilities``, ``test_labels``,
             ``test_indices``, ``validation_probabilities``, ``validation_labels`` and
             ``validation_indices``.
 
     Raises:
-        OSError: The file cannot be written; the old one is left as it was.
+        OSError: The file cannot be written; the old one stays unchanged.
     """
     arrays = {
         f"{split}_{name}": array
@@ -87,8 +89,8 @@ def read_predictions(path: Path, preset: str = "NAME") -> Predictions:
     """Read predictions and check them. No code in the file is run.
 
     Args:
-        path: A file that :func:`write_predictions` wrote.
-        preset: What ``--model`` takes to make the file again, for messages.
+        path: A file written by :func:`write_predictions`.
+        preset: The value of ``--model`` that produces the file again, for messages.
 
     Returns:
         The predictions.
@@ -97,6 +99,7 @@ def read_predictions(path: Path, preset: str = "NAME") -> Predictions:
         OutputError: The file is missing, damaged, or an array in it is missing or has another
             shape, dtype or range. The message names the command that makes it.
     """
+    refuse_bomb(path, ratio=0, always_allowed=MAX_UNPACKED_BYTES, error=OutputError)
     remedy = f"make them with `{making_command(path.name.removesuffix(SUFFIX), preset)}`"
     try:
         test, validation = (_read_split(path, split) for split in SPLITS)
@@ -104,37 +107,20 @@ def read_predictions(path: Path, preset: str = "NAME") -> Predictions:
         raise OutputError(f"There are no predictions {path}: {remedy}.") from None
     except OSError as error:
         raise OutputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    # Whatever else zipfile, zlib and numpy's header parser raise, it means a damaged file.
+    # All other errors of zipfile, zlib and numpy's header parser mean a damaged file.
     except Exception as error:
-        raise OutputError(f"{path} holds no sound predictions: {error}; {remedy} again.") from None
+        raise OutputError(f"{path} is not valid: {error}; {remedy} again.") from None
     return Predictions(test, validation)
 
 
 def _read_split(path: Path, split: str) -> SplitPredictions:
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(member.file_size for member in archive.infolist())
-    if unpacked > MAX_UNPACKED_BYTES:
-        raise ValueError(f"it would unpack to {unpacked / 1e6:,.0f} MB")
-    with np.load(path, allow_pickle=False) as arrays:
-        probabilities = arrays[f"{split}_probabilities"]
-        labels, indices = arrays[f"{split}_labels"], arrays[f"{split}_indices"]
-    n = len(labels) if labels.ndim else 0
-    _check_array(f"{split}_probabilities", probabilities, "float32", (n, CLASSES))
-    _check_array(f"{split}_labels", labels, "int64", (n,))
-    _check_array(f"{split}_indices", indices, "int64", (n,))
-    _check_values(split, SplitPredictions(probabilities, labels, indices))
-    return SplitPredictions(probabilities, labels, indices)
-
-
-def _check_array(
-    key: str, array: npt.NDArray[np.generic], dtype: str, shape: tuple[int, ...]
-) -> None:
-    if array.dtype != dtype or array.shape != shape or array.size == 0:
-        raise ValueError(f"{key} is {array.dtype} {array.shape} instead of {dtype} {shape}")
-
-
-def _check_values(split: str, predictions: SplitPredictions) -> None:
-    probabilities, labels = predictions.probabilities, predictions.labels
+    # numpy does not close a damaged file that it has opened itself.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        labels = arrays[f"{split}_labels"]
+        n = len(labels) if labels.ndim else 0
+        probabilities = _array(arrays, f"{split}_probabilities", "float32", (n, CLASSES))
+        labels = _array(arrays, f"{split}_labels", "int64", (n,))
+        indices = _array(arrays, f"{split}_indices", "int64", (n,))
     # "not all" instead of "any outside": NaN compares false with everything.
     if not np.all((probabilities >= 0) & (probabilities <= 1)):
         raise ValueError(f"{split}_probabilities are not all within 0 and 1")
@@ -142,5 +128,15 @@ def _check_values(split: str, predictions: SplitPredictions) -> None:
         raise ValueError(f"{split}_probabilities have rows that do not sum to 1")
     if labels.min() < 0 or labels.max() >= CLASSES:
         raise ValueError(f"{split}_labels are not all within 0 and {CLASSES - 1}")
-    if predictions.indices.min() < 0 or len(np.unique(predictions.indices)) != len(labels):
+    if indices.min() < 0 or len(np.unique(indices)) != n:
         raise ValueError(f"{split}_indices are not distinct positions")
+    return SplitPredictions(probabilities, labels, indices)
+
+
+def _array(
+    arrays: Mapping[str, npt.NDArray[Any]], key: str, dtype: str, shape: tuple[int, ...]
+) -> npt.NDArray[Any]:
+    array = arrays[key]
+    if array.dtype != dtype or array.shape != shape or array.size == 0:
+        raise ValueError(f"{key} is {array.dtype} {array.shape} instead of {dtype} {shape}")
+    return array

@@ -1,13 +1,15 @@
-"""The record of a training: one JSON file that says what was trained, how, and how well it does.
+"""The record of a trained model: one JSON file with its training, its files and its results.
 
-:class:`Record` and the dataclasses it is made of are the schema; each documents its keys.
-``SCHEMA_VERSION`` is raised whenever a key is added, removed, renamed or changes its meaning, and
-a reader accepts its own version only. All shares are between 0 and 1, never percent.
+:class:`Record` and the dataclasses in its fields are the schema; each documents its keys.
+``SCHEMA_VERSION`` is raised whenever a key is added, removed, renamed or changes its meaning. Older
+records are read where ``_upgrade`` can supply what they lack. All shares are between 0 and 1, never
+percent.
 """
 
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -19,15 +21,13 @@ from mnist_lightning.files.identity import FileDescription
 from mnist_lightning.files.json_document import decode, read_document, write_document
 from mnist_lightning.records.environment import Environment
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SUFFIX = "_metrics.json"
-
-
 ENSEMBLE_SUFFIX = "_ensemble"
 
 
 def making_command(name: str, preset: str) -> str:
-    """Return the command that makes the files of a model.
+    """Return the command that produces the files of a model.
 
     Args:
         name: Prefix of the files; that of an ensemble ends with ``_ensemble``.
@@ -39,22 +39,22 @@ def making_command(name: str, preset: str) -> str:
 
 
 def dataset_label(name: str, fingerprint: str) -> str:
-    """Name a dataset with the beginning of its fingerprint: ``MNIST (06b0d1f1)``."""
+    """Return the name of a dataset with the start of its fingerprint: ``MNIST (06b0d1f1)``."""
     return f"{name} ({fingerprint[:8]})"
 
 
 @dataclass(frozen=True)
 class NetworkDescription:
-    """What was trained.
+    """A network and its hyperparameters.
 
     Attributes:
         name: Prefix of the files, e.g. ``custom_cnn``.
-        preset: What ``--model`` takes to train it again, e.g. ``cnn``.
-        title: Its name for people, in figures and tables, e.g. ``Custom CNN``; it says so where
-            the weights are random instead of pretrained.
+        preset: The value of ``--model`` that trains it again, e.g. ``cnn``.
+        title: Its display name in figures and tables, e.g. ``Custom CNN``; it mentions weights
+            that were random instead of pretrained.
         class_path: Dotted path of the network's class.
-        hyperparameters: Arguments of the model, as JSON values; those of an ensemble are
-            described by :class:`Members`.
+        hyperparameters: Arguments of the classifier, as JSON values; for an ensemble, see
+            :class:`Members`.
         weights: What training started from: ``random initialisation`` or the name of the
             pretrained weights.
         parameters: Size of the network.
@@ -71,23 +71,25 @@ class NetworkDescription:
 
 @dataclass(frozen=True)
 class ModelDescription(NetworkDescription):
-    """What was trained, and the file it was exported to.
+    """A network and the files with its weights.
 
     Attributes:
-        file: The exported model.
+        file: The exported model, TorchScript.
+        weights_file: The weights, safetensors; null in records of version 1.
     """
 
     file: FileDescription
+    weights_file: FileDescription | None
 
 
 @dataclass(frozen=True)
 class Members:
-    """What an ensemble is made of: the ``hyperparameters`` of its record.
+    """The members of an ensemble: the ``hyperparameters`` of its record.
 
     Attributes:
         class_path: Dotted path of the class of each member.
-        hyperparameters: Arguments of each member, as JSON values.
-        seeds: The seed that each was trained with, in order.
+        hyperparameters: Arguments of each member's classifier, as JSON values.
+        seeds: The training seed of each, in order.
         files: SHA-256 of the exported file of each, in the same order.
     """
 
@@ -99,7 +101,7 @@ class Members:
 
 @dataclass(frozen=True)
 class DatasetDescription:
-    """What it was trained, selected and tested on.
+    """The dataset of the training, the selection of the epoch, and the test.
 
     Attributes:
         name: Name of the dataset, e.g. ``MNIST``.
@@ -108,7 +110,7 @@ class DatasetDescription:
         is_standard: Whether it is the standard MNIST, so that published results apply.
         train: Number of training images, without those of validation.
         validation: Number of validation images, on which the best epoch was selected.
-        test: Number of test images, used once.
+        test: Number of test images, evaluated once.
     """
 
     name: str
@@ -120,21 +122,21 @@ class DatasetDescription:
 
     @property
     def label(self) -> str:
-        """What titles call it."""
+        """The name in titles."""
         return dataset_label(self.name, self.fingerprint)
 
 
 @dataclass(frozen=True)
 class Training:
-    """How it was trained; epochs, steps and seconds of an ensemble are those of all its members.
+    """How it was trained; epochs, steps and seconds of an ensemble are sums over its members.
 
     Attributes:
-        seed: Seed of initialisation, order and augmentation; null for an ensemble, each member of
-            which has its own.
+        seed: Seed of initialisation, order and augmentation; null for an ensemble, whose members
+            have their own.
         epochs: Number of epochs trained.
         best_epoch: The epoch whose weights were exported, counted from 1; null for an ensemble.
         best_train_loss: Training loss of that epoch in nats, on augmented images while the
-            weights moved; null where it was not logged.
+            weights changed; null if it was not logged.
         best_train_accuracy: Training accuracy of that epoch, measured the same way; 0 to 1 or
             null.
         steps: Number of optimiser steps.
@@ -142,11 +144,13 @@ class Training:
         accelerator: ``cpu`` or ``cuda``.
         devices: Number of devices, over all nodes.
         precision: Lightning's name of the numerical precision, e.g. ``bf16-mixed``.
-        resumed: Whether it was continued from a checkpoint at least once.
-        commit: Git commit of the source that trained, 40 hexadecimal digits; null outside a
-            checkout and where that of the members differs. The record may have been made later,
-            see ``environment``.
-        command: The command line, word by word.
+        threads: Threads that torch used within one operation on the CPU; null in records of version
+            1 and if the members of an ensemble differ.
+        resumed: Whether it was resumed from a checkpoint at least once.
+        commit: Git commit of the training's source, 40 hexadecimal digits; null outside a checkout
+            and if the members differ in it. The record may have been made later, see
+            ``environment``.
+        command: The arguments of the command line.
     """
 
     seed: int | None
@@ -159,6 +163,7 @@ class Training:
     accelerator: str
     devices: int
     precision: str
+    threads: int | None
     resumed: bool
     commit: str | None
     command: tuple[str, ...]
@@ -166,16 +171,16 @@ class Training:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What was trained and how: the part of a record that is known before the export.
+    """The part of a record that is known before the export.
 
     Attributes:
         network: The network.
-        dataset: What it was trained, selected and tested on.
+        dataset: The dataset of the training, the selection of the epoch, and the test.
         training: How it was trained.
         trainer_test: See :class:`Record`.
         command: The command line that writes the files, as one string.
-        history: One row an epoch, as :class:`~mnist_lightning.training.history.History` collects
-            them; None for an ensemble.
+        history: One row per epoch, collected by
+            :class:`~mnist_lightning.training.history.History`; None for an ensemble.
         history_note: How the columns of ``history`` were measured, for the figure.
     """
 
@@ -190,20 +195,20 @@ class Trained:
 
 @dataclass(frozen=True)
 class Record:
-    """All that is known about one trained and exported model.
+    """The record of one trained and exported model.
 
     Attributes:
         schema_version: Version of this schema.
-        model: What was trained.
-        dataset: What it was trained, selected and tested on.
+        model: The network and its files.
+        dataset: The dataset of the training, the selection of the epoch, and the test.
         training: How it was trained.
-        validation: The exported model on the validation images. The best epoch was selected on
-            them, so that they flatter it.
-        test: The exported model on the test images: the result.
-        trainer_test: What Lightning's ``Trainer.test`` said of the best checkpoint on the same
-            test images, by metric; it may differ in the last digits where training ran in
-            another precision. Empty for an ensemble, which no Trainer has seen.
-        export: The exported file against the network it came from.
+        validation: Metrics of the exported model on the validation images. The best epoch was
+            selected on them, so they are optimistic.
+        test: Metrics of the exported model on the test images: the result.
+        trainer_test: Metrics that ``Trainer.test`` returned for the best checkpoint on the same
+            test images, by name; they may differ in the last digits if training ran in another
+            precision. Empty for an ensemble, which no Trainer tests.
+        export: The exported file compared with the network it came from.
         predictions: The file with the probabilities behind ``validation`` and ``test``.
         latency: Inference time of the exported model on the CPU.
         environment: Where and when the record was made.
@@ -222,12 +227,12 @@ class Record:
     environment: Environment
 
     def __post_init__(self) -> None:
-        """Refuse an ensemble that does not say what it is made of, with a ``DecodingError``."""
+        """Raise a ``DecodingError`` if the members of an ensemble are not described."""
         _ = self.members
 
     @property
     def members(self) -> Members | None:
-        """What an ensemble is made of; None for a model that was trained once."""
+        """The members of an ensemble; None for a model that was trained once."""
         if self.training.seed is not None:
             return None
         key = "model.hyperparameters"
@@ -236,7 +241,7 @@ class Record:
 
     @property
     def making_command(self) -> str:
-        """The command that makes the model and its files again."""
+        """The command that produces the model and its files again."""
         return making_command(self.model.name, self.model.preset or "NAME")
 
     @property
@@ -249,7 +254,7 @@ class Record:
 
     @property
     def commands(self) -> list[str]:
-        """The command lines that make the model: the training, then any averaging."""
+        """The command lines that produce the model: training, then averaging for an ensemble."""
         training = f"python scripts/train.py {shlex.join(self.training.command)}"
         if self.members is None:
             return [training]
@@ -257,23 +262,23 @@ class Record:
 
     @property
     def data_dir(self) -> Path:
-        """Where the training was told to look for MNIST."""
-        words, option = self.training.command, "--data.data_dir"
-        for word, following in zip(words, [*words[1:], ""], strict=True):
-            if word == option and following:
+        """The folder in which the training looked for MNIST."""
+        argv, option = self.training.command, "--data.data_dir"
+        for argument, following in zip(argv, [*argv[1:], ""], strict=True):
+            if argument == option and following:
                 return Path(following)
-            if word.startswith(f"{option}="):
-                return Path(word.partition("=")[2])
+            if argument.startswith(f"{option}="):
+                return Path(argument.partition("=")[2])
         return Path("data")
 
     def write(self, path: Path) -> None:
         """Write the record to a JSON file, which is replaced in one step.
 
         Args:
-            path: Where to.
+            path: Where to write it.
 
         Raises:
-            OSError: The file cannot be written; the old one is left as it was.
+            OSError: The file cannot be written; the old one stays unchanged.
             ValueError: A number is not finite.
         """
         write_document(self, path)
@@ -283,15 +288,28 @@ def read_record(path: Path, preset: str = "NAME") -> Record:
     """Read a record and check it against the schema.
 
     Args:
-        path: A file that :meth:`Record.write` wrote.
-        preset: What ``--model`` takes to make the file again, for messages.
+        path: A file written by :meth:`Record.write`, of this version of the schema or of the last.
+        preset: The value of ``--model`` that produces the file again, for messages.
 
     Returns:
-        The record.
+        The record, converted to this version of the schema.
 
     Raises:
         OutputError: The file is missing, not JSON, of another schema version, or a key in it is
             missing, unknown or of the wrong type. The message names the command that makes it.
     """
     remedy = f"make it with `{making_command(path.name.removesuffix(SUFFIX), preset)}`"
-    return read_document(Record, path, version=SCHEMA_VERSION, noun="record", remedy=remedy)
+    return read_document(
+        Record, path, version=SCHEMA_VERSION, noun="record", remedy=remedy, upgrade=_upgrade
+    )
+
+
+def _upgrade(document: dict[str, Any]) -> None:
+    """Convert version 1, whose trainings wrote no file of weights and no number of threads."""
+    version, model = document.get("schema_version"), document.get("model")
+    # In Python, but not in JSON, true equals 1.
+    if type(version) is int and version == 1 and isinstance(model, dict):
+        document["schema_version"] = SCHEMA_VERSION
+        model["weights_file"] = None
+        if isinstance(training := document.get("training"), dict):
+            training["threads"] = None

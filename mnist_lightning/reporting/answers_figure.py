@@ -1,4 +1,4 @@
-"""What a model saw, beside what it was given and what it answered."""
+"""What a model was given, what it saw, and what it answered, as a figure."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from mnist_lightning.data.digits import Pixels
 from mnist_lightning.handwriting.answers import ReadDigit
-from mnist_lightning.reporting.answers_text import caption
-from mnist_lightning.reporting.style import BLUE, VERMILLION, new_figure
+from mnist_lightning.reporting.answers_text import caption, shorten
+from mnist_lightning.reporting.style import BLUE, VERMILLION, draw_digit, new_figure
 
 MAX_SHOWN = 60
 _PAIRS = 5  # in a row
@@ -19,7 +20,7 @@ _LINE = 0.2
 def plot_answers(
     digits: Sequence[ReadDigit],
     cutouts: Sequence[npt.NDArray[np.float32]],
-    pixels: Sequence[npt.NDArray[np.uint8]],
+    pixels: Sequence[Pixels],
 ) -> Figure:
     """Show each digit twice, as it was given and as the model saw it, under the answers.
 
@@ -42,11 +43,9 @@ def plot_answers(
     for tile, (digit, cutout, seen) in zip(tiles, shown, strict=False):
         left, right = tile.subplots(1, 2)
         left.imshow(cutout, cmap="gray", vmin=0, vmax=1)
-        right.imshow(seen, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
-        for axes in (left, right):
-            axes.set(xticks=[], yticks=[])
-        name = Path(digit.file).name
-        name = name if len(name) <= 20 else f"...{name[-17:]}"
+        left.set(xticks=[], yticks=[])
+        draw_digit(right, seen)
+        name = shorten(Path(digit.file).name, 20)
         text = "\n".join([f"{name} #{digit.number}", *map(caption, digit.answers)])
         sure = all(answer.answered for answer in digit.answers)
         tile.suptitle(text, fontsize=10, color=BLUE if sure else VERMILLION)

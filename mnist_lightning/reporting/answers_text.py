@@ -1,20 +1,19 @@
 """What models read in files: a table for the terminal, JSON and CSV."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from mnist_lightning.handwriting.answers import Answer, ReadDigit
+from mnist_lightning.handwriting.answers import ReadDigit, Reading
+from mnist_lightning.reporting.tables import table, to_csv
 
-WIDTH = 100
-#: More rows than these are for a file, not for a terminal.
+#: A terminal shows no more rows than these.
 MAX_ROWS = 200
+FILE_WIDTH = 40
 
 
-def caption(answer: Answer) -> str:
-    """Say it in a few characters: ``7  99.9 %``, or ``?  (7 at 52.0 %)``."""
+def caption(answer: Reading) -> str:
+    """Format an answer in a few characters: ``7  99.9 %``, or ``?  (7 at 52.0 %)``."""
     confidence = f"{answer.confidence:.1%}".replace("%", " %")
     if answer.answered:
         return f"{answer.digit}  {confidence}"
@@ -22,34 +21,31 @@ def caption(answer: Answer) -> str:
 
 
 def answers_table(digits: Sequence[ReadDigit], models: Sequence[str]) -> str:
-    """Lay the answers out in at most 100 columns, a column for each model while they fit."""
-    column = 20
-    # Where the columns would not leave room for the file's name, each model has a line.
-    wide = 14 + 30 + column * len(models) <= WIDTH
-    name_width = max(len("file"), *(len(digit.file) for digit in digits[:MAX_ROWS]))
-    name_width = min(name_width, WIDTH - 14 - column * (len(models) if wide else 2))
-    places = f"{'page':>5} {'digit':>6}  "
-    heads = models if wide else ["model", "reads"]
-    lines = [_line(f"{'file':<{name_width}}{places}", [_fit(head, column - 1) for head in heads])]
-    for digit in digits[:MAX_ROWS]:
-        start = f"{_fit(digit.file, name_width):<{name_width}}{digit.page:>5} {digit.number:>6}  "
-        captions = [caption(answer) for answer in digit.answers]
-        if wide:
-            lines.append(_line(start, captions))
-        else:
-            pairs = zip(models, captions, strict=True)
-            lines += [_line(start, [_fit(model, column - 1), text]) for model, text in pairs]
+    """Format the answers for the terminal: a row for each digit, a column for each model.
+
+    Returns:
+        Lines of at most 100 columns, then a line for each model that counts its answers.
+    """
+    names = [shorten(model, FILE_WIDTH) for model in models]
+    rows = (
+        {
+            "file": shorten(digit.file, FILE_WIDTH),
+            "page": digit.page,
+            "digit": digit.number,
+            **dict(zip(names, map(caption, digit.answers), strict=True)),
+        }
+        for digit in digits[:MAX_ROWS]
+    )
+    lines = [table(rows, index=3).to_text()]
     if len(digits) > MAX_ROWS:
         lines.append(f"... and {len(digits) - MAX_ROWS:,} more: --csv and --json print all")
-    lines += [_tally(digits, place, model) for place, model in enumerate(models)]
-    return "\n".join(lines)
+    return "\n".join(
+        [*lines, *(_tally(digits, place, model) for place, model in enumerate(models))]
+    )
 
 
-def _line(start: str, cells: Sequence[str]) -> str:
-    return (start + "".join(f"{cell:<20}" for cell in cells)).rstrip()
-
-
-def _fit(text: str, width: int) -> str:
+def shorten(text: str, width: int) -> str:
+    """Cut the beginning of a text that is longer than ``width``: the end tells files apart."""
     return text if len(text) <= width else f"...{text[len(text) - width + 3 :]}"
 
 
@@ -68,19 +64,24 @@ def _tally(digits: Sequence[ReadDigit], place: int, model: str) -> str:
 def answers_json(
     digits: Sequence[ReadDigit], models: Sequence[dict[str, object]], failed: dict[str, str]
 ) -> str:
-    """Everything as JSON: the models and their thresholds, the digits, the files that failed."""
+    """Format everything as JSON: models with their thresholds, digits, files that failed."""
     result = {"models": models, "digits": [asdict(digit) for digit in digits], "failed": failed}
     return json.dumps(result, indent=2)
 
 
 def answers_csv(digits: Sequence[ReadDigit]) -> str:
-    """A row for each digit and model."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "page", "number", "label", "model", "digit", "confidence", "answered"])
-    for digit in digits:
-        for answer in digit.answers:
-            label = "" if digit.label is None else digit.label
-            said = (answer.model, answer.digit, f"{answer.confidence:.6f}", int(answer.answered))
-            writer.writerow((digit.file, digit.page, digit.number, label, *said))
-    return text.getvalue().rstrip("\n")
+    """Format the answers as CSV: a row for each digit and model, no newline at the end."""
+    rows = table(
+        {
+            "file": digit.file,
+            "page": digit.page,
+            "number": digit.number,
+            "label": digit.label,
+            **asdict(answer),
+            "confidence": f"{answer.confidence:.6f}",
+            "answered": int(answer.answered),
+        }
+        for digit in digits
+        for answer in digit.answers
+    )
+    return to_csv(rows.values).rstrip("\n")

@@ -1,15 +1,17 @@
-"""A comparison as one figure that stands alone, and its panels as figures of their own."""
+"""A comparison as one figure, and its panels as figures of their own."""
 
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from mnist_lightning.comparison.schema import Comparison, DisputedImage
-from mnist_lightning.reporting.agreement_panel import draw_agreement
-from mnist_lightning.reporting.comparison_look import SMALL_SIZE, legend_text, look
+from mnist_lightning.data.digits import Pixels
+from mnist_lightning.reporting.agreement_panels import (
+    draw_agreement,
+    draw_coverage,
+    draw_reliability,
+)
 from mnist_lightning.reporting.comparison_panels import (
     draw_accuracy,
     draw_class_f1,
@@ -17,11 +19,17 @@ from mnist_lightning.reporting.comparison_panels import (
     draw_throughput,
     draw_tradeoff,
 )
-from mnist_lightning.reporting.confidence_panels import draw_coverage, draw_reliability
-from mnist_lightning.reporting.style import LABEL_SIZE, new_figure
+from mnist_lightning.reporting.comparison_tables import heading
+from mnist_lightning.reporting.style import (
+    LABEL_SIZE,
+    SMALL_SIZE,
+    draw_digit,
+    legend_text,
+    look,
+    new_figure,
+)
 
 Draw = Callable[[Axes, Comparison], None]
-Pixels = npt.NDArray[np.uint8]
 
 COLUMNS = 10
 #: Panels by key: what the HTML calls them, and how they are drawn.
@@ -30,11 +38,13 @@ PANELS: dict[str, tuple[str, Draw]] = {
     "tradeoff": ("Accuracy against the time for one image", draw_tradeoff),
     "size": ("Parameters, multiply-accumulates and file size", draw_size),
     "agreement": ("How often the models are right on the same images", draw_agreement),
-    "reliability": ("Share of right answers against confidence", draw_reliability),
-    "coverage": ("Errors left when unsure images are refused", draw_coverage),
+    "reliability": ("Share of right predictions against confidence", draw_reliability),
+    "coverage": ("Errors that remain when the least confident images are rejected", draw_coverage),
     "throughput": ("Images per second against batch size", draw_throughput),
     "class_f1": ("F1 of each digit", draw_class_f1),
 }
+_UPPER = ("accuracy", "tradeoff", "size")
+_LOWER = ("agreement", "reliability", "coverage", "throughput")
 
 
 def plot_comparison(comparison: Comparison, images: Pixels) -> Figure:
@@ -45,22 +55,19 @@ def plot_comparison(comparison: Comparison, images: Pixels) -> Figure:
         images: uint8, ``(N, 28, 28)``, the test images in their order.
 
     Returns:
-        A figure of 16 inches width.
+        A figure that is 16 inches wide.
     """
-    tiles = comparison.disputed[:COLUMNS]
     heights = [4.2, 4.4, _tile_height(comparison) + 0.7]
-    figure = new_figure(16, sum(heights) + 0.9, _title(comparison))
+    figure = new_figure(16, sum(heights) + 0.9, heading(comparison))
     grid = figure.add_gridspec(3, 1, height_ratios=heights)
     parts = [figure.add_subfigure(grid[row]) for row in range(3)]
-    upper = parts[0].subplots(1, 3)
-    lower = parts[1].subplots(1, 4, width_ratios=[0.8, 1, 1, 1])
-    for axes, key in zip(upper, ("accuracy", "tradeoff", "size"), strict=True):
+    upper = parts[0].subplots(1, len(_UPPER))
+    lower = parts[1].subplots(1, len(_LOWER), width_ratios=[0.8, 1, 1, 1])
+    for axes, key in zip((*upper, *lower), (*_UPPER, *_LOWER), strict=True):
         PANELS[key][1](axes, comparison)
-    names = ("agreement", "reliability", "coverage", "throughput")
-    for axes, key in zip(lower, names, strict=True):
-        PANELS[key][1](axes, comparison)
-    _draw_tiles(parts[2], comparison, images, tiles)
-    figure.supxlabel(legend_text(comparison.models), fontsize=LABEL_SIZE)
+    _draw_tiles(parts[2], comparison, images, comparison.disputed[:COLUMNS])
+    legend = legend_text(model.title for model in comparison.models)
+    figure.supxlabel(legend, fontsize=LABEL_SIZE)
     return figure
 
 
@@ -72,10 +79,9 @@ def plot_panel(comparison: Comparison, key: str) -> Figure:
         key: One of ``PANELS``.
 
     Returns:
-        A figure of 6.4 inches width.
+        A figure that is 6.4 inches wide.
     """
-    figure = new_figure(6.4, 4.6, "")
-    figure.suptitle("")
+    figure = new_figure(6.4, 4.6)
     PANELS[key][1](figure.subplots(), comparison)
     return figure
 
@@ -88,14 +94,12 @@ def plot_disputed(comparison: Comparison, images: Pixels) -> Figure:
         images: uint8, ``(N, 28, 28)``, the test images in their order.
 
     Returns:
-        A figure of 16 inches width.
+        A figure that is 16 inches wide.
     """
     rows = max(1, -(-len(comparison.disputed) // COLUMNS))
-    figure = new_figure(16, rows * _tile_height(comparison) + 0.7, "")
-    figure.suptitle("")
-    _draw_tiles(
-        figure.add_subfigure(figure.add_gridspec(1, 1)[0]), comparison, images, comparison.disputed
-    )
+    figure = new_figure(16, rows * _tile_height(comparison) + 0.7)
+    part = figure.add_subfigure(figure.add_gridspec(1, 1)[0])
+    _draw_tiles(part, comparison, images, comparison.disputed)
     return figure
 
 
@@ -106,7 +110,7 @@ def _draw_tiles(
     shown = f", {len(tiles)} of them" if len(tiles) < total else ""
     part.suptitle(
         f"Right by some, wrong by others: {total:,} test images{shown} "
-        "(letter: prediction, confidence; × wrong)",
+        "(letter: prediction, calibrated confidence; × wrong)",
         fontsize=LABEL_SIZE,
         x=0.01,
         ha="left",
@@ -114,27 +118,18 @@ def _draw_tiles(
     rows = -(-len(tiles) // COLUMNS)
     for place, tile in enumerate(tiles, start=1):
         axes = part.add_subplot(rows, COLUMNS, place)
-        axes.imshow(images[tile.index], cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+        draw_digit(axes, images[tile.index])
         axes.set_title(_caption(tile), fontsize=SMALL_SIZE, loc="left", family="monospace")
-        axes.set(xticks=[], yticks=[])
 
 
 def _caption(tile: DisputedImage) -> str:
     lines = [f"true {tile.label}"]
     for place, answer in enumerate(tile.answers):
-        mark = " " if answer.predicted == tile.label else "×"
+        sign = " " if answer.predicted == tile.label else "×"
         confidence = f"{100 * answer.confidence:.0f}".rjust(3)
-        lines.append(f"{look(place).letter}{mark}{answer.predicted} {confidence} %")
+        lines.append(f"{look(place).letter}{sign}{answer.predicted} {confidence} %")
     return "\n".join(lines)
 
 
 def _tile_height(comparison: Comparison) -> float:
     return 1.35 + 0.2 * (1 + len(comparison.models))
-
-
-def _title(comparison: Comparison) -> str:
-    dataset = comparison.dataset
-    return (
-        f"{len(comparison.models)} models on the same {dataset.test:,} test images of "
-        f"{dataset.label}"
-    )

@@ -1,17 +1,21 @@
-"""The panels of a comparison figure, each drawn into axes that the caller gives.
-
-Models are told apart by letter, colour, marker and line, so that no panel relies on colour alone.
-"""
+"""The panels of a comparison about accuracy and cost."""
 
 import textwrap
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import EngFormatter, FormatStrFormatter
 
-from mnist_lightning.comparison.schema import Comparison
-from mnist_lightning.reporting.comparison_look import SMALL_SIZE, look
-from mnist_lightning.reporting.comparison_rows import MIB
-from mnist_lightning.reporting.style import DARK_GREY, TICK_SIZE, label_axes
+from mnist_lightning.comparison.conclusion import count
+from mnist_lightning.comparison.schema import ComparedModel, Comparison
+from mnist_lightning.data.digits import CLASSES
+from mnist_lightning.reporting.style import (
+    DARK_GREY,
+    SMALL_SIZE,
+    TICK_SIZE,
+    label_axes,
+    label_log_ticks,
+    look,
+)
 
 NAME_WIDTH = 17
 
@@ -19,30 +23,22 @@ NAME_WIDTH = 17
 def draw_accuracy(axes: Axes, comparison: Comparison) -> None:
     """Draw test accuracies with their intervals and, hollow, those without label errors."""
     label_axes(axes, "Test accuracy, 95 % Wilson interval", "accuracy (%)", "")
+    names = []
     for place, model in enumerate(comparison.models):
-        style = look(place)
-        accuracy, interval = 100 * model.test.accuracy, model.test.interval
+        style, accuracy = look(place), 100 * model.test.accuracy
         axes.errorbar(
             accuracy,
             place,
-            xerr=[[accuracy - 100 * interval.low], [100 * interval.high - accuracy]],
-            color=style.colour,
-            marker=style.marker,
+            xerr=_interval(model),
             markersize=9,
             capsize=6,
             linewidth=2,
+            **style.points,
         )
-        cleaned = model.without_label_errors
-        if cleaned:
-            axes.plot(
-                100 * cleaned.accuracy,
-                place + 0.16,
-                marker=style.marker,
-                markersize=9,
-                markerfacecolor="white",
-                color=style.colour,
-                clip_on=False,
-            )
+        if model.without_label_errors:
+            cleaned = 100 * model.without_label_errors.accuracy
+            hollow = style.points | {"markerfacecolor": "white"}
+            axes.plot(cleaned, place + 0.16, markersize=9, clip_on=False, **hollow)
         axes.text(
             0.02,
             place - 0.22,
@@ -52,12 +48,9 @@ def draw_accuracy(axes: Axes, comparison: Comparison) -> None:
             va="bottom",
             color=DARK_GREY,
         )
+        names.append(textwrap.fill(f"{style.letter}: {model.title}", NAME_WIDTH))
     if comparison.dataset.is_standard:
         axes.set_xlabel("accuracy (%); hollow: without known label errors")
-    names = [
-        "\n".join(textwrap.wrap(f"{look(place).letter}: {model.title}", NAME_WIDTH))
-        for place, model in enumerate(comparison.models)
-    ]
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.6)
     axes.grid(axis="x", alpha=0.3)
@@ -65,33 +58,27 @@ def draw_accuracy(axes: Axes, comparison: Comparison) -> None:
 
 def draw_tradeoff(axes: Axes, comparison: Comparison) -> None:
     """Draw accuracy against the latency of one image on one thread."""
-    label_axes(
-        axes,
-        "Accuracy against latency, median to p95",
-        "ms for one image, one CPU thread",
-        "accuracy (%)",
-    )
+    title = "Accuracy against latency, median to p95"
+    label_axes(axes, title, "ms for one image, one CPU thread", "accuracy (%)")
     axes.set_xscale("log")
     for place, model in enumerate(comparison.models):
         style, point = look(place), model.point(1, 1)
-        accuracy, interval = 100 * model.test.accuracy, model.test.interval
         axes.errorbar(
             point.p50_ms,
-            accuracy,
+            100 * model.test.accuracy,
             xerr=[[0.0], [point.p95_ms - point.p50_ms]],
-            yerr=[[accuracy - 100 * interval.low], [100 * interval.high - accuracy]],
-            color=style.colour,
-            marker=style.marker,
+            yerr=_interval(model),
             markersize=9,
             linewidth=1.5,
             label=style.letter,
+            **style.points,
         )
     axes.legend(fontsize=TICK_SIZE, loc="center right")
     axes.margins(x=0.15, y=0.1)
     low, high = axes.get_xlim()
     # Room for the legend.
     axes.set_xlim(low, high * (high / low) ** 0.3)
-    _plain_log(axes, "x")
+    label_log_ticks(axes.xaxis)
     axes.grid(alpha=0.3)
 
 
@@ -99,96 +86,72 @@ def draw_size(axes: Axes, comparison: Comparison) -> None:
     """Draw parameters, multiply-accumulates and file size relative to the baseline."""
     models = comparison.models
     label_axes(axes, f"Size: times that of {look(0).letter}", "times the baseline (log)", "")
-    kinds = (
-        ("parameters", [float(m.cost.parameters.total) for m in models], _short),
-        ("MACs/image", [float(m.cost.multiply_accumulates) for m in models], _short),
-        ("file", [float(m.cost.file_bytes) for m in models], _bytes),
-    )
+    kinds = {
+        "parameters": ([m.cost.parameters.total for m in models], EngFormatter(places=1)),
+        "MACs/image": ([m.cost.multiply_accumulates for m in models], EngFormatter(places=1)),
+        "file": ([m.cost.file_bytes for m in models], EngFormatter("B", places=1)),
+    }
     height = 0.8 / len(models)
-    longest = max(max(values) / values[0] for _, values, _ in kinds)
-    shortest = min(min(values) / values[0] for _, values, _ in kinds)
-    for row, (_, values, describe) in enumerate(kinds):
+    ratios = [value / values[0] for values, _ in kinds.values() for value in values]
+    for row, (values, describe) in enumerate(kinds.values()):
         for place, value in enumerate(values):
-            style = look(place)
+            style, ratio = look(place), value / values[0]
             y = row + (place - (len(models) - 1) / 2) * height
-            ratio = value / values[0]
             axes.barh(y, ratio, 0.9 * height, left=0, color=style.colour, alpha=0.85)
-            axes.text(
-                ratio * 1.1,
-                y,
-                f"{style.letter} {describe(value)}",
-                va="center",
-                fontsize=SMALL_SIZE,
-            )
+            text = f"{style.letter} {describe(value)}"
+            axes.text(ratio * 1.1, y, text, va="center", fontsize=SMALL_SIZE)
     axes.set_xscale("log")
-    left, right = min(shortest, 1) / 3, max(longest, 1)
+    # The baseline itself has the ratio 1.
+    left, right = min(ratios) / 3, max(ratios)
     # Room for the text right of the longest bar.
     axes.set_xlim(left, right * (right / left) ** 0.55)
-    axes.set_yticks(range(len(kinds)), [name for name, _, _ in kinds])
+    axes.set_yticks(range(len(kinds)), list(kinds))
     axes.invert_yaxis()
-    _plain_log(axes, "x")
+    label_log_ticks(axes.xaxis)
 
 
 def draw_throughput(axes: Axes, comparison: Comparison) -> None:
     """Draw images per second against the batch size, with all threads."""
     threads = comparison.benchmark.threads[-1]
-    plural = "s"[: threads != 1]
-    label_axes(axes, f"Throughput, {threads} thread{plural}", "images in a batch", "images/s")
+    label_axes(axes, f"Throughput, {count(threads, 'thread')}", "images in a batch", "images/s")
     for place, model in enumerate(comparison.models):
-        style = look(place)
         points = [point for point in model.latency if point.threads == threads]
         axes.plot(
             [point.batch_size for point in points],
             [point.images_per_second for point in points],
-            color=style.colour,
-            linestyle=style.line,
-            marker=style.marker,
-            label=style.letter,
+            label=look(place).letter,
+            **look(place).lines,
         )
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    _plain_log(axes, "y")
+    axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    label_log_ticks(axes.yaxis)
     axes.legend(fontsize=TICK_SIZE)
     axes.grid(alpha=0.3)
 
 
 def draw_class_f1(axes: Axes, comparison: Comparison) -> None:
-    """Draw F1 of each digit side by side."""
+    """Draw the F1 score of each digit side by side."""
     label_axes(axes, "F1 of each digit", "digit", "F1")
     shift = 0.6 / len(comparison.models)
     for place, model in enumerate(comparison.models):
-        style = look(place)
         offset = (place - (len(comparison.models) - 1) / 2) * shift
         axes.plot(
             [digit.digit + offset for digit in model.test.per_class],
             [digit.f1 for digit in model.test.per_class],
             linestyle="",
-            color=style.colour,
-            marker=style.marker,
             markersize=7,
-            label=style.letter,
+            label=look(place).letter,
+            **look(place).points,
         )
-    axes.set_xticks(range(10))
+    axes.set_xticks(range(CLASSES))
     axes.legend(fontsize=TICK_SIZE)
     axes.grid(axis="y", alpha=0.3)
 
 
-def _plain_log(axes: Axes, which: str) -> None:
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
-    # Powers of ten alone leave a short axis with a single tick, and all steps crowd a long one.
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
-    axis.set_minor_locator(NullLocator())
-
-
-def _short(value: float) -> str:
-    size, letter = next(
-        (found for found in ((1e9, " G"), (1e6, " M"), (1e3, " k")) if value >= found[0]), (1, "")
-    )
-    return f"{value / size:.3g}{letter}"
-
-
-def _bytes(value: float) -> str:
-    return f"{value / MIB:.1f} MiB" if value >= MIB else f"{value / 1024:.0f} KiB"
+def _interval(model: ComparedModel) -> list[list[float]]:
+    """Return how far the interval of the accuracy reaches down and up, in percentage points."""
+    accuracy, interval = model.test.accuracy, model.test.interval
+    # Rounding can move an end that equals the accuracy to its other side.
+    lengths = (accuracy - interval.low, interval.high - accuracy)
+    return [[100 * max(length, 0.0)] for length in lengths]

@@ -1,4 +1,4 @@
-"""Which digits are taken for which."""
+"""Confusion matrices as a figure."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,15 +18,13 @@ ERROR_COLOURS = "Oranges"
 def plot_confusion(matrix: Sequence[Sequence[int]], *, title: str) -> Figure:
     """Plot a confusion matrix twice: as counts, and as percent of each true digit.
 
-    Errors alone are coloured, on a scale of their own, and cells without any are empty: beside a
-    diagonal of a thousand, one scale for all would show forty errors as none.
+    Only errors are coloured, on a scale of their own, and cells without any are empty: next to a
+    diagonal of a thousand, a common scale (as of scikit-learn's ``ConfusionMatrixDisplay``) would
+    show forty errors as none.
 
     Args:
         matrix: Counts, ``(10, 10)``, rows are true digits, columns predicted ones.
         title: Which model on which images.
-
-    Returns:
-        The figure.
     """
     counts = np.asarray(matrix)
     n, errors = int(counts.sum()), int(counts.sum() - counts.trace())
@@ -41,6 +39,20 @@ def plot_confusion(matrix: Sequence[Sequence[int]], *, title: str) -> Figure:
     totals = np.maximum(counts.sum(axis=1, keepdims=True), 1)
     _draw(right, 100 * counts / totals, _percent)
     label_axes(right, "Percent of each true digit", "predicted digit", "true digit")
+    return figure
+
+
+def plot_counts(matrix: Sequence[Sequence[int]], *, title: str) -> Figure:
+    """Plot the counts of ``plot_confusion`` alone, readable at half the size.
+
+    Args:
+        matrix: Counts, ``(10, 10)``, rows are true digits, columns predicted ones.
+        title: Which model.
+    """
+    figure = new_figure(6.4, 6.8, title)
+    axes = figure.subplots()
+    _draw(axes, np.asarray(matrix), "{:,.0f}".format)
+    label_axes(axes, "Number of test images", "predicted digit", "true digit")
     return figure
 
 

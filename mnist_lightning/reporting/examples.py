@@ -1,34 +1,40 @@
-"""The digits themselves: what the model gets right, and what it gets wrong."""
+"""Test images that a model gets wrong, and some that it gets right, as a figure."""
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 
-from mnist_lightning.reporting.style import BLUE, LABEL_SIZE, VERMILLION, new_figure
+from mnist_lightning.data.digits import SIDE, Pixels
+from mnist_lightning.reporting.style import BLUE, LABEL_SIZE, VERMILLION, draw_digit, new_figure
 
 COLUMNS = 10
 MAX_MISTAKES = 20
 TILE_WIDTH = 1.3
 TILE_HEIGHT = 1.75
 HEADING_HEIGHT = 0.42
+_CAPTION = "true → predicted, calibrated confidence"
 
 
 def plot_examples(
-    images: npt.NDArray[np.uint8],
+    images: Pixels,
     labels: npt.NDArray[np.int64],
-    probabilities: npt.NDArray[np.float32],
+    probabilities: npt.NDArray[np.floating],
     *,
     title: str,
+    columns: int = COLUMNS,
+    most: int = MAX_MISTAKES,
 ) -> Figure:
-    """Show up to twenty mistakes, the most confident first, and one correct image of each digit.
+    """Show some mistakes, the most confident first, and one correct image of each digit.
 
-    Above each image stand its true digit, the predicted one and the probability of the latter.
+    Each image has its true digit, the predicted one and the probability of the latter as title.
 
     Args:
         images: uint8, ``(N, 28, 28)`` or ``(N, 1, 28, 28)``, 0 is background.
         labels: int64, ``(N,)``, 0 to 9.
-        probabilities: float32, ``(N, 10)``, rows sum to 1.
+        probabilities: Floats, ``(N, 10)``, rows sum to 1, calibrated: the captions say so.
         title: Which model on which images.
+        columns: Number of images in a row.
+        most: Number of mistakes to show.
 
     Returns:
         The figure. Correct images are the first of each digit in the order given, so that two
@@ -42,27 +48,32 @@ def plot_examples(
             labels, probabilities.argmax(axis=1), probabilities.max(axis=1), strict=True
         )
     ]
-    shown = mistakes[:MAX_MISTAKES]
-    rows = [_rows(shown), _rows(correct)]
-    heights = [HEADING_HEIGHT + TILE_HEIGHT * count for count in rows]
-    figure = new_figure(COLUMNS * TILE_WIDTH, HEADING_HEIGHT + sum(heights), title)
-    grid = figure.add_gridspec(2, 1, height_ratios=heights)
-    upper, lower = (figure.add_subfigure(grid[row]) for row in range(2))
-    _draw_tiles(upper, images, shown, captions, VERMILLION)
-    _draw_tiles(lower, images, correct, captions, BLUE)
-    _head(upper, _describe_mistakes(len(mistakes), len(labels)), VERMILLION)
-    _head(lower, "Correct: the first of each digit, true → predicted, confidence", BLUE)
+    shown = mistakes[:most]
+    heights = [HEADING_HEIGHT + TILE_HEIGHT * _rows(found, columns) for found in (shown, correct)]
+    figure = new_figure(columns * TILE_WIDTH, HEADING_HEIGHT + sum(heights), title)
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=heights).ravel()
+    heads = {
+        _describe_mistakes(len(mistakes), len(labels), most): (upper, shown, VERMILLION),
+        f"Correct: the first of each digit, {_CAPTION}": (lower, correct, BLUE),
+    }
+    for head, (part, positions, colour) in heads.items():
+        part.suptitle(head, fontsize=LABEL_SIZE, color=colour, x=0.01, ha="left")
+        # Without a tile there are no axes: only the heading remains.
+        for place, position in enumerate(positions, start=1):
+            axes = part.add_subplot(_rows(positions, columns), columns, place)
+            draw_digit(axes, images[position].reshape(SIDE, SIDE))
+            axes.set_title(captions[position], fontsize=13, color=colour)
     return figure
 
 
 def mistakes_by_confidence(
-    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating]
 ) -> npt.NDArray[np.int64]:
     """Find the wrong predictions.
 
     Args:
         labels: int64, ``(N,)``, 0 to 9.
-        probabilities: float32, ``(N, 10)``.
+        probabilities: Floats, ``(N, 10)``.
 
     Returns:
         Positions of all mistakes, int64, the most confident first, equal ones in their order.
@@ -73,53 +84,28 @@ def mistakes_by_confidence(
 
 
 def first_correct_of_each_digit(
-    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating]
 ) -> npt.NDArray[np.int64]:
-    """Find one right prediction of each digit.
+    """Find one correct prediction of each digit.
 
     Args:
         labels: int64, ``(N,)``, 0 to 9.
-        probabilities: float32, ``(N, 10)``.
+        probabilities: Floats, ``(N, 10)``.
 
     Returns:
-        Positions, int64, at most ten, by digit; digits that are never right are left out.
+        Positions, int64, at most ten, by digit; digits without a correct one are left out.
     """
     right = np.flatnonzero(probabilities.argmax(axis=1) == labels)
     _, first = np.unique(labels[right], return_index=True)
     return right[first]
 
 
-def _describe_mistakes(mistakes: int, total: int) -> str:
+def _describe_mistakes(mistakes: int, total: int, most: int) -> str:
     if mistakes == 0:
         return f"No mistake on these {total:,} images"
-    choice = f", the {MAX_MISTAKES} most confident" if mistakes > MAX_MISTAKES else ""
-    return f"Wrong: {mistakes:,} of {total:,}{choice}, true → predicted, confidence"
+    choice = f", the {most} most confident" if mistakes > most else ""
+    return f"Wrong: {mistakes:,} of {total:,}{choice}, {_CAPTION}"
 
 
-def _rows(positions: npt.NDArray[np.int64]) -> int:
-    return -(-len(positions) // COLUMNS)
-
-
-def _draw_tiles(
-    part: SubFigure,
-    images: npt.NDArray[np.uint8],
-    positions: npt.NDArray[np.int64],
-    captions: list[str],
-    colour: str,
-) -> None:
-    # Without a tile there are no axes: only the heading remains.
-    for place, position in enumerate(positions, start=1):
-        axes = part.add_subplot(_rows(positions), COLUMNS, place)
-        axes.imshow(
-            images[position].reshape(28, 28),
-            cmap="gray_r",
-            vmin=0,
-            vmax=255,
-            interpolation="nearest",
-        )
-        axes.set_title(captions[position], fontsize=13, color=colour)
-        axes.set(xticks=[], yticks=[])
-
-
-def _head(part: SubFigure, text: str, colour: str) -> None:
-    part.suptitle(text, fontsize=LABEL_SIZE, color=colour, x=0.01, ha="left")
+def _rows(positions: npt.NDArray[np.int64], columns: int) -> int:
+    return -(-len(positions) // columns)

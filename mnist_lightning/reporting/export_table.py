@@ -1,54 +1,45 @@
-"""What an export says on the terminal, and its tables in documents."""
+"""The files that a model was exported to: a table, and whether 8-bit integers were worth it."""
 
+from mnist_lightning.comparison.conclusion import count, signed
 from mnist_lightning.records.exported_files import Exports, Quantisation
-from mnist_lightning.reporting.comparison_rows import percent
+from mnist_lightning.reporting.tables import Table, percent, table
+
+
+def exports_table(exports: Exports) -> Table:
+    """Tabulate the files, and how well each agrees with the network it was made from."""
+    return table(
+        {
+            "File": one.file.name,
+            "Format": one.parity.format,
+            "Size, kB": f"{one.file.bytes / 1e3:,.0f}",
+            "Max. logit difference": f"{one.parity.max_abs_difference:.1e}",
+            "Same digit, %": percent(one.parity.argmax_agreement),
+            "Accuracy, %": percent(one.accuracy),
+            "Images": f"{one.parity.n:,}",
+        }
+        for one in exports.files
+    )
 
 
 def describe_exports(exports: Exports) -> str:
-    """Say in a line a file what was written and how well it agrees with the network."""
-    lines = [f"{exports.model}, from {exports.source}, compared on the test images of "]
-    lines[0] += exports.dataset
-    for one in exports.files:
-        parity = one.parity
-        lines.append(
-            f"  {one.file.name}: {one.file.bytes / 1e3:,.0f} kB, differs by at most "
-            f"{parity.max_abs_difference:.1e}, same digit on "
-            f"{percent(parity.argmax_agreement)} % of {parity.n:,} images, "
-            f"accuracy {percent(one.accuracy)} %"
-        )
+    """Summarise the exports for the terminal."""
+    lines = [
+        f"{exports.model}, from {exports.source}, compared on the test images of {exports.dataset}",
+        exports_table(exports).to_text(),
+    ]
     if exports.quantisation is not None:
-        lines.append(f"  {describe_quantisation(exports.quantisation)}")
+        lines.append(describe_quantisation(exports.quantisation))
     return "\n".join(lines)
 
 
 def describe_quantisation(int8: Quantisation) -> str:
-    """Say whether 8-bit integers were worth it."""
-    change = f"{100 * int8.accuracy_change:+.2f}".replace("-", "−")
-    speed = (
-        f"{int8.speedup_single:.2f} times as fast with one image a call and "
-        f"{int8.speedup_batched:.2f} times with {int8.batch_size}"
-    )
+    """State the size, accuracy and speed of the int8 file, and whether it was kept."""
     facts = (
-        f"{int8.bytes / 1e3:,.0f} kB, accuracy {percent(int8.accuracy)} % ({change} points), "
-        f"{speed} as the float file on this processor ({int8.processor}, {int8.threads} "
-        f"thread{'s'[: int8.threads != 1]})"
+        f"{int8.bytes / 1e3:,.0f} kB, accuracy {percent(int8.accuracy)} % "
+        f"({signed(100 * int8.accuracy_change)} points), {int8.speedup_single:.2f} times as fast "
+        f"with one image a call and {int8.speedup_batched:.2f} times with {int8.batch_size} as the "
+        f"float file on this processor ({int8.processor}, {count(int8.threads, 'thread')})"
     )
     if int8.file is None:
         return f"int8 ONNX was not kept, because it is not faster in both: {facts}"
     return f"{int8.file.name}: {facts}"
-
-
-def exports_table(exports: Exports) -> str:
-    """Return a Markdown table of the files."""
-    rows = [
-        "| File | Format | Size | Largest difference of a logit | Same digit | Accuracy |",
-        "| --- | --- | ---: | ---: | ---: | ---: |",
-    ]
-    for one in exports.files:
-        parity = one.parity
-        rows.append(
-            f"| `{one.file.name}` | {parity.format} | {one.file.bytes / 1e3:,.0f} kB | "
-            f"{parity.max_abs_difference:.1e} | {percent(parity.argmax_agreement)} % of "
-            f"{parity.n:,} | {percent(one.accuracy)} % |"
-        )
-    return "\n".join(rows)

@@ -1,4 +1,4 @@
-"""Documents with generated parts: ``<!-- generated:NAME -->`` up to ``<!-- end -->``."""
+"""Documents with generated blocks: ``<!-- generated:NAME -->`` up to ``<!-- end -->``."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -15,32 +15,32 @@ Blocks = Mapping[str, Callable[[], str]]
 
 
 def fill(text: str, blocks: Blocks, name: str) -> tuple[str, list[str]]:
-    """Fill the generated parts of a document.
+    """Fill the generated blocks of a document.
 
     Args:
         text: The document.
-        blocks: What makes the content of each part, by the part's name.
-        name: What the document is called, for messages.
+        blocks: For each block's name the function that makes its content.
+        name: Name of the document, for messages.
 
     Returns:
-        The document with all parts filled, and the names of the parts that changed.
+        The document with all blocks filled, and the names of the blocks that changed.
 
     Raises:
-        UserError: A part has an unknown name, or its markers do not pair up.
+        UserError: A block has an unknown name, or its markers do not pair up.
     """
     changed: list[str] = []
     found = list(_BLOCK.finditer(text))
     nested = any(_MARKER.search(match["body"]) for match in found)
     if nested or 2 * len(found) != len(_MARKER.findall(text)):
         raise UserError(
-            f"{name}: the markers <!-- generated:NAME --> and <!-- end --> do not pair up; give "
-            "each its partner, on lines of their own"
+            f"{name}: the markers <!-- generated:NAME --> and <!-- end --> do not pair up; write "
+            "both for each block, on lines of their own"
         )
 
     def replace(match: re.Match[str]) -> str:
         if match["name"] not in blocks:
             raise UserError(
-                f"{name}: there is no generated part '{match['name']}'; choose from "
+                f"{name}: there is no generated block '{match['name']}'; choose from "
                 f"{', '.join(sorted(blocks))}"
             )
         # The blank lines keep Markdown from reading a table as part of the comment.

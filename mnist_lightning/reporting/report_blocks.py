@@ -1,16 +1,24 @@
-"""The generated parts of the technical report, made of nothing but records."""
+"""The generated blocks of the documents, made from records only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from mnist_lightning.comparison.conclusion import in_sentence
 from mnist_lightning.comparison.schema import Comparison
 from mnist_lightning.comparison.seed_study import SeedStudy
+from mnist_lightning.evaluation.latency import TABLE_BATCH_SIZES
 from mnist_lightning.records.record import Record
-from mnist_lightning.reporting import report_comparison, report_records, robustness_text
-from mnist_lightning.reporting.comparison_rows import percent
-from mnist_lightning.reporting.comparison_text import table
+from mnist_lightning.reporting import record_tables, robustness_text
+from mnist_lightning.reporting.comparison_tables import (
+    cleaned_table,
+    latency_table,
+    pair_table,
+    side_by_side,
+)
+from mnist_lightning.reporting.comparison_text import quantity_markdown
+from mnist_lightning.reporting.rendering import code_block, escape_markdown
+from mnist_lightning.reporting.tables import percent, table
 from mnist_lightning.robustness.error_rates import Robustness
 
 TRAIN_FIRST = "There is no record yet: `python scripts/train.py --model cnn` makes one."
@@ -25,13 +33,13 @@ CORRUPT_FIRST = (
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the report may speak of.
+    """Everything that the documents may state.
 
     Attributes:
         records: The records of the trained models, the CNN first.
-        comparison: The comparison of these, or None where there is none.
+        comparison: The comparison of these, or None if there is none.
         seeds: What is known over several trainings of the same recipe.
-        robustness: What the models make of corrupted digits, or None where it was not measured.
+        robustness: How the models perform on corrupted digits, or None if it was not measured.
     """
 
     records: tuple[Record, ...]
@@ -41,72 +49,92 @@ class Evidence:
 
 
 def report_blocks(evidence: Evidence) -> dict[str, Callable[[], str]]:
-    """List the generated parts.
+    """List the generated blocks.
 
     Args:
-        evidence: What they are made of.
+        evidence: What they are made from.
 
     Returns:
-        For each part's name the function that makes its Markdown.
+        For each block's name the function that makes its Markdown.
     """
-    from_records: dict[str, Callable[[Sequence[Record]], str]] = {
-        "data": report_records.data,
-        "models": report_records.models,
-        "training": report_records.training,
-        "results": report_records.results,
-        "errors": report_records.errors,
-        "reproduce": report_records.reproduce,
-        "versions": report_records.versions,
-        "sonuclar": report_records.results_in_turkish,
+    from_records: dict[str, Callable[..., str]] = {
+        **{name: partial(record_tables.block, name=name) for name in record_tables.COLUMNS},
+        "reproduce": _reproduce,
+        "versions": record_tables.versions,
+        "sonuclar": record_tables.results_in_turkish,
     }
-    from_comparison: dict[str, Callable[[Comparison], str]] = {
-        "conclusion": report_comparison.conclusion,
-        "differences": report_comparison.differences,
-        "label-errors": report_comparison.label_errors,
-        "calibration": partial(report_comparison.rows_of, group="Calibration"),
-        "cost": partial(report_comparison.rows_of, group="Cost"),
-        "latency": report_comparison.latency,
+    from_comparison: dict[str, Callable[[Comparison, list[str]], str]] = {
+        "conclusion": lambda found, _: "\n\n".join(map(escape_markdown, found.conclusion)),
+        "differences": lambda found, titles: pair_table(found, titles).to_markdown(),
+        "label-errors": _label_errors,
+        "calibration": partial(_quantities, group="Calibration"),
+        "cost": partial(_quantities, group="Cost"),
+        "latency": _latency,
     }
-    filled: dict[str, Callable[[], str]] = {
+    records, comparison, robustness = evidence.records, evidence.comparison, evidence.robustness
+    titles = [model.title for model in comparison.models] if comparison else []
+
+    def block(otherwise: str, make: Callable[..., str], *sources: object) -> Callable[[], str]:
+        return lambda: make(*sources) if sources[0] else otherwise
+
+    return {
+        **{name: block(TRAIN_FIRST, make, records) for name, make in from_records.items()},
+        **{
+            name: block(COMPARE_FIRST, make, comparison, titles)
+            for name, make in from_comparison.items()
+        },
         "seeds": lambda: over_seeds(evidence),
-        "robustness": partial(_from_robustness, evidence.robustness),
+        "robustness": block(CORRUPT_FIRST, robustness_text.report, robustness),
     }
-    for name, make in from_records.items():
-        filled[name] = partial(_from_records, make, evidence.records)
-    for name, make_compared in from_comparison.items():
-        filled[name] = partial(_from_comparison, make_compared, evidence.comparison)
-    return filled
-
-
-def _from_records(make: Callable[[Sequence[Record]], str], records: Sequence[Record]) -> str:
-    return make(records) if records else TRAIN_FIRST
-
-
-def _from_comparison(make: Callable[[Comparison], str], comparison: Comparison | None) -> str:
-    return make(comparison) if comparison else COMPARE_FIRST
-
-
-def _from_robustness(record: Robustness | None) -> str:
-    return robustness_text.report(record) if record else CORRUPT_FIRST
 
 
 def over_seeds(evidence: Evidence) -> str:
-    """Table of the trainings with several seeds, or which models have only one."""
+    """Tabulate the trainings with several seeds, and name the models that have only one."""
     titles = {record.model.name: record.model.title for record in evidence.records}
     repeated = {found.model for found in evidence.seeds.summaries}
     once = {record.model.name for record in evidence.records if not record.members} - repeated
-    single = [in_sentence(title) for name, title in titles.items() if name in once]
-    parts = []
+    single = [escape_markdown(in_sentence(titles[name])) for name in titles if name in once]
+    parts: list[str] = []
     if repeated:
-        rows = [
-            [
-                titles[found.model],
-                ", ".join(map(str, found.seeds)),
-                f"{percent(found.mean)} ± {percent(found.standard_deviation)} %",
-            ]
+        rows = table(
+            {
+                "Model": titles[found.model],
+                "Seeds": ", ".join(map(str, found.seeds)),
+                "Test accuracy, mean ± standard deviation": f"{percent(found.mean)} ± "
+                f"{percent(found.standard_deviation)} %",
+            }
             for found in evidence.seeds.summaries
-        ]
-        parts.append(table(["Model", "Seeds", "Test accuracy, mean ± standard deviation"], rows))
+        )
+        parts.append(rows.to_markdown())
     if single:
         parts.append(f"Trained with one seed only: {', '.join(single)}.")
     return "\n\n".join(parts) or TRAIN_FIRST
+
+
+def _reproduce(records: tuple[Record, ...]) -> str:
+    commands = [command for record in records for command in record.commands]
+    return code_block([*commands, "python scripts/compare.py"])
+
+
+def _label_errors(comparison: Comparison, titles: list[str]) -> str:
+    if not comparison.dataset.is_standard:
+        name = escape_markdown(comparison.dataset.name)
+        return f"{name} is not the standard MNIST: the list does not apply."
+    return cleaned_table(comparison, titles).to_markdown()
+
+
+def _quantities(comparison: Comparison, titles: list[str], group: str) -> str:
+    models = side_by_side(comparison, titles)
+    return quantity_markdown(models.apply(lambda one: one.loc[:, [group]]))
+
+
+def _latency(comparison: Comparison, titles: list[str]) -> str:
+    machine = comparison.environment
+    timings = latency_table(comparison, titles)
+    rows = timings.values["Batch"].isin(TABLE_BATCH_SIZES).to_numpy()
+    shown = timings.apply(lambda one: one[rows].drop(columns="Calls")).to_markdown()
+    return (
+        f"Milliseconds per image on {escape_markdown(machine.processor)} "
+        f"({machine.logical_cores} logical cores), torch {machine.versions['torch']}, all models "
+        f"in turn in one run.\n\n{shown}"
+    )

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from mnist_lightning.reporting.comparison_look import look
+from mnist_lightning.data.digits import Pixels
 from mnist_lightning.reporting.robustness_text import robustness_heading, title
 from mnist_lightning.reporting.style import (
     DARK_GREY,
@@ -16,11 +16,11 @@ from mnist_lightning.reporting.style import (
     LIGHT_GREY,
     TICK_SIZE,
     label_axes,
+    look,
     new_figure,
 )
+from mnist_lightning.reporting.tables import percent
 from mnist_lightning.robustness.error_rates import ErrorRate, Robustness
-
-Grey = npt.NDArray[np.uint8]
 
 
 def plot_robustness(record: Robustness, units: dict[str, str]) -> Figure:
@@ -29,9 +29,6 @@ def plot_robustness(record: Robustness, units: dict[str, str]) -> Figure:
     Args:
         record: What was measured.
         units: What the strengths of each sweep count.
-
-    Returns:
-        The figure.
     """
     sweeps = list(record.models[0].sweeps)
     figure = new_figure(13, 9, f"Robustness: {robustness_heading(record)}")
@@ -51,20 +48,18 @@ def _draw_corruptions(axes: Axes, record: Robustness) -> None:
     count = len(record.models)
     for place, model in enumerate(record.models):
         rates = [model.clean, *model.corruptions.values()]
-        how = look(place)
+        mean, style = model.mean_corruption_error, look(place)
         axes.errorbar(
             [100 * rate.rate for rate in rates],
             places + 0.5 * ((place + 0.5) / count - 0.5),
             xerr=_bars(rates),
-            fmt=how.marker,
-            color=how.colour,
+            linestyle="",
             capsize=3,
-            label=f"{model.title}: clean {100 * model.clean.rate:.2f} %, "
-            f"mean corruption error {100 * model.mean_corruption_error:.2f} %",
+            label=f"{model.title}: clean {percent(model.clean.rate)} %, mean corruption error "
+            f"{percent(mean)} %",
+            **style.points,
         )
-        axes.axvline(
-            100 * model.mean_corruption_error, color=how.colour, linestyle=how.line, alpha=0.6
-        )
+        axes.axvline(100 * mean, color=style.colour, linestyle=style.line, alpha=0.6)
     axes.set_yticks(places, ["Clean", *map(title, names)])
     axes.invert_yaxis()
     axes.grid(color=LIGHT_GREY)
@@ -77,15 +72,12 @@ def _draw_corruptions(axes: Axes, record: Robustness) -> None:
 def _draw_sweep(axes: Axes, record: Robustness, name: str, unit: str) -> None:
     for place, model in enumerate(record.models):
         points = model.sweeps[name]
-        how = look(place)
         axes.errorbar(
             [point.strength for point in points],
             [100 * point.error.rate for point in points],
             yerr=_bars([point.error for point in points]),
-            color=how.colour,
-            marker=how.marker,
-            linestyle=how.line,
             capsize=3,
+            **look(place).lines,
         )
     axes.set_ylim(bottom=0)
     axes.grid(color=LIGHT_GREY)
@@ -96,15 +88,15 @@ def _draw_sweep(axes: Axes, record: Robustness, name: str, unit: str) -> None:
 def _bars(rates: Sequence[ErrorRate]) -> npt.NDArray[np.float64]:
     low = [100 * (rate.rate - rate.interval.low) for rate in rates]
     high = [100 * (rate.interval.high - rate.rate) for rate in rates]
-    # Rounding can bring an end that is the rate itself to its other side.
+    # Rounding can move an end that equals the rate to its other side.
     return np.maximum([low, high], 0)
 
 
-def plot_corruptions(rows: dict[str, Grey], heading: str) -> Figure:
+def plot_corruptions(rows: dict[str, Pixels], heading: str) -> Figure:
     """Draw the same digits under each corruption.
 
     Args:
-        rows: uint8 ``(N, 28, 28)`` with the same ``N``, by what was done to them.
+        rows: uint8 ``(N, 28, 28)`` with the same ``N``, by the name of the corruption.
         heading: Title of the figure.
 
     Returns:
@@ -112,45 +104,45 @@ def plot_corruptions(rows: dict[str, Grey], heading: str) -> Figure:
     """
     half = -(-len(rows) // 2)
     figure = new_figure(13, 0.72 * half + 0.8, heading)
-    axes = figure.subplots(half, 2, squeeze=False).T.ravel()
-    for one in axes:
-        one.set_axis_off()
-    for one, (name, images) in zip(axes, rows.items(), strict=False):
+    panels = figure.subplots(half, 2, squeeze=False).T.ravel()
+    for axes in panels:
+        axes.set_axis_off()
+    for axes, (name, images) in zip(panels, rows.items(), strict=False):
         padded = np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=128)
-        one.imshow(np.concatenate(list(padded), axis=1), cmap="gray", vmin=0, vmax=255)
-        one.text(-6, 15, name, ha="right", va="center", fontsize=LABEL_SIZE)
+        axes.imshow(np.concatenate(list(padded), axis=1), cmap="gray", vmin=0, vmax=255)
+        axes.text(-6, 15, name, ha="right", va="center", fontsize=LABEL_SIZE)
     return figure
 
 
 def plot_saliency(
-    images: Grey,
+    images: Pixels,
     models: Sequence[tuple[str, npt.NDArray[np.float32], npt.NDArray[np.int64]]],
     heading: str,
 ) -> Figure:
-    """Draw digits, and under each model what its answer rests on.
+    """Draw digits, and for each model the pixels that its prediction is based on.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
-        models: For each model its title, attributions ``(N, 28, 28)`` and answers ``(N,)``.
+        models: For each model its title, attributions ``(N, 28, 28)`` and predictions ``(N,)``.
         heading: Title of the figure.
 
     Returns:
-        The figure; red speaks for the answer, blue against it, each image in its own scale.
+        The figure; red is evidence for the prediction, blue against it, each image in its own
+        scale.
     """
     figure = new_figure(1.2 * len(images) + 2, 1.4 * (len(models) + 1) + 0.9, heading)
-    axes = figure.subplots(len(models) + 1, len(images), squeeze=False)
-    for one in axes.ravel():
-        one.set_xticks([])
-        one.set_yticks([])
-    for one, image in zip(axes[0], images, strict=True):
-        one.imshow(image, cmap="gray", vmin=0, vmax=255)
-    _label_row(axes[0, 0], "Image")
-    for row, (name, attributions, answers) in zip(axes[1:], models, strict=True):
+    panels = figure.subplots(len(models) + 1, len(images), squeeze=False)
+    for axes in panels.ravel():
+        axes.set(xticks=[], yticks=[])
+    for axes, image in zip(panels[0], images, strict=True):
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+    _label_row(panels[0, 0], "Image")
+    for row, (name, attributions, predictions) in zip(panels[1:], models, strict=True):
         _label_row(row[0], name)
-        for one, found, answer in zip(row, attributions, answers, strict=True):
+        for axes, found, predicted in zip(row, attributions, predictions, strict=True):
             limit = float(np.abs(found).max()) or 1.0
-            one.imshow(found, cmap="RdBu_r", vmin=-limit, vmax=limit)
-            one.set_xlabel(f"says {answer}", fontsize=TICK_SIZE, color=DARK_GREY)
+            axes.imshow(found, cmap="RdBu_r", vmin=-limit, vmax=limit)
+            axes.set_xlabel(f"says {predicted}", fontsize=TICK_SIZE, color=DARK_GREY)
     return figure
 
 

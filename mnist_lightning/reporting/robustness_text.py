@@ -1,89 +1,94 @@
 """Robustness as text: for the terminal and for the technical report."""
 
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mnist_lightning.records.record import dataset_label
-from mnist_lightning.reporting.comparison_rows import percent
-from mnist_lightning.reporting.comparison_text import table, under_corruptions
-from mnist_lightning.robustness.error_rates import RobustModel, Robustness
+import pandas as pd
 
-WIDTH = 100
-LABEL_WIDTH = 24
-COLUMN = 14
-BEST = "*"
-Row = tuple[str, list[float | None]]
+from mnist_lightning.comparison.conclusion import count
+from mnist_lightning.records.record import dataset_label
+from mnist_lightning.reporting.rendering import escape_markdown
+from mnist_lightning.reporting.tables import (
+    UNKNOWN,
+    Table,
+    interval,
+    percent,
+    table,
+    written,
+)
+from mnist_lightning.robustness.error_rates import ErrorRate, Robustness
 
 
 def robustness_summary(record: Robustness, files: Sequence[Path]) -> str:
-    """Sum up a record for the terminal.
+    """Summarise a record for the terminal.
 
     Args:
         record: The record.
         files: What was written, in one folder.
 
     Returns:
-        Lines of at most 100 columns, unless a folder's name is longer. No newline at the end.
+        Lines of at most 100 columns, unless the folder's name is longer. No newline at the end.
     """
-    lines = [robustness_heading(record), "error rates in %; * marks the lowest of a row", ""]
-    width = max(COLUMN, *(len(model.name) + 2 for model in record.models))
-    at_once = max((WIDTH - LABEL_WIDTH) // width, 1)
-    for start in range(0, len(record.models), at_once):
-        shown = slice(start, start + at_once)
-        names = "".join(f"{model.name:>{width}}" for model in record.models[shown])
-        lines.append(" " * LABEL_WIDTH + names)
-        for label, values in rows(record):
-            cells = "".join(f"{cell:>{width}}" for cell in _cells(values)[shown])
-            lines.append(f"{label:<{LABEL_WIDTH}}{cells}")
-        lines.append("")
-    names = ", ".join(path.name for path in files)
-    return "\n".join([*lines, *textwrap.wrap(f"Written to {files[0].parent}: {names}", WIDTH)])
+    names = [model.name for model in record.models]
+    rates = rate_table(record, names, lambda one: percent(one.rate)).to_text()
+    return (
+        f"{robustness_heading(record)}\nerror rates in %; * marks the lowest of a row\n\n"
+        f"{rates}\n\n{written(files)}"
+    )
 
 
 def robustness_heading(record: Robustness) -> str:
-    """Say what was measured on what."""
+    """State what was measured on what."""
     images = f"{record.images:,} test images"
     if record.images < record.test:
         images = f"a stratified random {record.images:,} of {record.test:,} test images"
-    count = len(record.models)
-    return f"{count} model{'s'[: count != 1]} on {images} of {_dataset(record)}"
+    return f"{count(len(record.models), 'model')} on {images} of {_dataset(record)}"
 
 
-def rows(record: Robustness) -> list[Row]:
-    """List the error rates: label, and one value for each model."""
+def rate_table(record: Robustness, names: Sequence[str], show: Callable[[ErrorRate], str]) -> Table:
+    """Tabulate error rates: a row for each corruption, a column for each model.
 
-    def row(label: str, values: list[float | None]) -> Row:
-        return label, values
+    Args:
+        record: The record.
+        names: What to call the models.
+        show: Formats an error rate.
+    """
+    corruptions = map(title, record.models[0].corruptions)
+    rows = ["Clean", *corruptions, "Mean corruption error", f"mCE, {names[0]} = 100"]
+    values, shown = [], []
+    for model in record.models:
+        rates = [model.clean, *model.corruptions.values()]
+        means = [model.mean_corruption_error, model.relative]
+        values.append([*(rate.rate for rate in rates), *means])
+        shown.append([*map(show, rates), *(UNKNOWN if m is None else percent(m) for m in means)])
+    numbers = pd.DataFrame(values, list(names), rows, dtype=float).T
+    lowest = numbers.eq(numbers.min(axis=1), axis=0) & (len(names) > 1)
+    return Table(numbers, pd.DataFrame(shown, list(names), rows, dtype=object).T, lowest)
 
-    models = record.models
-    corrupted = [
-        row(title(name), [model.corruptions[name].rate for model in models])
-        for name in models[0].corruptions
-    ]
-    return [
-        row("Clean", [model.clean.rate for model in models]),
-        *corrupted,
-        row("Mean corruption error", [model.mean_corruption_error for model in models]),
-        row(f"mCE against {models[0].name}"[:LABEL_WIDTH], [model.relative for model in models]),
-    ]
+
+def with_clean_accuracy(record: Robustness) -> Table:
+    """Tabulate clean accuracy and mean corruption error, for the models of a comparison."""
+    return table(
+        {
+            "Model": model.title,
+            "Clean accuracy, %": percent(1 - model.clean.rate),
+            "Mean corruption error, %": percent(model.mean_corruption_error),
+        }
+        for model in record.models
+    )
 
 
 def beside_clean_accuracy(record: Robustness) -> str:
-    """Put the mean corruption error beside clean accuracy, for the models of a comparison.
+    """Format the same table for the terminal."""
+    return (
+        f"{under_corruptions(record)} (robustness.json):\n{with_clean_accuracy(record).to_text()}"
+    )
 
-    Args:
-        record: The record, of these models alone.
 
-    Returns:
-        Lines of at most 100 columns.
-    """
-    lines = [
-        f"  {model.name:<{LABEL_WIDTH}} clean accuracy {percent(1 - model.clean.rate)} %, "
-        f"mean corruption error {percent(model.mean_corruption_error)} %"
-        for model in record.models
-    ]
-    return "\n".join([f"{under_corruptions(record)} (robustness.json):", *lines])
+def under_corruptions(record: Robustness) -> str:
+    """State what the error rates of a record were measured on."""
+    corruptions = count(len(record.models[0].corruptions), "corruption")
+    return f"Under {corruptions} of {record.images:,} test images"
 
 
 def title(name: str) -> str:
@@ -92,44 +97,20 @@ def title(name: str) -> str:
 
 
 def report(record: Robustness) -> str:
-    """Format the record as the part of the technical report that speaks of robustness."""
+    """Format the record for the technical report, as Markdown."""
     tested = "all" if record.images == record.test else "a stratified random subset:"
-    one = " Only one model was tried." if len(record.models) == 1 else ""
-    place = (
+    one = " Only one model was measured." if len(record.models) == 1 else ""
+    rates = rate_table(record, [model.title for model in record.models], _with_interval)
+    return (
         f"Error rates in % on {tested} {record.images:,} of {record.test:,} test images of "
-        f"{_dataset(record)}, corruption seed {record.seed}, with Wilson's 95 % intervals.{one}"
+        f"{escape_markdown(_dataset(record))}, corruption seed {record.seed}, with Wilson's 95 % "
+        f"intervals; the lowest of a row is bold.{one}\n\n{rates.to_markdown()}"
     )
-    body = [
-        ["Clean", *(_with_interval(model, None) for model in record.models)],
-        *(
-            [title(name), *(_with_interval(model, name) for model in record.models)]
-            for name in record.models[0].corruptions
-        ),
-        [
-            "**Mean corruption error**",
-            *(f"**{percent(model.mean_corruption_error)}**" for model in record.models),
-        ],
-        [
-            f"mCE, {record.models[0].title} = 100",
-            *("–" if m.relative is None else f"{100 * m.relative:.1f}" for m in record.models),
-        ],
-    ]
-    return f"{place}\n\n{table(['', *(model.title for model in record.models)], body)}"
 
 
 def _dataset(record: Robustness) -> str:
     return dataset_label(record.dataset, record.fingerprint)
 
 
-def _with_interval(model: RobustModel, corruption: str | None) -> str:
-    rate = model.clean if corruption is None else model.corruptions[corruption]
-    return f"{percent(rate.rate)} ({percent(rate.interval.low)} to {percent(rate.interval.high)})"
-
-
-def _cells(values: Sequence[float | None]) -> list[str]:
-    known = [value for value in values if value is not None]
-    best = min(known, default=None) if len(values) > 1 else None
-    return [
-        "–  " if value is None else f"{percent(value)}{BEST if value == best else ' '}"
-        for value in values
-    ]
+def _with_interval(rate: ErrorRate) -> str:
+    return f"{percent(rate.rate)} ({interval(rate.interval)})"

@@ -1,13 +1,21 @@
-"""What all figures have in common.
+"""What all figures share: sizes, colours, titles, how models are told apart, how a digit is drawn.
 
 The functions of this package take numbers and return a :class:`~matplotlib.figure.Figure`, like
 the Display objects of scikit-learn. They keep no global state and write no file: the caller saves
-the figure, with ``figure.savefig(path, dpi=DPI)``, or hands it to TensorBoard.
+the figure, with ``figure.savefig(path, dpi=DPI)``, or logs it to TensorBoard.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
+
+from mnist_lightning.data.digits import Pixels
 
 DPI = 150
 
@@ -21,10 +29,63 @@ LIGHT_GREY = "#E6E6E6"
 TITLE_SIZE = 15
 LABEL_SIZE = 12.5
 TICK_SIZE = 11.5
+SMALL_SIZE = 10.5
+
+# The first four differ in lightness as well.
+_COLOURS = (BLUE, VERMILLION, "#000000", "#56B4E9", "#CC79A7", "#009E73", "#E69F00", "#7F7F7F")
+_MARKERS = "osD^vPX*"
+_LINES = ("-", "--", ":", "-.")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a model is drawn, so that no figure relies on colour alone.
+
+    Attributes:
+        letter: Short name in every panel.
+        colour: Matplotlib's colour.
+        marker: Matplotlib's marker.
+        line: Matplotlib's line style.
+    """
+
+    letter: str
+    colour: str
+    marker: str
+    line: str
+
+    @property
+    def points(self) -> dict[str, Any]:
+        """Keyword arguments of Matplotlib for markers without a line style."""
+        return {"color": self.colour, "marker": self.marker}
+
+    @property
+    def lines(self) -> dict[str, Any]:
+        """Keyword arguments of Matplotlib for markers and lines."""
+        return {**self.points, "linestyle": self.line}
+
+
+def look(place: int) -> Look:
+    """Return how the model at a place, from 0, is drawn."""
+    return Look(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[place % 26],
+        _COLOURS[place % len(_COLOURS)],
+        _MARKERS[place % len(_MARKERS)],
+        _LINES[place % len(_LINES)],
+    )
+
+
+def letters(count: int) -> list[str]:
+    """Return the letters of the first models."""
+    return [look(place).letter for place in range(count)]
+
+
+def legend_text(titles: Iterable[str]) -> str:
+    """Name the models behind the letters, on one line."""
+    return ";  ".join(f"{look(place).letter}: {title}" for place, title in enumerate(titles))
 
 
 def headline(model_title: str, dataset: str, images: int, split: str = "test") -> str:
-    """Say what a figure shows, for its title.
+    """Return the title of a figure about one model.
 
     Args:
         model_title: The model's name for people, e.g. ``Custom CNN``.
@@ -38,24 +99,25 @@ def headline(model_title: str, dataset: str, images: int, split: str = "test") -
     return f"{model_title} on {dataset}, {images:,} {split} image{'s'[: images != 1]}"
 
 
-def new_figure(width: float, height: float, title: str) -> Figure:
-    """Make an empty figure whose contents keep out of each other's way.
+def new_figure(width: float, height: float, title: str = "") -> Figure:
+    """Create an empty figure with a constrained layout, which keeps its contents apart.
 
     Args:
         width: In inches.
         height: In inches.
-        title: What it shows.
+        title: What it shows; a panel on its own needs none.
 
     Returns:
         The figure, not attached to any window.
     """
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
-    figure.suptitle(title, fontsize=TITLE_SIZE, fontweight="bold")
+    if title:
+        figure.suptitle(title, fontsize=TITLE_SIZE, fontweight="bold")
     return figure
 
 
 def label_axes(axes: Axes, title: str, x: str, y: str) -> None:
-    """Give axes their title and labels in readable sizes.
+    """Give axes a title and labels in readable sizes.
 
     Args:
         axes: What to label.
@@ -67,3 +129,18 @@ def label_axes(axes: Axes, title: str, x: str, y: str) -> None:
     axes.set_xlabel(x, fontsize=LABEL_SIZE)
     axes.set_ylabel(y, fontsize=LABEL_SIZE)
     axes.tick_params(labelsize=TICK_SIZE)
+
+
+def label_log_ticks(axis: Axis) -> None:
+    """Give a logarithmic axis, whose limits are set, enough ticks, labelled without powers."""
+    low, high = axis.get_view_interval()
+    # Powers of ten alone leave a short axis with a single tick, and all steps crowd a long one.
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axis.set_major_formatter(FormatStrFormatter("%g"))
+    axis.set_minor_locator(NullLocator())
+
+
+def draw_digit(axes: Axes, pixels: Pixels) -> None:
+    """Draw an image, uint8 ``(28, 28)``, as black ink on white, without ticks."""
+    axes.imshow(pixels, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])

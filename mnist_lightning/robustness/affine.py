@@ -1,6 +1,6 @@
-"""Linear maps of the plane around the middle of the image, and shifts; black comes in from outside.
+"""Affine corruptions: rotation, shear, scaling and translation, filled with black.
 
-MNIST-C turns, slants and shifts every image by the same amount, in a direction drawn for each.
+As in MNIST-C, every image is changed by the same amount, in a direction drawn for each.
 """
 
 from collections.abc import Callable
@@ -9,80 +9,79 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import affine_transform
 
-from mnist_lightning.robustness.draws import Draws, Integers, Pixels
+from mnist_lightning.data.digits import Pixels
+from mnist_lightning.robustness.draws import Draws, Integers
 
-Matrix = npt.NDArray[np.float64]
 #: Up, down, left and right, as (rows, columns).
 DIRECTIONS = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
 
 
-def turned(images: Pixels, radians: float) -> Pixels:
-    """Turn all images by one angle, clockwise as they are seen for positive angles."""
-    cosine, sine = np.cos(radians), np.sin(radians)
-    return _mapped(images, np.array([[cosine, -sine], [sine, cosine]]))
-
-
 def rotate(images: Pixels, draws: Draws, radians: float) -> Pixels:
-    """Turn each image by an angle, one way or the other.
+    """Rotate each image clockwise or counterclockwise.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
-        draws: Of these images.
-        radians: The angle; MNIST-C takes 0.2 to 1.
+        draws: Random numbers of these images.
+        radians: The angle; MNIST-C uses 0.2 to 1.
     """
-    return _either_way(images, draws, radians, turned)
+
+    def rotated(images: Pixels, angle: float) -> Pixels:
+        cosine, sine = np.cos(angle), np.sin(angle)
+        return _transformed(images, np.array([[cosine, -sine], [sine, cosine]]))
+
+    return _either_way(images, draws, radians, rotated)
 
 
 def shear(images: Pixels, draws: Draws, slope: float) -> Pixels:
-    """Slant each image sideways, one way or the other, its middle row in place.
+    """Slant each image to the left or right; the middle row stays in place.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
-        draws: Of these images.
-        slope: Angle of the slant in radians, below pi / 2; MNIST-C takes 0.2 to 1.
+        draws: Random numbers of these images.
+        slope: Angle of the slant in radians, below pi / 2; MNIST-C uses 0.2 to 1.
     """
 
-    def slanted(images: Pixels, radians: float) -> Pixels:
-        return _mapped(images, np.array([[1, 0], [np.tan(radians), 1]]))
+    def slanted(images: Pixels, angle: float) -> Pixels:
+        return _transformed(images, np.array([[1, 0], [np.tan(angle), 1]]))
 
     return _either_way(images, draws, slope, slanted)
 
 
 def scale(images: Pixels, draws: Draws, factor: float) -> Pixels:
-    """Draw each image smaller, in its middle.
+    """Shrink each image towards its centre.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
-        draws: Not used: nothing is random.
-        factor: New size by old, above 0 and at most 1; MNIST-C takes 0.9 to 0.5.
+        draws: Unused; nothing is random.
+        factor: New size divided by the old one, above 0 and at most 1; MNIST-C uses 0.9 to 0.5.
     """
-    return _mapped(images, np.eye(2) / factor)
+    return _transformed(images, np.eye(2) / factor)
 
 
 def translate(images: Pixels, draws: Draws, pixels: int) -> Pixels:
-    """Shift each image along both axes, each one way or the other.
+    """Shift each image along both axes, in a direction drawn for each axis.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
-        draws: Of these images.
-        pixels: How far along each axis, 0 to 27; MNIST-C takes 1 to 5.
+        draws: Random numbers of these images.
+        pixels: Distance along each axis, 0 to 27; MNIST-C uses 1 to 5.
     """
     return moved(images, pixels * (2 * draws.integers(0, 1, 2) - 1))
 
 
 def shift(images: Pixels, draws: Draws, pixels: int) -> Pixels:
-    """Shift each image up, down, left or right; the sweep of shifts, not one of the fifteen.
+    """Shift each image up, down, left or right; used for the sweep, not part of MNIST-C.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
-        draws: Of these images.
-        pixels: How far, 0 to 27.
+        draws: Random numbers of these images.
+        pixels: The distance, 0 to 27.
     """
     return moved(images, pixels * DIRECTIONS[draws.integers(0, 3)])
 
 
 def moved(images: Pixels, offsets: Integers) -> Pixels:
-    """Move each image by whole pixels; what leaves it is lost.
+    """Move each image by whole pixels; pixels moved out of the image are lost.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
@@ -92,9 +91,9 @@ def moved(images: Pixels, offsets: Integers) -> Pixels:
     size = images.shape[1]
     for down, right in np.unique(offsets, axis=0).tolist():
         chosen = (offsets == (down, right)).all(axis=1)
-        to, source = (_overlap(down, size), _overlap(right, size)), images[chosen]
-        part = np.zeros_like(source)
-        part[:, to[0], to[1]] = source[:, _overlap(-down, size), _overlap(-right, size)]
+        part, source = np.zeros_like(images[chosen]), images[chosen]
+        rows, columns = _overlap(down, size), _overlap(right, size)
+        part[:, rows, columns] = source[:, _overlap(-down, size), _overlap(-right, size)]
         result[chosen] = part
     return result
 
@@ -104,17 +103,17 @@ def _overlap(offset: int, size: int) -> slice:
 
 
 def _either_way(
-    images: Pixels, draws: Draws, amount: float, warp: Callable[[Pixels, float], Pixels]
+    images: Pixels, draws: Draws, amount: float, transform: Callable[[Pixels, float], Pixels]
 ) -> Pixels:
     forwards = draws.integers(0, 1) == 1
     result = np.empty_like(images)
-    result[forwards] = warp(images[forwards], amount)
-    result[~forwards] = warp(images[~forwards], -amount)
+    result[forwards] = transform(images[forwards], amount)
+    result[~forwards] = transform(images[~forwards], -amount)
     return result
 
 
-def _mapped(images: Pixels, inverse: Matrix) -> Pixels:
-    """Map all images by one linear map around the middle, bilinearly.
+def _transformed(images: Pixels, inverse: npt.NDArray[np.float64]) -> Pixels:
+    """Apply one linear map around the centre to all images, with bilinear interpolation.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
@@ -122,11 +121,11 @@ def _mapped(images: Pixels, inverse: Matrix) -> Pixels:
     """
     if len(images) == 0:
         return images.copy()
-    whole = np.eye(3)
-    whole[1:, 1:] = inverse
-    middle = np.array([0, *(np.array(images.shape[1:]) - 1) / 2])
+    matrix = np.eye(3)
+    matrix[1:, 1:] = inverse
+    centre = np.array([0, *(np.array(images.shape[1:]) - 1) / 2])
     warped = affine_transform(
-        images.astype(np.float32), whole, middle - whole @ middle, order=1, mode="grid-constant"
+        images.astype(np.float32), matrix, centre - matrix @ centre, order=1, mode="grid-constant"
     )
     pixels: Pixels = np.rint(warped).astype(np.uint8)
     return pixels

@@ -1,12 +1,13 @@
-"""The fifteen corruptions by name, with their five severities and the one that MNIST-C takes."""
+"""The fifteen corruptions by name, with their severities and the one that MNIST-C uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from mnist_lightning.data.digits import Pixels
 from mnist_lightning.robustness.affine import rotate, scale, shear, translate
 from mnist_lightning.robustness.blur import glass_blur, motion_blur
-from mnist_lightning.robustness.draws import Draws, Integers, Pixels
+from mnist_lightning.robustness.draws import Draws, Integers
 from mnist_lightning.robustness.noise import impulse_noise, shot_noise
 from mnist_lightning.robustness.strokes import canny_edges, dotted_line, stripe, zigzag
 from mnist_lightning.robustness.weather import brightness, fog, spatter
@@ -19,10 +20,10 @@ class Corruption:
     """One corruption.
 
     Attributes:
-        name: As in MNIST-C, e.g. ``glass_blur``; it also chooses the random numbers.
+        name: As in MNIST-C, e.g. ``glass_blur``; it also selects the random numbers.
         family: ``noise``, ``blur``, ``affine``, ``weather`` or ``strokes``.
-        levels: What it does at each severity, from 1; a single one where it has no severities.
-        severity: The severity of MNIST-C, from 1; None where it has none.
+        levels: The function of each severity, from 1; a single one if there are no severities.
+        severity: The severity that MNIST-C uses, from 1; None if there are no severities.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Corruption:
 
     @property
     def title(self) -> str:
-        """Its name for people, e.g. ``Glass blur``."""
+        """Display title, e.g. ``Glass blur``."""
         return self.name.replace("_", " ").capitalize()
 
     def __call__(
@@ -41,8 +42,8 @@ class Corruption:
         """Corrupt images.
 
         Args:
-            images: uint8, ``(N, 28, 28)``, 0 is background and 255 is ink; they are not changed.
-            indices: int64, ``(N,)``: which image each one is, e.g. its position among the test
+            images: uint8, ``(N, 28, 28)``, 0 is background and 255 is ink; not modified.
+            indices: int64, ``(N,)``, the index of each image, e.g. its position among the test
                 images. The same image, index and seed always give the same pixels.
             seed: Seed of the random numbers, at least 0.
             severity: 0 for a copy, 1 to 5, or None for that of MNIST-C.
@@ -61,78 +62,58 @@ class Corruption:
         return self.levels[chosen - 1](images, Draws(seed, self.name, indices))
 
 
+def _levels(apply: Callable[..., Pixels], **values: Sequence[float]) -> tuple[Apply, ...]:
+    """Bind the arguments of each severity; ``values`` are lists over the severities."""
+    columns = zip(*values.values(), strict=True)
+    return tuple(partial(apply, **dict(zip(values, column, strict=True))) for column in columns)
+
+
+_ANGLES = (0.2, 0.4, 0.6, 0.8, 1.0)
+
 CORRUPTIONS: tuple[Corruption, ...] = (
+    Corruption("shot_noise", "noise", _levels(shot_noise, photons=(60, 25, 12, 5, 3)), 5),
     Corruption(
-        "shot_noise",
-        "noise",
-        tuple(partial(shot_noise, photons=count) for count in (60, 25, 12, 5, 3)),
-        5,
-    ),
-    Corruption(
-        "impulse_noise",
-        "noise",
-        tuple(partial(impulse_noise, amount=share) for share in (0.03, 0.06, 0.09, 0.17, 0.27)),
-        4,
+        "impulse_noise", "noise", _levels(impulse_noise, amount=(0.03, 0.06, 0.09, 0.17, 0.27)), 4
     ),
     Corruption(
         "glass_blur",
         "blur",
-        tuple(
-            partial(glass_blur, sigma=sigma, distance=distance, iterations=iterations)
-            for sigma, distance, iterations in (
-                *((0.7, 1, 2), (0.9, 2, 1), (1.0, 2, 3)),
-                *((1.1, 3, 2), (1.5, 4, 2)),
-            )
+        _levels(
+            glass_blur,
+            sigma=(0.7, 0.9, 1.0, 1.1, 1.5),
+            distance=(1, 2, 2, 3, 4),
+            iterations=(2, 1, 3, 2, 2),
         ),
         1,
     ),
     Corruption(
         "motion_blur",
         "blur",
-        tuple(
-            # ImageMagick's radius is half the width of its kernel, all of which lies on one side.
-            partial(motion_blur, length=2 * radius, sigma=sigma)
-            for radius, sigma in ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))
-        ),
+        # Twice ImageMagick's radius, which is half the width of a kernel that lies on one side.
+        _levels(motion_blur, length=(20, 30, 30, 30, 40), sigma=(3, 5, 8, 12, 15)),
         1,
     ),
-    Corruption(
-        "shear", "affine", tuple(partial(shear, slope=a) for a in (0.2, 0.4, 0.6, 0.8, 1.0)), 2
-    ),
-    Corruption(
-        "scale", "affine", tuple(partial(scale, factor=f) for f in (0.9, 0.8, 0.7, 0.6, 0.5)), 3
-    ),
-    Corruption(
-        "rotate", "affine", tuple(partial(rotate, radians=a) for a in (0.2, 0.4, 0.6, 0.8, 1.0)), 2
-    ),
-    Corruption(
-        "brightness",
-        "weather",
-        tuple(partial(brightness, amount=share) for share in (0.1, 0.2, 0.3, 0.4, 0.5)),
-        5,
-    ),
-    Corruption(
-        "translate", "affine", tuple(partial(translate, pixels=d) for d in (1, 2, 3, 4, 5)), 3
-    ),
+    Corruption("shear", "affine", _levels(shear, slope=_ANGLES), 2),
+    Corruption("scale", "affine", _levels(scale, factor=(0.9, 0.8, 0.7, 0.6, 0.5)), 3),
+    Corruption("rotate", "affine", _levels(rotate, radians=_ANGLES), 2),
+    Corruption("brightness", "weather", _levels(brightness, amount=(0.1, 0.2, 0.3, 0.4, 0.5)), 5),
+    Corruption("translate", "affine", _levels(translate, pixels=(1, 2, 3, 4, 5)), 3),
     Corruption("stripe", "strokes", (stripe,)),
     Corruption(
         "fog",
         "weather",
-        tuple(
-            partial(fog, amount=amount, decay=decay)
-            for amount, decay in ((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4))
-        ),
+        _levels(fog, amount=(1.5, 2.0, 2.5, 2.5, 3.0), decay=(2.0, 2.0, 1.7, 1.5, 1.4)),
         5,
     ),
     Corruption(
         "spatter",
         "weather",
-        tuple(
-            partial(spatter, drops=drops, blur=blur)
-            for drops, blur in (
-                *(((0.3, 4, 0.69), 0.6), ((0.3, 3, 0.68), 0.6), ((0.3, 2, 0.68), 0.5)),
-                *(((0.3, 1, 0.65), 1.5), ((0.4, 1, 0.65), 1.5)),
-            )
+        _levels(
+            spatter,
+            deviation=(0.3, 0.3, 0.3, 0.3, 0.4),
+            smoothing=(4, 3, 2, 1, 1),
+            level=(0.69, 0.68, 0.68, 0.65, 0.65),
+            blur=(0.6, 0.6, 0.5, 1.5, 1.5),
         ),
         4,
     ),

@@ -1,11 +1,11 @@
-"""What models make of corrupted digits: error rates, their mean, and that relative to a baseline.
+"""Error rates on corrupted digits, and the record ``robustness.json`` that contains them.
 
-Hendrycks and Dietterich: Benchmarking Neural Network Robustness to Common Corruptions and
-Perturbations (ICLR 2019, arXiv:1903.12261) define the mean corruption error, mCE; Mu and Gilmer
-(arXiv:1906.02337) use one severity of each corruption, and so does this module.
+The mean corruption error, mCE, is that of Hendrycks and Dietterich: Benchmarking Neural Network
+Robustness to Common Corruptions and Perturbations (ICLR 2019, arXiv:1903.12261). One severity of
+each corruption is used, as in Mu and Gilmer (arXiv:1906.02337).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,11 +22,11 @@ FILE_NAME = "robustness.json"
 
 @dataclass(frozen=True)
 class ErrorRate:
-    """How often a model is wrong.
+    """The error rate of a model on a set of images.
 
     Attributes:
         n: Number of images.
-        errors: Number of those whose largest logit is not that of the true digit.
+        errors: Number of misclassified images.
         rate: ``errors / n``, 0 to 1.
         interval: Wilson's 95 % interval of ``rate``.
     """
@@ -39,11 +39,11 @@ class ErrorRate:
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """A model at one strength of a distortion.
+    """The error rate of a model at one strength of a distortion.
 
     Attributes:
-        strength: In the unit of the sweep; 0 is the clean image.
-        error: How often it is wrong.
+        strength: The strength in the unit of the sweep; 0 is the clean image.
+        error: The error rate.
     """
 
     strength: float
@@ -52,18 +52,18 @@ class SweepPoint:
 
 @dataclass(frozen=True)
 class RobustModel:
-    """One model on clean and on corrupted images.
+    """The error rates of one model on clean and corrupted images.
 
     Attributes:
         name: Prefix of its files.
-        title: Its name for people.
+        title: Display title.
         file: The exported file that was measured.
-        clean: On the images as they are.
-        corruptions: On corrupted images, by the corruption's name.
+        clean: Error rate on the clean images.
+        corruptions: Error rates on corrupted images, by the corruption's name.
         mean_corruption_error: Mean of the rates in ``corruptions``, 0 to 1.
-        relative: Mean over the corruptions of the rate divided by the baseline's, Hendrycks's
-            mCE; 1 for the baseline. Null where the baseline made no error under a corruption.
-        sweeps: By the name of the sweep, in growing strength, from 0.
+        relative: Mean over the corruptions of the rate divided by the baseline's, Hendrycks's mCE;
+            1 for the baseline. Null if the baseline makes no errors under some corruption.
+        sweeps: Error rates by the sweep's name, in ascending strength from 0.
     """
 
     name: str
@@ -78,20 +78,20 @@ class RobustModel:
 
 @dataclass(frozen=True)
 class Robustness:
-    """The record in ``robustness.json``; its version is raised whenever a key changes.
+    """The content of ``robustness.json``; its version is raised whenever a key changes.
 
     Attributes:
         schema_version: Version of this schema.
         dataset: Name of the dataset.
         fingerprint: SHA-256 over all its pixels and labels.
-        images: Number of test images measured.
-        test: Number of test images in all; if more than ``images``, a random stratified subset
-            was measured.
+        images: Number of test images that were used.
+        test: Number of all test images; if more than ``images``, a random stratified subset was
+            used.
         seed: Seed of the corruptions and of the subset.
         models: The models; the first is the baseline of ``relative``.
-        command: The command line, word by word.
-        libraries: Versions of the libraries that make the corruptions.
-        environment: Where and when it was made.
+        command: The arguments of the command.
+        libraries: Versions of the libraries on which the corruptions depend.
+        environment: The machine, the versions and the time of the measurement.
     """
 
     schema_version: int
@@ -106,10 +106,10 @@ class Robustness:
     environment: Environment
 
     def write(self, path: Path) -> None:
-        """Write the record to a file, which is replaced in one step.
+        """Write the record to a JSON file atomically.
 
         Raises:
-            OSError: The file cannot be written; the old one is left as it was.
+            OSError: The file cannot be written; an existing one stays unchanged.
         """
         write_document(self, path)
 
@@ -130,16 +130,16 @@ def read_robustness(path: Path) -> Robustness:
 
 
 def read_robustness_of(path: Path, fingerprint: str, files: Mapping[str, str]) -> Robustness | None:
-    """Read the part of a record that is about the files of a comparison.
+    """Read the part of a record that describes the files of a comparison.
 
     Args:
-        path: The record, which need not exist.
-        fingerprint: SHA-256 of the dataset that the files are compared on.
-        files: SHA-256 of each exported file, by the model's name.
+        path: The record; it may be missing.
+        fingerprint: SHA-256 of the dataset on which the files are compared.
+        files: SHA-256 of each exported file, by model name.
 
     Returns:
-        The record with those models alone that are these files, in the comparison's order; None
-        where there are none of them.
+        The record with only the models of these files, in the order of ``files``; None if there are
+        none or the dataset differs.
 
     Raises:
         OutputError: The record is damaged or of another schema version.
@@ -147,29 +147,24 @@ def read_robustness_of(path: Path, fingerprint: str, files: Mapping[str, str]) -
     if not path.is_file():
         return None
     record = read_robustness(path)
-    tried = {(model.name, model.file.sha256): model for model in record.models}
-    models = tuple(tried[key] for key in files.items() if key in tried)
+    measured = {(model.name, model.file.sha256): model for model in record.models}
+    models = tuple(measured[key] for key in files.items() if key in measured)
     return replace(record, models=models) if models and record.fingerprint == fingerprint else None
 
 
 def error_rate(errors: int, n: int) -> ErrorRate:
-    """Describe ``errors`` among ``n`` images."""
+    """Build the error rate of ``errors`` among ``n`` images."""
     return ErrorRate(n, errors, errors / n, wilson_interval(errors, n))
 
 
 def relative_error(
     model: Mapping[str, ErrorRate], baseline: Mapping[str, ErrorRate]
 ) -> float | None:
-    """Compute Hendrycks's mCE as a share: the mean of the quotients of two models' error rates.
+    """Compute Hendrycks's mCE: the mean over the corruptions of the ratio of two error rates.
 
     Returns:
-        1 if they are equal on average; None where the baseline made no error under a corruption.
+        The mean ratio; None if the baseline makes no errors under some corruption.
     """
     if not all(rate.errors for rate in baseline.values()):
         return None
     return float(np.mean([model[name].rate / rate.rate for name, rate in baseline.items()]))
-
-
-def mean_error(rates: Sequence[ErrorRate]) -> float:
-    """Return the unweighted mean of error rates."""
-    return float(np.mean([rate.rate for rate in rates]))

@@ -1,13 +1,14 @@
-"""Strokes and outlines: ink that does not belong to the digit, and the digit without its own."""
+"""Stroke corruptions: extra lines, inverted stripes and outlines."""
 
 import numpy as np
 import numpy.typing as npt
 from skimage.feature import canny
 
-from mnist_lightning.robustness.draws import Draws, Floats, Integers, Pixels, to_pixels, to_shares
+from mnist_lightning.data.digits import Pixels
+from mnist_lightning.robustness.draws import Draws, Floats, Integers, to_floats, to_pixels
 
-#: Distance from the middle of a stroke, in pixels, at which its ink has long faded out.
-STROKE_REACH = 2.3
+#: Scale of the fading of a stroke, in pixels; its ink ends at about two thirds of it.
+STROKE_FADING = 2.3
 #: Half the height of a zigzag and a quarter of its period, in pixels.
 ZIGZAG = 2.0
 ZIGZAG_COLUMNS = (2, 25)
@@ -15,11 +16,11 @@ STRIPE = 7
 
 
 def stripe(images: Pixels, draws: Draws) -> Pixels:
-    """Invert the outer quarters, so that the digit stands on a black stripe between white ones.
+    """Invert the outer quarters, so that the digit is on a black stripe between white ones.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
-        draws: Not used: nothing is random.
+        draws: Unused; nothing is random.
     """
     striped = images.copy()
     for side in (slice(None, STRIPE), slice(-STRIPE, None)):
@@ -32,13 +33,13 @@ def dotted_line(images: Pixels, draws: Draws) -> Pixels:
 
     Args:
         images: uint8, ``(N, 28, 28)``.
-        draws: Of these images: the rows where the line begins and ends.
+        draws: Random numbers of these images, for the rows of the two ends.
     """
     rows, columns = _grid(images)
     ends = draws.integers(0, images.shape[1] - 2, 2)
-    middle = _between(ends, columns, (0, images.shape[2] - 1))
+    middle = _line(ends, columns, (0, images.shape[2] - 1))
     ink = _ink(rows - middle) * (columns % 4 >= 2)
-    return to_pixels(to_shares(images) + ink)
+    return to_pixels(to_floats(images) + ink)
 
 
 def zigzag(images: Pixels, draws: Draws) -> Pixels:
@@ -46,7 +47,7 @@ def zigzag(images: Pixels, draws: Draws) -> Pixels:
 
     Args:
         images: uint8, ``(N, 28, 28)``.
-        draws: Of these images: the row where it begins, and how far it rises or falls.
+        draws: Random numbers of these images, for the first row and the rise or fall.
     """
     rows, columns = _grid(images)
     first = draws.integers(0, images.shape[1] - 2)
@@ -61,40 +62,46 @@ def zigzag(images: Pixels, draws: Draws) -> Pixels:
     phase = along / ZIGZAG % 4
     wave = ZIGZAG * np.where(phase < 1, phase, np.where(phase < 3, 2 - phase, phase - 4))
     inside = (along >= 0) & (along <= (right - left) * length)
-    return to_pixels(to_shares(images) + _ink(across - wave) * inside)
+    return to_pixels(to_floats(images) + _ink(across - wave) * inside)
 
 
 def canny_edges(images: Pixels, draws: Draws) -> Pixels:
-    """Keep nothing but the edges: 255 on an edge, 0 elsewhere.
+    """Replace each image by its edges: 255 on an edge, 0 elsewhere.
 
-    Canny: A Computational Approach to Edge Detection (IEEE TPAMI 8, 1986), scikit-image's with its
-    default of a Gaussian of one pixel and thresholds of a tenth and a fifth.
+    Canny: A Computational Approach to Edge Detection (IEEE TPAMI 8, 1986). The detector is
+    scikit-image's with its defaults, a Gaussian of one pixel and thresholds of 0.1 and 0.2.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
-        draws: Not used: nothing is random.
+        draws: Unused; nothing is random.
     """
     edges = np.zeros_like(images)
-    for place, shares in enumerate(to_shares(images)):
-        edges[place] = 255 * canny(shares)
+    for index, values in enumerate(to_floats(images)):
+        edges[index] = 255 * canny(values)
     return edges
 
 
 def _grid(images: Pixels) -> tuple[Floats, Floats]:
-    """Rows ``(28, 1)`` and columns ``(1, 28)`` of the pixels."""
+    """Return the row ``(28, 1)`` and column ``(1, 28)`` of each pixel."""
     height, width = images.shape[1:]
     rows, columns = np.arange(height, dtype=np.float32), np.arange(width, dtype=np.float32)
     return rows[:, None], columns[None, :]
 
 
-def _between(ends: Integers, columns: Floats, where: tuple[int, int]) -> npt.NDArray[np.float64]:
-    """Row of a straight line at each column, ``(N, 1, 28)``; ``ends`` are ``(N, 2)``."""
-    way = (columns - where[0]) / (where[1] - where[0])
-    return ends[:, :1, None] + (ends[:, 1:] - ends[:, :1])[..., None] * way
+def _line(ends: Integers, columns: Floats, where: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Return the row of a straight line at each column, ``(N, 1, 28)``.
+
+    Args:
+        ends: ``(N, 2)``, the rows of its ends.
+        columns: ``(1, 28)``.
+        where: The columns of its ends.
+    """
+    share = (columns - where[0]) / (where[1] - where[0])
+    return ends[:, :1, None] + (ends[:, 1:] - ends[:, :1])[..., None] * share
 
 
 def _ink(distance: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Ink of a pen: full in the middle of a stroke, fading by a logarithm, gone at 1.5 pixels."""
-    near = np.clip(np.abs(distance) / STROKE_REACH, 0, 1 - 1e-9)
+    """Return the ink at a distance from the middle of a stroke: 1 there, 0 beyond 1.5 pixels."""
+    near = np.clip(np.abs(distance) / STROKE_FADING, 0, 1 - 1e-9)
     ink: npt.NDArray[np.floating] = np.clip(1 + np.log1p(-near), 0, 1)
     return ink

@@ -1,23 +1,24 @@
-"""Distortions of growing strength: turned, shifted and noisy digits; strength 0 changes nothing."""
+"""Rotation, shift and noise at increasing strengths, from no change at strength 0."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import radians
 
+from mnist_lightning.data.digits import Pixels
 from mnist_lightning.robustness.affine import rotate, shift
-from mnist_lightning.robustness.draws import Draws, Integers, Pixels
+from mnist_lightning.robustness.draws import Draws, Integers
 from mnist_lightning.robustness.noise import gaussian_noise
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One kind of distortion at several strengths.
+    """One distortion at several strengths.
 
     Attributes:
-        name: ``rotation``, ``shift`` or ``noise``; it also chooses the random numbers.
-        unit: What ``strengths`` count, for the axis of a figure.
-        strengths: In growing order, without 0, at which nothing changes.
-        apply: Distorts images by a strength.
+        name: ``rotation``, ``shift`` or ``noise``; it also selects the random numbers.
+        unit: Unit of ``strengths``, for the axis of a figure.
+        strengths: The strengths in ascending order, without 0.
+        apply: Distorts images with a strength.
     """
 
     name: str
@@ -30,10 +31,10 @@ class Sweep:
 
         Args:
             images: uint8, ``(N, 28, 28)``.
-            indices: int64, ``(N,)``: which image each one is. The direction and the noise of an
-                image are the same at every strength.
+            indices: int64, ``(N,)``, the index of each image, which determines its random numbers.
+                The direction and the noise of an image are the same at every strength.
             seed: Seed of the random numbers, at least 0.
-            strength: At least 0, in ``unit``.
+            strength: The strength in ``unit``, at least 0.
 
         Returns:
             uint8, ``(N, 28, 28)``.

@@ -1,26 +1,32 @@
-"""Silence what the user cannot act on, one message at a time."""
+"""Logging set-up of the commands: our messages on stderr, fewer of Lightning's."""
 
 import logging
 import sys
 import warnings
 
 
-def configure_logging() -> None:
-    """Keep Lightning's chatter out of a run; warnings that can be acted on are still shown."""
+def configure_logging(level: int = logging.INFO) -> None:
+    """Show this package's messages, and hide those of Lightning that need no action.
+
+    Args:
+        level: The lowest level of this package's messages that is shown.
+    """
     logging.captureWarnings(False)
-    # Chosen hardware, stopping and restoring are reported by this program itself.
+    # The hardware, an interruption and a resumed checkpoint are reported by our own code.
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Lightning explains here why it kills all processes of a training after one has died.
+    logging.getLogger("lightning.fabric.strategies.launchers").setLevel(logging.INFO)
     log = logging.getLogger("mnist_lightning")
+    log.setLevel(level)
     if not log.handlers:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
         log.addHandler(handler)
-        log.setLevel(logging.INFO)
         log.propagate = False
     # Lightning 2.6 calls a deprecated function of torch in every fit (Lightning issue 21326).
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
-    # True of every resumed run, which goes on in the folder of its checkpoint.
+    # Every resumed run continues in the folder of its checkpoint.
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
-    # Every process logs the same value: torchmetrics has counted over all of them already.
+    # torchmetrics has already reduced the metrics over all processes.
     warnings.filterwarnings("ignore", message=".*sync_dist=True.*")

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar for a terminal, five lines for a log file."""
+"""Progress of long work on images: a bar in a terminal, five lines in a log file."""
 
 import logging
 import sys
@@ -6,62 +6,50 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tqdm import tqdm  # ships no type information
+from tqdm import tqdm
 
 
 @contextmanager
 def progress(
     title: str, total: int, done: int, log: logging.Logger
 ) -> Iterator[Callable[[int], object]]:
-    """Show how far work on images is, and how long it will still take.
+    """Show the progress of work on images, its rate and the remaining time.
 
-    On a terminal it is a bar with the rate and the remaining time; elsewhere it is one log line
-    (INFO) at 0, 25, 50, 75 and 100 %.
+    In a terminal it is a bar; elsewhere it is one log line (INFO) at 0, 25, 50, 75 and 100 %. There
+    is neither if ``log`` shows errors only.
 
     Args:
-        title: What is being done.
-        total: Number of images in all.
-        done: Number of images that an earlier run has already done.
-        log: Takes the lines.
+        title: Description of the work.
+        total: Number of all images.
+        done: Number of images that an earlier run has finished.
+        log: Logger of the lines.
 
     Yields:
-        A function to be called with the number of images just done.
+        A function to call with the number of images just finished.
     """
     if sys.stderr.isatty():
-        with tqdm(total=total, initial=done, desc=title, unit=" images") as bar:
+        hidden = not log.isEnabledFor(logging.WARNING)
+        with tqdm(total=total, initial=done, desc=title, unit=" images", disable=hidden) as bar:
             yield bar.update
-    else:
-        yield _QuarterLines(title, total, done, log).update
+        return
+    start, first, quarter = time.monotonic(), done, -1
 
-
-class _QuarterLines:
-    def __init__(self, title: str, total: int, done: int, log: logging.Logger) -> None:
-        self._title, self._total, self._done, self._log = title, total, done, log
-        self._first, self._start = done, time.monotonic()
-        self._quarter = -1
-        self.update(0)
-
-    def update(self, count: int) -> None:
-        self._done += count
-        quarter = 4 * self._done // self._total
-        if quarter == self._quarter:
+    def update(count: int) -> None:
+        nonlocal done, quarter
+        done += count
+        if quarter == 4 * done // total:
             return
-        self._quarter = quarter
-        self._log.info(
-            "%s: %d %% (%s of %s images)%s",
-            self._title,
-            100 * self._done // self._total,
-            f"{self._done:,}",
-            f"{self._total:,}",
-            self._estimate(),
-        )
+        quarter = 4 * done // total
+        rate = _rate(done - first, total - done, time.monotonic() - start)
+        share = f"{100 * done // total} % ({done:,} of {total:,} images)"
+        log.info("%s: %s%s", title, share, rate)
 
-    def _estimate(self) -> str:
-        new = self._done - self._first
-        seconds = time.monotonic() - self._start
-        if new == 0 or seconds == 0:
-            return ""
-        if self._done == self._total:
-            return f", {new / seconds:,.0f} images/s"
-        left = seconds * (self._total - self._done) / new
-        return f", {new / seconds:,.0f} images/s, {left:,.0f} s left"
+    update(0)
+    yield update
+
+
+def _rate(finished: int, left: int, seconds: float) -> str:
+    if finished == 0 or seconds == 0:
+        return ""
+    remaining = f", {seconds * left / finished:,.0f} s left" if left else ""
+    return f", {finished / seconds:,.0f} images/s{remaining}"

@@ -1,83 +1,62 @@
-"""Error messages of jsonargparse and Lightning, made short enough to be read."""
+"""Error messages of jsonargparse and Lightning, shortened to one line."""
 
 import difflib
 import re
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Sequence
 
-_LIMIT = 400
-_KEY = re.compile(r'Parser key "([\w.]+)":?')
-_REFUSED_OPTION = re.compile(r"Option '([\w.]+)' is not accepted")
-_REFUSED_KEY = re.compile(r"Group '([\w.]+)' does not accept option '([\w.]+)'")
-_UNRECOGNIZED = re.compile(r"unrecognized arguments: (\S+)")
-_EXPECTED = re.compile(r"Expected an? (?P<what>.+?)\. Got value: (?P<value>.+)")
-_GIVEN = re.compile(r"^\s*Given value: (?P<value>.+)", re.MULTILINE)
-_SAYS_NOTHING = re.compile(
-    "'NoneType'|Does not validate against any|either not accessible|Problem with given class_path"
+_KEY = re.compile(r'Parser key "([\w.]+)":')
+_UNKNOWN = re.compile(
+    r"unrecognized arguments: (\S+)|Option '([\w.]+)' is not accepted"
+    r"|Group '([\w.]+)' does not accept option '([\w.]+)'"
 )
-_NESTED_VALUE = re.compile(r"NestedArg\(key='(?P<key>[\w.]+)', val=(?P<value>.+)\)")
+#: Lines of jsonargparse that describe its parser, or repeat a whole object.
+_DETAIL = re.compile(
+    r"Parser key|Does not validate|Subtypes:|Errors:|Problem with given class_path|.*'NoneType'>$"
+    r"|Given value type:|Given value: (NestedArg\(|Namespace\(|\{)"
+)
+#: Names that other programs use, and the last part of ours.
+_OTHER_NAMES = {
+    "epochs": "max_epochs",
+    "lr": "learning_rate",
+    "seed": "seed_everything",
+    "gpus": "devices",
+    "output": "output_dir",
+    "resume": "ckpt_path",
+    "checkpoint": "ckpt_path",
+}
 
 
-def shorten(message: str, options: Iterable[str] = ()) -> str:
-    """Turn a message of many lines into one that names the option, the value and the choices.
+def shorten(message: str, options: Sequence[str] = ()) -> str:
+    """Turn a message of several lines into one that names the option, the value and the problem.
 
     Args:
-        message: What the library says.
-        options: Options that exist, as ``--data.batch_size``, to suggest the one that was meant.
+        message: A message of jsonargparse or Lightning.
+        options: The existing options without dashes, e.g. ``data.batch_size``, to suggest one.
     """
-    message = re.sub(r"^Linked .*\"data.seed\".*", "--data.seed follows --seed_everything", message)
-    keys = ".".join(_KEY.findall(message))
-    if unrecognized := _UNRECOGNIZED.search(message):
-        word = unrecognized[1]
-        return _unknown(f"--{keys}.{word.lstrip('-')}" if keys else word, options)
-    if refused := _REFUSED_KEY.search(message):
-        return _unknown(f"--{refused[1]}.{refused[2]}", options)
-    if refused := _REFUSED_OPTION.search(message):
-        return _unknown("--" + ".".join(filter(None, [keys, refused[1]])), options)
-    problems = _problems(message)
-    text = "; ".join(problems) if problems else " ".join(message.split())
-    if keys and not text.startswith("--"):
-        text = f"--{keys}: {text}"
-    return text if len(text) <= _LIMIT else text[: _LIMIT - 4] + " ..."
+    keys = _KEY.findall(message)
+    if unknown := _UNKNOWN.search(message):
+        if not (unknown[1] or "-").startswith("-"):
+            return f"'{unknown[1]}' is not an option: options start with --, their values follow"
+        path = [*keys, *(part.lstrip("-") for part in unknown.groups() if part)]
+        return _suggest(".".join(path).partition("=")[0], options)
+    lines = [line.strip().removeprefix("- ") for line in message.splitlines()]
+    text = ("; " if keys else " ").join(line for line in lines if not _DETAIL.match(line))
+    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>|typing\.", r"\1", text)
+    text = re.sub("[.;] G(ot|iven) value:", ", not", text).replace("Expected a ", "expected ")
+    prefix = f"--{'.'.join(keys)}: " if keys else ""
+    return textwrap.shorten(prefix + text, 400, placeholder=" ...")
 
 
-def _problems(message: str) -> list[str]:
-    """The causes that jsonargparse lists, in its own words as little as possible."""
-    given = _GIVEN.search(message)
-    value = given["value"] if given else None
-    if value is not None and (nested := _NESTED_VALUE.match(value)):
-        value = nested["value"]
-    found: list[str] = []
-    for line in message.splitlines():
-        cause = line.strip().removeprefix("- ")
-        if expected := _EXPECTED.fullmatch(cause):
-            cause, value = f"Expected a {expected['what']}", expected["value"]
-        elif not line.lstrip().startswith("- ") or _SAYS_NOTHING.search(cause):
-            continue
-        if cause.startswith("Expected a "):
-            cause = f"expected {_plain_type(cause.removeprefix('Expected a '))}"
-        if not _KEY.fullmatch(cause) and cause not in found:
-            found.append(cause)
-    if found and value is not None and all(cause.startswith("expected ") for cause in found):
-        found[-1] += f", not {value}"
-    return found
-
-
-def _plain_type(name: str) -> str:
-    """``<class 'int'>`` and ``typing.Literal['a', 'b']`` as people write them."""
-    if choices := re.search(r"Literal\[(.+)\]", name):
-        return f"one of {choices[1].replace(chr(39), '')}"
-    return re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", name)
-
-
-def _unknown(option: str, options: Iterable[str]) -> str:
-    name = option.partition("=")[0]
-    if not name.startswith("-"):
-        return f"'{name}' is not understood: an option begins with --, its value follows it"
-    known = list(options)
-    group = name.rpartition(".")[0]
-    siblings = [choice for choice in known if choice.rpartition(".")[0] == group]
-    if close := difflib.get_close_matches(name, siblings or known, n=1, cutoff=0.8):
-        return f"there is no option {name}; did you mean {close[0]}?"
-    if 0 < len(siblings) <= 20:
-        return f"there is no option {name}; choose from {', '.join(siblings)}"
-    return f"there is no option {name}; --help_all lists all of them"
+def _suggest(name: str, options: Sequence[str]) -> str:
+    """Say that an option does not exist, and suggest the one that was probably meant."""
+    group, _, last = name.rpartition(".")
+    last = _OTHER_NAMES.get(last, last)
+    siblings = [option for option in options if option.rpartition(".")[0] == group]
+    meant = [option for option in options if option.rpartition(".")[2] == last]
+    meant += difflib.get_close_matches(name, siblings or options, n=1, cutoff=0.8)
+    if meant:
+        return f"there is no option --{name}; did you mean --{meant[0]}?"
+    if group and 0 < len(siblings) <= 20:
+        return f"there is no option --{name}; choose from --{', --'.join(siblings)}"
+    return f"there is no option --{name}; --help_all explains all options"

@@ -1,5 +1,6 @@
-"""What all commands share: a parser, the options that several of them have, one-line errors."""
+"""The command-line parser, common options and error handling of all commands."""
 
+import logging
 import os
 import sys
 import threading
@@ -10,19 +11,20 @@ from typing import NoReturn
 
 from mnist_lightning import __version__
 from mnist_lightning.errors import UserError
+from mnist_lightning.terminal.threads import shorten_waiting
 
 VERSION = f"mnist-lightning {__version__}"
-OUTPUT_HELP = "folder of the trained models, where results are written too (default: output)"
-DATA_HELP = "folder with MNIST (default: where the training of the first model found it)"
+OUTPUT_HELP = "folder of the trained models and of the results (default: output)"
+DATA_HELP = "folder with MNIST (default: the one that the first model was trained with)"
 
 
 class CommandParser(ArgumentParser):
-    """A parser that raises its errors, so that they are printed in one line without the usage.
+    """A parser that raises UserError instead of printing its usage and exiting.
 
     Args:
         program: Name of the script.
         description: What the command does.
-        examples: Command lines, one on each line, and what else the help should end with.
+        examples: Example commands, one per line, and any text to show after them.
     """
 
     def __init__(self, program: str, description: str, examples: str = "") -> None:
@@ -31,20 +33,29 @@ class CommandParser(ArgumentParser):
             description=description,
             epilog=f"examples:\n{examples}" if examples else None,
             formatter_class=RawDescriptionHelpFormatter,
-            # An abbreviation that works today is ambiguous when an option is added.
+            # An abbreviation would become ambiguous when an option is added.
             allow_abbrev=False,
         )
         self.add_argument("--version", action="version", version=VERSION)
 
-    def add_output_dir(self, text: str = OUTPUT_HELP) -> None:
+    def add_output_dir(self, text: str = OUTPUT_HELP, default: Path = Path("output")) -> None:
         """Add ``--output_dir``."""
-        self.add_argument(
-            "--output_dir", type=Path, default=Path("output"), metavar="DIR", help=text
-        )
+        self.add_argument("--output_dir", type=Path, default=default, metavar="DIR", help=text)
 
     def add_data_dir(self, text: str = DATA_HELP, default: Path | None = None) -> None:
         """Add ``--data_dir``."""
         self.add_argument("--data_dir", type=Path, default=default, metavar="DIR", help=text)
+
+    def add_quiet(self) -> None:
+        """Add ``--quiet``, which sets ``log_level`` so that only errors are shown."""
+        self.add_argument(
+            "--quiet",
+            dest="log_level",
+            action="store_const",
+            const=logging.ERROR,
+            default=logging.INFO,
+            help="print errors and the final summary only",
+        )
 
     def error(self, message: str) -> NoReturn:
         """Raise the message."""
@@ -65,15 +76,16 @@ def run_command(run: Callable[[], int]) -> int:
     """Run a command and print what the user can fix as one line on stderr.
 
     Args:
-        run: Does the work and returns the exit status.
+        run: The command; returns the exit status.
 
     Returns:
         That status, 2 after an error that the user can fix, or 130 after Ctrl-C.
     """
+    shorten_waiting()
     report = threading.excepthook
 
     def report_unless_raised_again(args: threading.ExceptHookArgs) -> None:
-        # A TensorBoard thread that cannot write passes its error to the main thread.
+        # TensorBoard's writer thread raises its OSError in the main thread again.
         if not issubclass(args.exc_type, OSError):
             report(args)
 

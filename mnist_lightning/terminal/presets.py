@@ -1,4 +1,4 @@
-"""The presets: what ``--model NAME`` chooses from, found without importing anything heavy."""
+"""The presets of ``--model NAME``, found without importing torch or YAML."""
 
 import re
 from pathlib import Path
@@ -7,12 +7,12 @@ from mnist_lightning.errors import UserError
 
 BASE = "base"
 _PACKAGE = Path(__file__).parents[1]
-# A wheel has the presets inside the package, a checkout beside it.
+# A wheel contains the presets inside the package, a checkout next to it.
 _FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
 
 
 def config_folder() -> Path:
-    """Return the folder of the presets, wherever the program is started from."""
+    """Return the folder of the presets, independent of the working directory."""
     return next(folder for folder in _FOLDERS if (folder / f"{BASE}.yaml").is_file())
 
 
@@ -24,26 +24,42 @@ def preset_names() -> list[str]:
 def preset_file(name: str) -> Path:
     """Return the configuration that a preset adds to ``base.yaml``.
 
+    Args:
+        name: The preset's name, or that of the model which it trains.
+
     Raises:
         UserError: There is no such preset.
     """
-    if name not in preset_names():
+    preset = preset_name(name)
+    if preset not in preset_names():
         raise UserError(f"--model: there is no '{name}'; choose from {', '.join(preset_names())}")
-    return config_folder() / f"{name}.yaml"
+    return config_folder() / f"{preset}.yaml"
+
+
+def preset_name(name: str) -> str:
+    """Return the preset that trains a model, e.g. ``cnn`` for ``custom_cnn``; else the name."""
+    return name if name in preset_names() else presets_by_model_name().get(name, name)
+
+
+def model_name(name: str) -> str:
+    """Return the model that a preset trains, e.g. ``custom_cnn`` for ``cnn``; else the name."""
+    models = {preset: model for model, preset in presets_by_model_name().items()}
+    return models.get(name, name)
 
 
 def description(name: str) -> str:
-    """Return the first comment of a preset, which says in one line what it is."""
+    """Return the description of a preset, which is its first comment."""
     return preset_file(name).read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
 
 
 def expand(args: list[str]) -> list[str]:
-    """Replace ``--model NAME`` by its configuration files and put all such files in front.
+    """Replace ``--model NAME`` by its configuration files, and move all files to the front.
 
-    The order of precedence then is: base, model, ``--config``, command line, wherever these stand.
+    Later settings override earlier ones: base, model, ``--config``, then all other options,
+    whatever their order on the command line.
 
     Args:
-        args: The command line without the program's name.
+        args: The arguments of the command line.
 
     Raises:
         UserError: The model or a file does not exist, or neither is given.
@@ -51,35 +67,35 @@ def expand(args: list[str]) -> list[str]:
     names: list[str] = []
     files: list[str] = []
     rest: list[str] = []
-    words = iter(args)
-    for word in words:
-        option, equals, value = word.partition("=")
+    remaining = iter(args)
+    for argument in remaining:
+        option, equals, value = argument.partition("=")
         if option in ("--model", "--config", "-c"):
-            value = value if equals else next(words, "")
+            value = value if equals else next(remaining, "")
             (names if option == "--model" else files).append(value)
         else:
-            rest.append(word)
+            rest.append(argument)
     if len(names) > 1:
-        raise UserError(f"--model is given {len(names)} times; one training has one model")
+        raise UserError(f"--model is given {len(names)} times; give it once")
     if names == [""]:
         raise UserError(f"--model needs a NAME; choose from {', '.join(preset_names())}")
     if not names and not files:
         raise UserError(f"--model NAME is missing; choose from {', '.join(preset_names())}")
     if files:
-        # Not at the top, because help needs no YAML.
+        # Imported here because --help does not need YAML.
         from mnist_lightning.files.config_file import check_config
 
         for file in files:
             check_config(Path(file))
     presets = [str(config_folder() / f"{BASE}.yaml"), *(str(preset_file(name)) for name in names)]
-    return [word for file in [*presets, *files] for word in ("--config", file)] + rest
+    return [part for file in [*presets, *files] for part in ("--config", file)] + rest
 
 
 def presets_by_model_name() -> dict[str, str]:
-    """Return the preset that trains each model, by the prefix of the files it leaves."""
+    """Return the preset of each model, by the prefix of the model's files."""
     found = {}
     for preset in preset_names():
-        text = preset_file(preset).read_text(encoding="utf-8")
+        text = (config_folder() / f"{preset}.yaml").read_text(encoding="utf-8")
         name = re.search(r"^name: *([\w-]+)", text, flags=re.MULTILINE)
         found[name[1] if name else preset] = preset
     return found

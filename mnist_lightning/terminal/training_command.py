@@ -1,4 +1,4 @@
-"""The command line before anything heavy is imported: presets, help, version."""
+"""Help text and argument handling of ``train.py`` that do not need torch."""
 
 import shlex
 import sys
@@ -6,33 +6,39 @@ from itertools import pairwise
 from pathlib import Path
 
 from mnist_lightning.errors import UserError
-from mnist_lightning.terminal.presets import config_folder, description, preset_names
+from mnist_lightning.terminal.presets import (
+    config_folder,
+    description,
+    preset_name,
+    preset_names,
+)
 
 _HELP = """\
 usage: {program} --model NAME [options]
 
 Train one model of the study, test it once, export it and measure the exported file.
 
-models:
+models (the name of the files, e.g. custom_cnn, means the same as that of the preset):
 {presets}
 
 options:
-  --config FILE               more settings in YAML; they override those of the model
-  --output_dir DIR            where the results are written (default: output)
-  --ckpt_path last|FILE       resume: the newest checkpoint of this model, or this one
-  --seed_everything N         seed of weights, order and distortions (default: 0)
-  --seeds N N ...             train once with each of these seeds, see <output_dir>/seeds
-  --data.data_dir DIR         where MNIST lies or is downloaded to (default: data)
-  --data.source NAME          auto, mnist (the whole set or an error), mnist5k (installed)
-  --data.batch_size N         images in a batch (default: 128)
-  --trainer.max_epochs N      length of the training
+  --config FILE               YAML file whose settings override those of the model
+  --output_dir DIR            folder for the results (default: output)
+  --ckpt_path last|FILE       resume from the newest checkpoint of this model, or from FILE
+  --seed_everything N         seed of weights, image order and distortions (default: 0)
+  --seeds N N ...             train once with each seed, into <output_dir>/seeds
+  --data.data_dir DIR         folder with MNIST; downloads go there too (default: data)
+  --data.source NAME          auto, mnist (fail without the whole set), mnist5k (installed)
+  --data.batch_size N         images per batch (default: 128)
+  --trainer.max_epochs N      number of epochs
   --trainer.accelerator NAME  auto, cpu, gpu (default: auto)
   --trainer.precision NAME    auto, 32-true, bf16-mixed, ... (default: auto)
-  --trainer.fast_dev_run true try everything on one batch, without writing a file
+  --trainer.fast_dev_run true run all steps on one batch, without writing files
   --model.KEY VALUE           a setting of the model, e.g. --model.learning_rate 0.005
-  --print_config              show every setting and its value, and stop
-  --help_all                  explain every setting, and stop
-  --version                   show the version, and stop
+  --quiet                     print errors and the final summary only
+  --print_config              print all settings and exit
+  --help_all                  explain all settings and exit
+  --version                   print the version and exit
 
 The command line overrides --config, which overrides the model's settings in
 {folder}
@@ -45,20 +51,20 @@ def wants(args: list[str], *options: str) -> bool:
 
 
 def help_text() -> str:
-    """Return the short help: the models and the options most used."""
+    """Return the short help: the models and the most used options."""
     width = max(map(len, preset_names()))
     presets = "\n".join(f"  {name:<{width}}  {description(name)}" for name in preset_names())
     return _HELP.format(program=_program(), presets=presets, folder=config_folder())
 
 
 def take_seeds(args: list[str]) -> tuple[list[int], list[str]]:
-    """Split the numbers after ``--seeds`` from the rest of the command line.
+    """Split ``--seeds N N ...`` from the rest of the command line.
 
     Returns:
-        The seeds, empty where none are given, and the remaining words.
+        The seeds, empty without ``--seeds``, and the remaining arguments.
 
     Raises:
-        UserError: They are not whole numbers, one is given twice, or options contradict them.
+        UserError: A seed is not a whole number or is repeated, or another option contradicts them.
     """
     if "--seeds" not in args:
         return [], args
@@ -66,25 +72,46 @@ def take_seeds(args: list[str]) -> tuple[list[int], list[str]]:
     stop = start + 1
     while stop < len(args) and not args[stop].startswith("--"):
         stop += 1
-    words, rest = args[start + 1 : stop], args[:start] + args[stop:]
-    if not words or not all(word.isdecimal() for word in words) or len({*words}) < len(words):
+    seeds, rest = args[start + 1 : stop], args[:start] + args[stop:]
+    if not seeds or not all(seed.isdecimal() for seed in seeds) or len({*seeds}) < len(seeds):
         raise UserError(
-            f"--seeds needs different whole numbers, as in --seeds 0 1 2, not '{' '.join(words)}'"
+            f"--seeds needs different whole numbers, as in --seeds 0 1 2, not '{' '.join(seeds)}'"
         )
     for option in ("--seed_everything", "--ckpt_path"):
-        if any(word == option or word.startswith(f"{option}=") for word in rest):
-            raise UserError(f"--seeds and {option} exclude each other; leave {option} out")
-    return [int(word) for word in words], rest
+        if any(argument.partition("=")[0] == option for argument in rest):
+            raise UserError(f"--seeds and {option} exclude each other; omit {option}")
+    return [int(seed) for seed in seeds], rest
+
+
+def take_quiet(args: list[str]) -> tuple[bool, list[str]]:
+    """Split ``--quiet`` from the rest of the command line."""
+    return "--quiet" in args, [argument for argument in args if argument != "--quiet"]
 
 
 def preset_of(args: list[str]) -> str | None:
-    """Return the NAME of ``--model NAME``, or None where there is none."""
-    for word, following in pairwise([*args, ""]):
-        if word == "--model":
-            return following
-        if word.startswith("--model="):
-            return word.partition("=")[2]
+    """Return the preset of ``--model NAME`` or ``--model=NAME``, or None without it."""
+    for argument, following in pairwise([*args, ""]):
+        option, equals, value = argument.partition("=")
+        if option == "--model":
+            return preset_name(value if equals else following)
     return None
+
+
+def with_preset_names(args: list[str]) -> list[str]:
+    """Replace the model's name after ``--model`` by its preset.
+
+    Records then contain the same command for both names, and a seed that was trained under one of
+    them is complete under the other.
+    """
+    replaced = []
+    for before, argument in pairwise(["", *args]):
+        option, equals, value = argument.partition("=")
+        if before == "--model":
+            argument = preset_name(argument)
+        elif option == "--model" and equals:
+            argument = f"--model={preset_name(value)}"
+        replaced.append(argument)
+    return replaced
 
 
 def resume_command(args: list[str]) -> str:
@@ -92,12 +119,12 @@ def resume_command(args: list[str]) -> str:
     if "--seeds" in args:
         return f"{_program()} {shlex.join(args)}"
     kept: list[str] = []
-    words = iter(args)
-    for word in words:
-        if word == "--ckpt_path":
-            next(words, None)
-        elif not word.startswith("--ckpt_path="):
-            kept.append(word)
+    remaining = iter(args)
+    for argument in remaining:
+        if argument == "--ckpt_path":
+            next(remaining, None)
+        elif not argument.startswith("--ckpt_path="):
+            kept.append(argument)
     return f"{_program()} {shlex.join([*kept, '--ckpt_path', 'last'])}"
 
 

@@ -1,1 +1,1 @@
-"""What the Trainer is given besides model and data: callbacks, precision, checkpoints, loggers."""
+"""What the Trainer gets besides model and data: callbacks, precision, checkpoints, logger."""

@@ -1,4 +1,4 @@
-"""Memory that one step frees is there for the next one."""
+"""A setting of glibc's malloc that keeps freed memory for the next training step."""
 
 import ctypes
 
@@ -7,19 +7,19 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc's malloc to give no freed memory back to the system while the process lives.
+    """Tell glibc's malloc to keep freed memory instead of returning it to the system.
 
-    A step allocates and frees the same large tensors as the one before. Given back in between, each
-    page of them has to be mapped and filled with zeros anew, which is a tenth to a sixth of the
-    time of ResNet50's features on the CPU (`python -m benchmarks.allocator`). The price is that the
-    process stays as large as it was at its largest.
+    Each training step allocates and frees the same large tensors. If malloc returns them in
+    between, the kernel has to map and zero every page again, which takes 10 to 17 % of the time of
+    ResNet50's features on the CPU (`python -m benchmarks.allocator`). The price: the process keeps
+    its peak size until it exits.
 
     Returns:
-        Whether the allocator took it; False where it is not glibc's, which is no error.
+        Whether the setting took effect; False where malloc is not glibc's, which is not an error.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # not Linux, or another C library
         return False
-    # No trimming of the heap, and no mapping of its own for a large block.
+    # Never trim the heap, and never mmap a large block separately.
     return bool(mallopt(M_TRIM_THRESHOLD, -1)) and bool(mallopt(M_MMAP_MAX, 0))

@@ -1,4 +1,4 @@
-"""An exponential moving average of the weights, safe to interrupt and to test with."""
+"""A callback that keeps an exponential moving average (EMA) of the weights."""
 
 from itertools import chain
 from typing import Any
@@ -11,17 +11,20 @@ from torch import Tensor, nn
 
 
 class WeightAverage(WeightAveraging):
-    """Lightning's EMA of weights and batch statistics, used for validation, checkpoints and tests.
+    """Averages weights and batch statistics; validation, checkpoints and tests use the average.
 
-    Four things are mended. Loading a checkpoint for a test after training would put the weights of
-    the last step in place of the averaged ones. An exception during validation would leave the two
-    sets of weights exchanged. The average would stay on the CPU where the weights move to a GPU.
-    And looking for all weights anew in each step takes longer than averaging them.
+    It fixes four problems of Lightning's ``WeightAveraging``: loading a checkpoint for a test after
+    training replaces the averaged weights by those of the last step; an exception during validation
+    leaves the two sets of weights swapped; the average stays on the CPU when the weights move to a
+    GPU; and collecting all tensors again in each step takes longer than averaging them.
 
     Args:
         decay: Share of the old average that each step keeps, from 0 (no averaging) to below 1. The
-            first steps keep less, ``(1 + step) / (10 + step)``, so that the random weights of the
-            beginning are soon forgotten (as in TensorFlow's ExponentialMovingAverage).
+            first steps keep less, ``(1 + step) / (10 + step)``, so that the random initial weights
+            are soon forgotten (as in TensorFlow's ExponentialMovingAverage).
+
+    Raises:
+        ValueError: The decay is out of range.
     """
 
     def __init__(self, decay: float = 0.998) -> None:
@@ -29,19 +32,19 @@ class WeightAverage(WeightAveraging):
             raise ValueError(f"--ema.decay must be at least 0 and below 1, not {decay}")
         super().__init__()
         self.decay = decay
-        self._exchanged = False
+        self._swapped = False
         self._steps_averaged = 0
         self._weights: tuple[list[Tensor], list[Tensor]] = ([], [])
         self._counters: tuple[list[Tensor], list[Tensor]] = ([], [])
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Make the average; Lightning calls this before it moves the weights to their device."""
+        """Create the average on the device that Lightning will move the weights to."""
         super().setup(trainer, pl_module, stage)
         if self._average_model is not None:
             self._average_model.to(trainer.strategy.root_device)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Find the tensors to average, and those to copy, once for all steps."""
+        """Collect the tensors to average and those to copy, once for all steps."""
         assert self._average_model is not None
         self._steps_averaged = int(self._average_model.n_averaged)
         averaged, current = _tensors(self._average_model.module), _tensors(pl_module)
@@ -57,13 +60,13 @@ class WeightAverage(WeightAveraging):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Update the average, if this batch has ended with a step of the optimiser."""
+        """Update the average if the optimiser has taken a step since the last update."""
         if trainer.global_step == self._latest_update_step:
             return
         assert self._average_model is not None
         self._latest_update_step = trainer.global_step
         step = trainer.global_step - 1
-        # The average begins with the weights after the first step.
+        # The average starts as a copy of the weights after the first step.
         decay = min(self.decay, (1 + step) / (10 + step)) if self._steps_averaged else 0.0
         torch._foreach_lerp_(*self._weights, 1 - decay)
         if self._counters[0]:
@@ -73,23 +76,23 @@ class WeightAverage(WeightAveraging):
 
     def _swap_models(self, pl_module: LightningModule) -> None:
         super()._swap_models(pl_module)
-        self._exchanged = not self._exchanged
+        self._swapped = not self._swapped
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Give each model its own weights back."""
-        if self._exchanged:
+        """Swap the weights back if a validation was interrupted."""
+        if self._swapped:
             self._swap_models(pl_module)
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Restore both sets of weights to go on training; the averaged ones are there already."""
+        """Restore both sets of weights for training; a test needs only the averaged ones."""
         if trainer.state.fn == TrainerFn.FITTING:
             super().on_load_checkpoint(trainer, pl_module, checkpoint)
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:
-    """The weights and buffers, in an order that copies of a module share."""
+    """Return weights and buffers, in an order that copies of a module share."""
     return [tensor.detach() for tensor in chain(module.parameters(), module.buffers())]

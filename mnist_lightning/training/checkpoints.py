@@ -1,4 +1,4 @@
-"""Checkpoint files: written whole or not at all, found again, and read without running code."""
+"""Writing checkpoints atomically, finding them, and reading them without running code."""
 
 import io
 import logging
@@ -17,17 +17,17 @@ from mnist_lightning.files.storage import atomic_path
 
 log = logging.getLogger(__name__)
 
-#: Folder of a run's checkpoints, and the files in it.
+#: The folder of a run's checkpoints, and its two files.
 CHECKPOINTS = "checkpoints"
 LAST = "last.ckpt"
 BEST = "best.ckpt"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place, flushes it to the disk and moves it there.
+    """Writes a checkpoint to a temporary file in the same folder, syncs it and renames it.
 
-    Lightning's own way writes to the system's folder for temporary files. Where that is on another
-    disk, the move is a copy, and a run that is killed while it copies leaves half a file.
+    Lightning writes to the system's temporary folder. If that is on another disk, the final move
+    is a copy, and a run killed while copying leaves an incomplete file.
     """
 
     def save_checkpoint(
@@ -36,9 +36,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write one checkpoint.
 
         Raises:
-            OSError: It cannot be written; an older file is left as it was.
+            OSError: It cannot be written; an older file stays unchanged.
         """
-        # In memory first: torch.save would turn a full disk into an error without its reason.
+        # Into memory first: torch.save hides the reason of an OSError, such as a full disk.
         content = io.BytesIO()
         torch.save(checkpoint, content)
         with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
@@ -50,37 +50,38 @@ def find_checkpoint(runs: Path, which: str) -> Path:
 
     Args:
         runs: Folder with the runs of one model, ``version_0`` and so on.
-        which: ``last`` for the newest sound checkpoint of these runs, or a path.
+        which: ``last`` for the newest valid checkpoint of these runs, or a path.
 
     Raises:
-        UserError: There is none, or the file is damaged.
+        UserError: There is none, or the named file is damaged.
     """
     if which != "last":
         read_checkpoint(Path(which))
         return Path(which)
     found = [path for name in (LAST, BEST) for path in runs.glob(f"version_*/{CHECKPOINTS}/{name}")]
     for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        if _is_sound(path):
+        if _is_valid(path):
             return path
     raise UserError(
-        f"--ckpt_path last: there is no sound checkpoint in {runs}; leave the option out to begin"
+        f"--ckpt_path last: there is no valid checkpoint in {runs}; omit the option to start a "
+        "new run"
     )
 
 
-def _is_sound(path: Path) -> bool:
+def _is_valid(path: Path) -> bool:
     try:
         read_checkpoint(path)
     except UserError as error:
-        log.warning("%s; it is skipped", error)
+        log.warning("%s; skipping it", error)
         return False
     return True
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint without running any code that it may carry.
+    """Read a checkpoint without running code that it may contain.
 
     Raises:
-        UserError: The file is missing, damaged, or not a checkpoint of a training.
+        UserError: The file is missing, damaged or not a training checkpoint.
     """
     try:
         refuse_bomb(path)
@@ -88,16 +89,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise UserError(f"--ckpt_path: {error}") from error
     try:
         with warnings.catch_warnings():
-            # torch warns of pickles that it did not write; they are judged by their content.
+            # torch warns about pickles that it did not write; the checks below decide.
             warnings.simplefilter("ignore")
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"--ckpt_path: there is no file {path}") from None
     except pickle.UnpicklingError:
         raise UserError(
-            f"--ckpt_path: {path} is damaged, or holds more than numbers and was not loaded"
+            f"--ckpt_path: {path} is damaged, or contains code and was not loaded"
         ) from None
-    except Exception as error:  # foreign bytes can make an unpickler raise nearly anything
+    except Exception as error:  # damaged bytes can make an unpickler raise nearly anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"--ckpt_path: {path} is damaged ({reason:.80})") from None
     if not (
@@ -105,15 +106,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         and {"state_dict", "loops", "global_step"} <= checkpoint.keys()
         and isinstance(checkpoint["state_dict"], dict)
     ):
-        raise UserError(f"--ckpt_path: {path} is not the checkpoint of a training")
+        raise UserError(f"--ckpt_path: {path} is not a training checkpoint")
     return checkpoint
 
 
 def check_fits(checkpoint: dict[str, Any], path: Path, module: nn.Module) -> None:
-    """Make sure that a checkpoint belongs to a model before anything is changed.
+    """Check that the names and shapes of a checkpoint's weights are those of a model.
 
     Raises:
-        UserError: It is of another model; the first difference is named.
+        UserError: They differ; the message names the first difference.
     """
     mine, theirs = module.state_dict(), checkpoint["state_dict"]
     for name in sorted(mine.keys() | theirs.keys(), key=str):

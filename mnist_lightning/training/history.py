@@ -1,9 +1,10 @@
-"""What was measured in each epoch, kept in the checkpoint and written wherever it is read."""
+"""A callback that keeps the metrics of each epoch in the checkpoint, a CSV file and the logs."""
 
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -19,45 +20,55 @@ CHARTS = {
 
 
 class History(Checkpoint):
-    """Collects one row an epoch and hands it to ``metrics.csv`` and to the loggers.
+    """Adds one row per epoch to ``metrics.csv`` and to the loggers.
 
-    The rows are part of the checkpoint, so that a resumed run continues them: no row is lost and
-    none is there twice. It is a ``Checkpoint`` because Lightning calls those last, after the
-    module has logged the epoch; it must stand before the ModelCheckpoint that saves it.
+    The rows are part of the checkpoint, so a resumed run neither loses a row nor repeats one; that
+    is why Lightning's CSVLogger is not used. It is a ``Checkpoint`` because Lightning calls those
+    last, after the module has logged the epoch; it must come before the ModelCheckpoint that saves
+    its state.
     """
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
-        #: Git commit of the running program, for the checkpoints it writes.
+        #: Git commit of the running program.
         self.running_commit: str | None = None
-        #: Git commit of the program that trained last.
+        #: Git commit of the program that trained last; saved in the checkpoint.
         self.commit: str | None = None
-        #: Whether the training was continued from a checkpoint at least once.
+        #: Whether the training was resumed at least once.
         self.resumed = False
+        #: Threads that torch used within one operation; saved in the checkpoint.
+        self.threads: int | None = None
+        self._rate = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Tell TensorBoard to draw training and validation on one chart each."""
+        """Let TensorBoard draw training and validation in one chart."""
         self.commit = self.running_commit
         self.resumed = self.resumed or trainer.global_step > 0
+        self.threads = torch.get_num_threads()
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_custom_scalars(CHARTS)
 
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Keep the learning rate of this step: at its end, the scheduler has set the next one."""
+        self._rate = trainer.optimizers[0].param_groups[0]["lr"]
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add the row of this epoch."""
+        """Add the row of this epoch, with the learning rate of its last step."""
         metrics = {
             name: value.item()
             for name, value in trainer.callback_metrics.items()
             if name.startswith(("train/", "val/"))
         }
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
-        row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "lr": rate}
+        row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "lr": self._rate}
         self.rows.append(row | metrics)
         for logger in trainer.loggers:
-            logger.log_metrics({"lr": rate, **metrics}, step=trainer.global_step)
-            # Before the checkpoint is: a killed run that is resumed does not log the epoch again.
+            logger.log_metrics({"train/lr": self._rate, **metrics}, step=trainer.global_step)
+            # Before the checkpoint: after a kill, a resumed run does not log this epoch again.
             logger.save()
-        # To ask for the folder is a joint effort of all processes: one alone would wait for ever.
+        # log_dir is a collective operation: all processes must read it.
         folder = trainer.log_dir
         if trainer.is_global_zero and folder is not None and trainer.loggers:
             with atomic_path(Path(folder) / FILE_NAME) as path:
@@ -65,14 +76,21 @@ class History(Checkpoint):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row an epoch: epoch (from 1), step, lr, then the metrics by name."""
+        """One row per epoch: epoch (from 1), step, lr, then the metrics by name."""
         return pd.DataFrame(self.rows)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the rows so far, and what trained them."""
-        return {"rows": self.rows, "commit": self.commit, "resumed": self.resumed}
+        """Return the rows so far, the commit that trained them and whether the run was resumed."""
+        return {
+            "rows": self.rows,
+            "commit": self.commit,
+            "resumed": self.resumed,
+            "threads": self.threads,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue the rows of a checkpoint."""
+        """Restore the rows of a checkpoint."""
         self.rows = list(state_dict["rows"])
         self.commit, self.resumed = state_dict["commit"], state_dict["resumed"]
+        # Checkpoints of earlier versions do not have it.
+        self.threads = state_dict.get("threads")

@@ -1,25 +1,30 @@
-"""Stopping on request without losing a step."""
+"""Ctrl-C and SIGTERM: stop between two training steps, with a checkpoint."""
 
 import os
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities import rank_zero_only
 
 from mnist_lightning.training.checkpoints import CHECKPOINTS, LAST
-from mnist_lightning.training.peers import is_first_process
 
 
-class Interrupted(Exception):  # noqa: N818  # it is a request, not an error
-    """Training was asked to stop, and a checkpoint has been written.
+def is_first_process() -> bool:
+    """Return whether this process has rank 0, the one that prints and writes files."""
+    return int(getattr(rank_zero_only, "rank", 0)) == 0
+
+
+class Interrupted(Exception):  # noqa: N818  # a request, not an error
+    """A signal stopped the training after a checkpoint was written.
 
     Args:
-        signum: The signal that asked.
+        signum: The signal.
         checkpoint: The file to resume from.
     """
 
@@ -30,11 +35,11 @@ class Interrupted(Exception):  # noqa: N818  # it is a request, not an error
 
 
 class GracefulStop(Checkpoint):
-    """Turns Ctrl-C and SIGTERM into a checkpoint between two steps and an ``Interrupted``.
+    """On Ctrl-C or SIGTERM, saves a checkpoint between two steps and raises ``Interrupted``.
 
     An exception in the middle of a step would leave weights and optimiser half updated. A second
     Ctrl-C stops at once. It is a ``Checkpoint`` so that Lightning calls it after the callbacks
-    whose state it saves; it must stand last.
+    whose state it saves; it must be the last callback.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -45,7 +50,7 @@ class GracefulStop(Checkpoint):
         self._handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take over from Lightning's own handlers, which stop without a checkpoint."""
+        """Replace Lightning's signal handlers, which stop without a checkpoint."""
         self._checkpoint = Path(trainer.log_dir or "", CHECKPOINTS, LAST)
         for signum in self.SIGNALS:
             self._handlers[signum] = signal.signal(signum, self._remember)
@@ -54,48 +59,47 @@ class GracefulStop(Checkpoint):
         self._signum = signum
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if is_first_process():
-            # Not print(): the signal may have come in the middle of another one.
-            os.write(2, b"\nstopping after this step; Ctrl-C stops at once\n")
+            # Not print(): the signal may have interrupted another one.
+            os.write(2, b"\nstopping after this step; press Ctrl-C again to stop at once\n")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save and stop in the middle of an epoch."""
-        # After the last step of an epoch the validation is due; the epoch's own checkpoint follows.
-        if self._asked(trainer) and batch_idx + 1 < trainer.num_training_batches:
+        """Save and stop within an epoch."""
+        # The last step of an epoch is left to on_train_epoch_end, after validation and checkpoint.
+        last = batch_idx + 1 == trainer.num_training_batches or trainer.should_stop
+        if self._requested(trainer) and not last:
             trainer.save_checkpoint(self._checkpoint)
             self._stop()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop at the end of an epoch, whose checkpoint has just been saved."""
-        if self._asked(trainer):
+        if self._requested(trainer):
             self._stop()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Give the signals back."""
+        """Restore the signal handlers."""
         self._restore_handlers()
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let SIGTERM end a test, which a resumed run repeats; Lightning would overlook it."""
-        self._handlers[signal.SIGTERM] = signal.signal(signal.SIGTERM, self._leave)
-
-    @staticmethod
-    def _leave(signum: int, frame: FrameType | None) -> NoReturn:
-        sys.exit(128 + signum)
+        """Let SIGTERM end a test; Lightning would ignore it. A resumed run repeats the test."""
+        self._handlers[signal.SIGTERM] = signal.signal(
+            signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum)
+        )
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Give the signals back."""
+        """Restore the signal handlers."""
         self._restore_handlers()
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Give the signals back."""
+        """Restore the signal handlers."""
         self._restore_handlers()
 
-    def _asked(self, trainer: Trainer) -> bool:
+    def _requested(self, trainer: Trainer) -> bool:
         if trainer.world_size > 1:
-            # Saving is a joint effort: all processes must stop at the same step, for one reason.
+            # Saving is a collective operation: all processes must stop at the same step.
             mine = torch.tensor(self._signum or 0, device=trainer.strategy.root_device)
             self._signum = int(trainer.strategy.reduce(mine, reduce_op="max")) or None
         return self._signum is not None

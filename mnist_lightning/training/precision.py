@@ -1,4 +1,4 @@
-"""Which arithmetic this machine is good at."""
+"""The choice of the Trainer's precision by the hardware."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def choose_precision(accelerator: str) -> tuple[str, str]:
-    """Choose a Trainer precision for the machine, by asking it what it has in hardware.
+    """Choose bfloat16 where the hardware supports it, else float32.
 
-    bfloat16 keeps the range of float32, so it needs no loss scaling; but a processor without
-    instructions for it emulates them, which is slower than float32.
+    bfloat16 has the range of float32, so it needs no loss scaling; but a processor without
+    bfloat16 instructions emulates them, which is slower than float32.
 
     Args:
-        accelerator: What the Trainer runs on, as the type of a torch device: ``cpu``, ``cuda``.
+        accelerator: Type of the Trainer's torch device: ``cpu``, ``cuda``, ...
 
     Returns:
-        ``bf16-mixed`` or ``32-true``, and the reason in a few words.
+        ``bf16-mixed`` or ``32-true``, and a short reason.
     """
     if accelerator == "cuda":
         if torch.cuda.is_bf16_supported(including_emulation=False):
@@ -31,7 +31,7 @@ def choose_precision(accelerator: str) -> tuple[str, str]:
 
 
 def _cpu_flags() -> set[str]:
-    """The features that Linux found in the processor; none are known on other systems."""
+    """Return the processor's feature flags as Linux lists them; empty on other systems."""
     try:
         lines = CPUINFO.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What is seen while a model trains."""
+"""The progress bar of a training, and one line per epoch."""
 
 import sys
 import time
@@ -9,12 +9,16 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from tqdm import tqdm
 
+#: Longest time without a line where there is no bar.
+SILENT_SECONDS = 30.0
+
 
 class TrainingProgress(ProgressBar, Checkpoint):
-    """A bar over the whole training with its ETA in a terminal, and one line for each epoch.
+    """Shows one bar for the whole training in a terminal, and prints one line per epoch.
 
-    In a pipe or a log file only the lines are printed, each with the time that is left. It is a
-    ``Checkpoint`` too because Lightning calls those after the module has logged the epoch.
+    Lightning's bars start again in each epoch. In a pipe or a log file only the lines are printed,
+    each with the remaining time, and within a long epoch or test one every half minute. It is also
+    a ``Checkpoint`` because Lightning calls those after the module has logged the epoch.
     """
 
     def __init__(self) -> None:
@@ -22,14 +26,15 @@ class TrainingProgress(ProgressBar, Checkpoint):
         self._enabled = True
         self._bar: tqdm[Any] | None = None
         self._start = 0.0
+        self._last_line = 0.0
         self._first_step = 0
 
     def disable(self) -> None:
-        """Keep quiet: another process reports."""
+        """Show nothing, because another process does."""
         self._enabled = False
 
     def enable(self) -> None:
-        """Report."""
+        """Show the bar and the lines."""
         self._enabled = True
 
     def print(self, *args: Any, **kwargs: Any) -> None:
@@ -39,12 +44,12 @@ class TrainingProgress(ProgressBar, Checkpoint):
             sys.stdout.flush()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin the bar, where a resumed run left it."""
-        self._start = time.monotonic()
+        """Start the bar, at the current step of a resumed run."""
+        self._start = self._last_line = time.monotonic()
         self._first_step = trainer.global_step
         self._bar = tqdm(
             desc="training",
-            total=self._steps(trainer),
+            total=int(trainer.estimated_stepping_batches),
             initial=trainer.global_step,
             unit="step",
             disable=not (self._enabled and sys.stderr.isatty()),
@@ -55,29 +60,85 @@ class TrainingProgress(ProgressBar, Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         assert self._bar is not None
         self._bar.update()
+        if self._is_silent():
+            steps = int(trainer.estimated_stepping_batches)
+            done = f"step {trainer.global_step:,}/{steps:,}"
+            self.print("  ".join([self._epoch(trainer), done, self._times(trainer)]))
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show in the bar that the model is validated."""
+        if self._bar is not None:
+            self._bar.set_description("validating")
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Print a line now and then."""
+        if self._is_silent():
+            self._print_batch("validating", batch_idx, sum(trainer.num_val_batches))
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show in the bar that the training continues."""
+        if self._bar is not None:
+            self._bar.set_description("training")
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print what follows the last epoch."""
+        self._bar = None
+        self._last_line = time.monotonic()
+        self.print("testing the weights of the best epoch ...")
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Print a line now and then."""
+        if self._is_silent():
+            self._print_batch("testing", batch_idx, sum(trainer.num_test_batches))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the line of the epoch."""
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
-        parts = [f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs}"]
+        parts = [self._epoch(trainer)]
         for stage in ("train", "val"):
             if f"{stage}/loss" in metrics:
                 loss, accuracy = metrics[f"{stage}/loss"], metrics[f"{stage}/accuracy"]
                 parts.append(f"{stage} loss {loss:.4f} accuracy {accuracy:7.2%}")
         self.print("  ".join([*parts, self._times(trainer)]))
 
-    def _times(self, trainer: Trainer) -> str:
-        elapsed = time.monotonic() - self._start
-        done = max(trainer.global_step - self._first_step, 1)
-        left = elapsed / done * max(self._steps(trainer) - trainer.global_step, 0)
-        return f"{timedelta(seconds=round(elapsed))} left {timedelta(seconds=round(left))}"
+    def _is_silent(self) -> bool:
+        """Return whether there is no bar, and the last line was half a minute ago."""
+        shown = self._bar is not None and not self._bar.disable
+        return not shown and time.monotonic() - self._last_line >= SILENT_SECONDS
 
-    @staticmethod
-    def _steps(trainer: Trainer) -> int:
-        return int(trainer.estimated_stepping_batches)
+    def _print_batch(self, stage: str, batch_idx: int, batches: float) -> None:
+        self._last_line = time.monotonic()
+        self.print(f"{stage}: batch {batch_idx + 1:,}/{batches:,.0f}")
+
+    def _epoch(self, trainer: Trainer) -> str:
+        return f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs}"
+
+    def _times(self, trainer: Trainer) -> str:
+        self._last_line = time.monotonic()
+        elapsed = self._last_line - self._start
+        done = max(trainer.global_step - self._first_step, 1)
+        steps_left = max(int(trainer.estimated_stepping_batches) - trainer.global_step, 0)
+        left = elapsed / done * steps_left
+        return f"{timedelta(seconds=round(elapsed))} left {timedelta(seconds=round(left))}"
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remove the bar."""
@@ -86,7 +147,7 @@ class TrainingProgress(ProgressBar, Checkpoint):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Remove the bar, so that the message stands alone."""
+        """Remove the bar before the error message."""
         self._close()
 
     def _close(self) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints that survive the move of their folder."""
+"""A ModelCheckpoint whose run can be moved to another folder and resumed there."""
 
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,17 @@ from mnist_lightning.files.storage import copy_file
 class RunCheckpoint(ModelCheckpoint):
     """Keeps one file, ``<run>/checkpoints/<file name>``, written at the end of an epoch.
 
-    Of equally good epochs the last one stays: some thousand validation images often cannot tell
-    two apart, and the later one has learned with a smaller learning rate.
+    Of equally good epochs it keeps the last one: a few thousand validation images often cannot
+    distinguish two epochs, and the later one was trained with a smaller learning rate.
 
-    Lightning remembers the best checkpoint by its absolute path, and forgets the best score when
-    that has changed. A run that was moved or copied goes on here as if it had always been where it
-    is now.
+    Lightning stores the absolute path of the best checkpoint and forgets the best score when the
+    folder has changed. Here a run that was moved or copied continues with its paths adapted.
 
     Args:
         file_name: Name of the file, ending with ``.ckpt``.
-        monitor: Metric that decides whether the file is replaced; None replaces it always.
-        mode: Whether the metric shall be large (``max``) or small (``min``).
-        resume_from: The checkpoint that the run continues, or None. Lightning tells no callback.
+        monitor: Metric that decides whether the file is replaced; None always replaces it.
+        mode: Whether a larger (``max``) or a smaller (``min``) metric is better.
+        resume_from: The checkpoint to resume from, or None; Lightning does not tell callbacks.
     """
 
     def __init__(
@@ -38,7 +37,7 @@ class RunCheckpoint(ModelCheckpoint):
             filename=file_name.removesuffix(self.FILE_EXTENSION),
             monitor=monitor,
             mode=mode,
-            # When everything of the epoch has been logged and trained.
+            # After validation, when all metrics of the epoch are known.
             save_on_train_epoch_end=True,
             enable_version_counter=False,
             auto_insert_metric_name=False,
@@ -48,22 +47,22 @@ class RunCheckpoint(ModelCheckpoint):
 
     @property
     def state_key(self) -> str:
-        """Lightning's key; it would put it together anew in every hook of every step."""
+        """Lightning's key, computed once instead of in every hook of every step."""
         return self._state_key
 
     def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
-        """Replace the file by one that is better or as good; Lightning asks for a better one."""
+        """Replace the file also by an equally good one; Lightning requires a better one."""
         equal = current is not None and bool(current == self.best_model_score)
         return super().check_monitor_top_k(trainer, current) or (
             trainer.strategy.reduce_boolean_decision(equal)
         )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue with the paths of the checkpoint moved to this run's folder."""
+        """Restore the state with all paths moved to this run's folder."""
         assert self.dirpath is not None
         name = Path(state_dict["best_model_path"]).name
         moved = Path(self.dirpath, name)
-        # Only what lies beside the checkpoint: one from a stranger may name any file there is.
+        # Only from the checkpoint's own folder: an untrusted checkpoint may name any file.
         before = None if self._resume_from is None else self._resume_from.parent / name
         if before is not None and before.is_file() and not moved.is_file():
             copy_file(before, moved)
@@ -75,15 +74,10 @@ class RunCheckpoint(ModelCheckpoint):
         }
         super().load_state_dict({**state, "dirpath": self.dirpath})
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write, unless the epoch was cut off before its validation, e.g. by ``max_steps``."""
-        if self.monitor is None or self.monitor in trainer.callback_metrics:
-            super().on_train_epoch_end(trainer, pl_module)
-
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Where nothing was left to train, let the last checkpoint be the one resumed from.
+        """If no step was left to train, copy the checkpoint resumed from to the last one.
 
-        A run that is killed between its last two checkpoints is complete in the best one only.
+        A run killed between writing its two final checkpoints is complete only in the best one.
         """
         assert self.dirpath is not None
         trained = self._last_global_step_saved > 0
@@ -100,5 +94,5 @@ class RunCheckpoint(ModelCheckpoint):
 
 
 def _is_newer(path: Path, other: Path) -> bool:
-    """Whether a file is there and not older than another."""
+    """Return whether a file exists and is not older than another."""
     return path.is_file() and path.stat().st_mtime_ns >= other.stat().st_mtime_ns

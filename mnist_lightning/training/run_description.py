@@ -1,4 +1,4 @@
-"""A run in the terms of its record: what is trained, on what and how."""
+"""Descriptions of a run for its record and for the terminal: network, dataset, training."""
 
 import torch
 from lightning import Trainer
@@ -14,7 +14,7 @@ from mnist_lightning.training.run_checkpoint import RunCheckpoint
 def announce(
     trainer: Trainer, model: DigitClassifier, data: MNISTDataModule, precision_reason: str
 ) -> str:
-    """Describe in two lines what is about to be trained, on what and how."""
+    """Describe model, data and hardware in two lines, before the training."""
     parameters = count_parameters(model)
     some = parameters.trainable < parameters.total
     trained = f" ({parameters.trainable:,} of them trained)" if some else ""
@@ -31,7 +31,7 @@ def announce(
 
 
 def count_parameters(model: DigitClassifier) -> Parameters:
-    """Count all parameters, and those that are trained at some point."""
+    """Count all parameters, and those that are trained in any stage."""
     return Parameters(
         total=sum(p.numel() for p in model.network.parameters()),
         trainable=sum(p.numel() for p in model.learning_parameters()),
@@ -42,9 +42,9 @@ def describe_network(model: DigitClassifier, name: str, preset: str) -> NetworkD
     """Describe the network.
 
     Args:
-        model: What trains it.
+        model: The LightningModule that trains it.
         name: Prefix of its files.
-        preset: What ``--model`` takes to train it again.
+        preset: The NAME of ``--model NAME`` that trains it again.
     """
     network = model.network
     return NetworkDescription(
@@ -59,7 +59,7 @@ def describe_network(model: DigitClassifier, name: str, preset: str) -> NetworkD
 
 
 def describe_dataset(data: MNISTDataModule) -> DatasetDescription:
-    """Describe the images."""
+    """Describe the dataset and its three parts."""
     return DatasetDescription(
         name=data.dataset.name,
         fingerprint=data.dataset.fingerprint,
@@ -82,15 +82,15 @@ def describe_training(
     """Describe the training so far.
 
     Args:
-        trainer: Its Trainer.
-        history: Its epochs, at least one.
-        best: The callback that keeps the best checkpoint, whose epoch is named.
+        trainer: The Trainer after ``fit``.
+        history: At least one epoch.
+        best: The callback that keeps the best checkpoint.
         seconds: Wall time of the training.
-        seed: Its seed.
-        command: Its command line, word by word.
+        seed: The seed of the run.
+        command: The arguments of the command line.
     """
     choose = max if best.mode == "max" else min
-    # Of equally good epochs the last one, like the checkpoint.
+    # Of equally good epochs the last one, as RunCheckpoint does.
     row = choose(reversed(history.rows), key=lambda row: row[str(best.monitor)])
     return Training(
         seed=seed,
@@ -103,6 +103,7 @@ def describe_training(
         accelerator=trainer.strategy.root_device.type,
         devices=trainer.world_size,
         precision=str(trainer.precision),
+        threads=history.threads,
         resumed=history.resumed,
         commit=history.commit,
         command=tuple(command),

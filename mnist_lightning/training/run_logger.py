@@ -1,4 +1,4 @@
-"""TensorBoard events of a run, in a folder that no other run uses."""
+"""The TensorBoard logger of a run, in a folder that no other run uses."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,8 +17,8 @@ class RunLogger(TensorBoardLogger):
     Args:
         save_dir: Folder of all runs.
         name: Name of the model.
-        version: The run to continue; None begins a new one.
-        purge_step: First step whose earlier events TensorBoard is to forget, because a resumed run
+        version: The run to continue; None starts a new one.
+        purge_step: First step whose earlier events TensorBoard discards, because a resumed run
             logs them again.
     """
 
@@ -31,7 +31,7 @@ class RunLogger(TensorBoardLogger):
 
     def _get_next_version(self) -> int:
         version = super()._get_next_version()
-        # The folder is made here and now, so that two runs that begin together do not share it.
+        # Create the folder now, so that two runs that start together do not share it.
         while getattr(rank_zero_only, "rank", 0) == 0:
             try:
                 Path(self.root_dir, f"version_{version}").mkdir(parents=True)
@@ -42,37 +42,44 @@ class RunLogger(TensorBoardLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log; a full disk is an OSError, where Lightning says that a number is not supported."""
-        try:
-            with self._named():
-                super().log_metrics(metrics, step)
-        except ValueError as error:
-            if isinstance(error.__cause__, OSError):
-                raise error.__cause__ from None
-            raise
+        """Log metrics, without what would be a chart of one point.
+
+        Lightning adds the epoch to the metrics of the test, and ``log_results`` logs those. A full
+        disk raises OSError, not the misleading ValueError of Lightning.
+        """
+        curves = {
+            name: value
+            for name, value in metrics.items()
+            if name != "epoch" and not name.startswith("test/")
+        }
+        with self._named_errors():
+            super().log_metrics(curves, step)
 
     @rank_zero_only
     def save(self) -> None:
         """Flush the events. Lightning's hparams.yaml would repeat config.yaml."""
-        with self._named():
+        with self._named_errors():
             self.experiment.flush()
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Flush and stay open: training, test and figures go into one file of events."""
-        with self._named():
-            self.experiment.flush()
+        """Flush but keep the writer open: training, test and figures go into one event file."""
+        self.save()
 
     def log_results(self, record: Record, figures: Mapping[str, Any], batch_size: int) -> None:
-        """Log the figures about the test images and the hyperparameters, and close the events.
+        """Log the test results and the hyperparameters, and close the event file.
+
+        TensorBoard opens the first two groups of names in alphabetical order, which are the curves
+        in ``train`` and ``val``. Results therefore follow in ``verdict``.
 
         Args:
             record: The record of the training.
-            figures: By the last part of their file names.
-            batch_size: Images in a training batch.
+            figures: matplotlib figures by name, small enough for a card of TensorBoard.
+            batch_size: Images per training batch.
         """
-        for kind in ("confusion_matrix", "examples"):
-            self.experiment.add_figure(kind, figures[kind], global_step=record.training.steps)
+        steps = record.training.steps
+        for kind, figure in figures.items():
+            self.experiment.add_figure(f"verdict/{kind}", figure, global_step=steps)
         settings = {
             **record.model.hyperparameters,
             "seed": record.training.seed,
@@ -80,17 +87,21 @@ class RunLogger(TensorBoardLogger):
             "epochs": record.training.epochs,
             "parameters": record.model.parameters.total,
         }
-        final = {"hp/test_accuracy": record.test.accuracy, "hp/test_loss": record.test.loss}
-        self.log_hyperparams(settings, final)
+        final = {
+            "verdict/test_accuracy": record.test.accuracy,
+            "verdict/test_loss": record.test.loss,
+        }
+        self.log_hyperparams(settings, final, step=steps)
         self.experiment.close()
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Name the folder in an error of the thread that writes the events."""
+    def _named_errors(self) -> Iterator[None]:
+        """Add the folder's name to an OSError of TensorBoard's writer thread, and raise it."""
         try:
             yield
         except (OSError, ValueError) as error:
             cause = error if isinstance(error, OSError) else error.__cause__
-            if isinstance(cause, OSError) and cause.filename is None:
-                cause.filename = self.log_dir
-            raise
+            if not isinstance(cause, OSError):
+                raise
+            cause.filename = cause.filename or self.log_dir
+            raise cause from None

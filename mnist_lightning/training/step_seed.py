@@ -1,4 +1,4 @@
-"""Random numbers that do not depend on what happened before."""
+"""A callback that seeds each training step, so that a resumed run draws the same numbers."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from lightning import Callback, LightningModule, Trainer
 
 
 class StepSeed(Callback):
-    """Seeds torch before every training step by (seed, step, rank).
+    """Seeds torch before every training step from (seed, step, rank).
 
     Dropout then draws the same numbers whether or not the run was interrupted; Lightning's
-    checkpoints hold no state of the random number generators.
+    checkpoints do not contain the state of the random number generators.
 
     Args:
         seed: The seed of the run.
@@ -23,11 +23,11 @@ class StepSeed(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Begin the step from a state of its own."""
+        """Seed the CPU generator and that of the training device."""
         sequence = np.random.SeedSequence((self.seed, trainer.global_step, trainer.global_rank))
         seed = int(sequence.generate_state(1, np.uint64)[0] >> 1)
-        # Not torch.manual_seed: it also notes the seed, with a stack trace, for every kind of
-        # accelerator that might be started later, which takes longer than all other callbacks.
+        # Not torch.manual_seed: it also records the seed, with a stack trace, for every accelerator
+        # that is not initialised yet, which takes longer than all other callbacks together.
         torch.default_generator.manual_seed(seed)
         device = trainer.strategy.root_device
         if device.type != "cpu":

@@ -1,4 +1,4 @@
-"""How long a training takes."""
+"""A callback that measures the wall time of a training."""
 
 import time
 from typing import Any
@@ -7,11 +7,11 @@ from lightning import Callback, LightningModule, Trainer
 
 
 class Stopwatch(Callback):
-    """Counts the seconds of ``Trainer.fit``, over all parts of a resumed run.
+    """Counts the seconds of ``Trainer.fit``, summed over all parts of a resumed run.
 
-    Lightning's Timer starts with the first epoch; here the features of a frozen backbone, which
-    are computed before, are part of the training. It ends with the last epoch, before that epoch's
-    checkpoints are written, so that a finished run says the same of itself whenever it is resumed.
+    Lightning's Timer starts with the first epoch; this one includes the features of a frozen
+    backbone, which are computed earlier. It stops at the end of the last epoch, before that
+    epoch's checkpoints are written, so that resuming a finished run does not change its time.
     """
 
     def __init__(self) -> None:
@@ -29,27 +29,27 @@ class Stopwatch(Callback):
         return self._before + end - self._start
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Start."""
+        """Start when fitting begins."""
         if stage == "fit":
             self._start, self._end, self._trains = time.monotonic(), None, False
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Run, without a gap since the epoch before."""
+        """Keep running since the end of the previous epoch."""
         self._end, self._trains = None, True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Hold; the next epoch lets it run again."""
+        """Hold the time, in case this epoch is the last one."""
         self._end = time.monotonic()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Stop; a finished training, which had nothing left to do, took no time."""
+        """Stop; resuming a finished training adds no time."""
         if stage == "fit" and self._end is None:
             self._end = time.monotonic() if self._trains else self._start
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the seconds so far."""
+        """Return the seconds of the training so far."""
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Count on from where the checkpoint was written."""
+        """Continue from the seconds of a checkpoint."""
         self._before = state_dict["seconds"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from comparison_inputs import GOLDEN_RECORD, golden_comparison, leave_model
+from comparison_inputs import GOLDEN_RECORD, LINEAR_MACS, golden_comparison, write_model
 from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -29,10 +29,10 @@ FILES = [f"model_comparison.{end}" for end in ("csv", "html", "json", "md", "png
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data_dir: Path) -> Path:
-    """What two trainings left."""
+    """The files of two trainings."""
     folder = tmp_path_factory.mktemp("trained")
-    leave_model(folder, tiny_data_dir, "custom_cnn", noise=0.3)
-    leave_model(folder, tiny_data_dir, "resnet50", noise=1.5)
+    write_model(folder, tiny_data_dir, "custom_cnn", noise=0.3)
+    write_model(folder, tiny_data_dir, "resnet50", noise=1.5)
     return folder
 
 
@@ -51,7 +51,7 @@ def _memory_without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def _only_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave figures and tables out, which have tests of their own and take seconds."""
+    """Skip figures and tables, which take seconds and have tests of their own."""
 
     def write(comparison: Comparison, images: object, output_dir: Path, _: object) -> list[Path]:
         comparison.write(output_dir / "model_comparison.json")
@@ -60,14 +60,14 @@ def _only_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "write_comparison", write)
 
 
-def run(output: Path, *words: str) -> int:
-    return main(["--output_dir", str(output), "--seconds", "0", *words])
+def run(output: Path, *argv: str) -> int:
+    return main(["--output_dir", str(output), "--seconds", "0", *argv])
 
 
-def refused(output: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """Run, expect a refusal in one line that leaves no file behind, and return the line."""
+def refused(output: Path, capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Run, expect an error in one line and no new file, and return the line."""
     before = sorted(output.rglob("*"))
-    assert run(output, *words) == 2
+    assert run(output, *argv) == 2
     out, err = capsys.readouterr()
     assert out == ""
     line = err.splitlines()[-1]
@@ -76,7 +76,7 @@ def refused(output: Path, capsys: pytest.CaptureFixture[str], *words: str) -> st
     return line
 
 
-def test_two_models_are_compared_and_leave_all_files(
+def test_two_models_are_compared_and_all_files_are_written(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(output) == 0
@@ -86,7 +86,7 @@ def test_two_models_are_compared_and_leave_all_files(
     for model in found.models:
         record = read_record(output / f"{model.name}_metrics.json")
         assert model.test == record.test
-        assert model.cost.multiply_accumulates == 7840
+        assert model.cost.multiply_accumulates == LINEAR_MACS
         assert model.cost.file_bytes == (output / model.model.name).stat().st_size
         assert model.verification.max_abs_difference < 1e-5
         assert len(model.latency) == len(found.benchmark.threads) * len(found.benchmark.batch_sizes)
@@ -124,7 +124,7 @@ def test_four_models_come_in_the_order_asked_for_and_all_pairs_are_tested(
     output: Path, tiny_data_dir: Path
 ) -> None:
     for place, name in enumerate(("resnet50_finetune", "resnet50_scratch")):
-        leave_model(output, tiny_data_dir, name, noise=1, seed=place)
+        write_model(output, tiny_data_dir, name, noise=1, seed=place)
     names = ["resnet50", "custom_cnn", "resnet50_scratch", "resnet50_finetune"]
     assert run(output, "--models", *names) == 0
     found = read_comparison(output / "model_comparison.json")
@@ -139,7 +139,7 @@ def test_baseline_comes_first_and_incomplete_models_are_left_out(
     output: Path, tiny_data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("another", "broken"):
-        leave_model(output, tiny_data_dir, name, noise=1)
+        write_model(output, tiny_data_dir, name, noise=1)
     (output / "broken_model.pt").unlink()
     assert run(output) == 0
     found = read_comparison(output / "model_comparison.json")
@@ -147,15 +147,15 @@ def test_baseline_comes_first_and_incomplete_models_are_left_out(
     assert "leaving out broken" in capsys.readouterr().err
 
 
-def test_robustness_of_the_same_files_stands_beside_clean_accuracy(
+def test_robustness_of_the_same_files_is_shown_with_clean_accuracy(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--output_dir", str(output), "--corruptions", "stripe", "--limit", "50"]
-    assert robustness.main([*words, "--models", "resnet50"]) == 0
+    argv = ["--output_dir", str(output), "--corruptions", "stripe", "--limit", "50"]
+    assert robustness.main([*argv, "--models", "resnet50"]) == 0
     (model,) = read_robustness(output / "robustness.json").models
     assert run(output) == 0
     assert "Under 1 corruption of 50 test images (robustness.json):" in capsys.readouterr().out
-    row = f"| {model.title} | {100 * (1 - model.clean.rate):.2f} % |"
+    row = f"| {model.title} | {100 * (1 - model.clean.rate):.2f} |"
     assert row in (output / "model_comparison.md").read_text(encoding="utf-8")
     page = (output / "model_comparison.html").read_text(encoding="utf-8")
     assert "Mean corruption error" in page
@@ -171,7 +171,7 @@ def test_damaged_record_of_robustness_is_refused_before_anything_is_measured(
 
 
 @pytest.mark.usefixtures("_only_the_record")
-def test_seeds_are_taken_up_where_there_are_two(output: Path) -> None:
+def test_recipes_with_two_seeds_are_studied(output: Path) -> None:
     for name, count in (("custom_cnn", 3), ("resnet50", 2)):
         record = read_record(output / f"{name}_metrics.json")
         for seed in range(count):
@@ -287,7 +287,9 @@ def test_predictions_that_contradict_the_record_are_refused(
     assert "do not describe the same predictions" in refused(output, capsys)
 
 
-def test_file_that_is_no_model_is_refused(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_file_that_is_not_a_model_is_refused(
+    output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = output / "resnet50_model.pt"
     path.write_bytes(b"not a model")
     record = read_record(output / "resnet50_metrics.json")
@@ -330,7 +332,7 @@ def test_record_under_another_name_is_refused(
     assert "is that of 'other'" in refused(output, capsys)
 
 
-def test_path_in_a_record_does_not_leave_the_folder(
+def test_path_in_a_record_cannot_point_outside_the_folder(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit(output, "resnet50", "model", "file", "name", value="../../secret.pt")
@@ -348,18 +350,18 @@ def test_missing_and_other_images_are_refused_with_the_option(
     assert "--data_dir" in line
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["--models", "a", "a"]])
-def test_help_version_and_mistakes_import_nothing_heavy(words: list[str]) -> None:
+@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["--models", "a", "a"]])
+def test_help_version_and_mistakes_import_nothing_heavy(argv: list[str]) -> None:
     code = (
         "import sys; from mnist_lightning.commands.compare import main\n"
-        f"try: main({words!r})\nexcept SystemExit: pass\n"
+        f"try: main({argv!r})\nexcept SystemExit: pass\n"
         "assert not {'torch', 'numpy', 'matplotlib', 'lightning'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_interruption_is_answered_with_130(
+def test_interruption_exits_with_130(
     output: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupt(*_: object) -> None:
@@ -373,12 +375,12 @@ def test_interruption_is_answered_with_130(
 def test_data_folder_is_the_one_of_the_training() -> None:
     record = read_record(GOLDEN_RECORD)
 
-    def told(*words: str) -> Path:
-        return replace(record, training=replace(record.training, command=words)).data_dir
+    def data_dir(*argv: str) -> Path:
+        return replace(record, training=replace(record.training, command=argv)).data_dir
 
-    assert told("--model", "cnn") == Path("data")
-    assert told("--data.data_dir", "a b", "--model", "cnn") == Path("a b")
-    assert told("--data.data_dir=c") == Path("c")
+    assert data_dir("--model", "cnn") == Path("data")
+    assert data_dir("--data.data_dir", "a b", "--model", "cnn") == Path("a b")
+    assert data_dir("--data.data_dir=c") == Path("c")
 
 
 def test_presets_are_found_by_the_names_of_their_files() -> None:
@@ -390,8 +392,8 @@ def test_presets_are_found_by_the_names_of_their_files() -> None:
 def test_whole_mnist_is_compared_with_and_without_label_errors(
     tmp_path: Path, mnist_dir: Path
 ) -> None:
-    leave_model(tmp_path, mnist_dir, "custom_cnn", noise=0.1)
-    leave_model(tmp_path, mnist_dir, "resnet50", noise=0.3)
+    write_model(tmp_path, mnist_dir, "custom_cnn", noise=0.1)
+    write_model(tmp_path, mnist_dir, "resnet50", noise=0.3)
     assert run(tmp_path) == 0
     found = read_comparison(tmp_path / "model_comparison.json")
     assert found.dataset.is_standard

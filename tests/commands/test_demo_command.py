@@ -13,8 +13,8 @@ from mnist_lightning.commands.demo import main
 ROOT = Path(__file__).parents[2]
 
 
-def error_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    assert main(words) == 2
+def error_of(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    assert main(argv) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("error: ")
@@ -33,11 +33,11 @@ def test_a_port_in_use_is_named_before_anything_is_loaded(
     assert "--port 0" in error
 
 
-@pytest.mark.slow  # a process of its own, and Lightning is slow to import
-@pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for another process")
+@pytest.mark.slow  # a new process, and torch is slow to import
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to another process")
 def test_command_serves_on_loopback_until_ctrl_c(tiny_data_dir: Path) -> None:
     command = [sys.executable, ROOT / "scripts" / "demo.py", "--port", "0"]
-    command += ["--output_dir", ROOT / "output", "--data_dir", tiny_data_dir]
+    command += ["--output_dir", ROOT / "output" / "published", "--data_dir", tiny_data_dir]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
     ) as server:

@@ -1,4 +1,4 @@
-"""``scripts/ensemble.py`` on seeds that were made in a blink."""
+"""``scripts/ensemble.py`` on the files of several seeds, written without training."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from comparison_inputs import leave_model, leave_seeds
+from comparison_inputs import LINEAR_MACS, write_model, write_seeds
 
 from mnist_lightning.commands import compare, export, report
 from mnist_lightning.commands.ensemble import main
@@ -20,7 +20,6 @@ from mnist_lightning.evaluation.peak_memory import PeakMemory
 from mnist_lightning.export.metadata import METADATA_FILE
 from mnist_lightning.export.torchscript import load_torchscript
 from mnist_lightning.files.identity import describe_file
-from mnist_lightning.models.cnn import CNN
 from mnist_lightning.records.exported_files import read_exports
 from mnist_lightning.records.predictions import read_predictions
 from mnist_lightning.records.record import read_record
@@ -29,8 +28,8 @@ NAME = "custom_cnn_ensemble"
 ARTEFACTS = {
     f"{NAME}_{end}"
     for end in (
-        *("model.pt", "predictions.npz", "metrics.json", "exports.json", "card.md"),
-        *("confusion_matrix.png", "examples.png"),
+        *("model.pt", "model.safetensors", "predictions.npz", "metrics.json", "exports.json"),
+        *("card.md", "confusion_matrix.png", "examples.png"),
     )
 }
 SEEDS = (0, 1, 2, 4, 5, 10)
@@ -46,10 +45,10 @@ def _short_measurements() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data_dir: Path) -> Path:
-    """What a training with six seeds leaves, the last before the others in alphabetical order."""
+    """A folder with six seeds, the last of which comes first in alphabetical order."""
     folder = tmp_path_factory.mktemp("trained")
-    leave_seeds(folder, tiny_data_dir, SEEDS)
-    leave_model(folder, tiny_data_dir, "custom_cnn", 2.5, seed=0)
+    write_seeds(folder, tiny_data_dir, SEEDS)
+    write_model(folder, tiny_data_dir, "custom_cnn", 2.5, seed=0)
     return folder
 
 
@@ -60,21 +59,21 @@ def output(trained: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def made(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same after the ensemble was made."""
+    """The same folder with the ensemble."""
     folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("made") / "output"))
     assert run(folder) == 0
     return folder
 
 
-def run(output: Path, *words: str) -> int:
-    return main(["--output_dir", str(output), *words])
+def run(output: Path, *argv: str) -> int:
+    return main(["--output_dir", str(output), *argv])
 
 
 def of_seed(output: Path, seed: int, end: str) -> Path:
     return output / "seeds" / "custom_cnn" / f"seed_{seed}_{end}"
 
 
-def test_the_first_five_seeds_are_averaged_and_leave_the_files_of_a_training(
+def test_the_first_five_seeds_are_averaged_and_the_files_of_a_training_are_written(
     made: Path, trained: Path
 ) -> None:
     before = {path.name for path in trained.iterdir()}
@@ -91,7 +90,7 @@ def test_the_first_five_seeds_are_averaged_and_leave_the_files_of_a_training(
         assert np.array_equal(ours.indices, theirs[0].indices)
 
 
-def test_the_record_says_what_is_true_of_all_members(made: Path) -> None:
+def test_the_record_describes_all_members(made: Path) -> None:
     record = read_record(made / f"{NAME}_metrics.json")
     members = [read_record(of_seed(made, seed, "metrics.json")) for seed in SEEDS[:5]]
     predictions = read_predictions(made / f"{NAME}_predictions.npz").test
@@ -115,10 +114,11 @@ def test_the_record_says_what_is_true_of_all_members(made: Path) -> None:
     assert record.export.max_abs_difference < 1e-5
     assert record.export.n == record.test.n == 100
     assert record.model.file == describe_file(made / f"{NAME}_model.pt")
+    assert record.model.weights_file == describe_file(made / f"{NAME}_model.safetensors")
     assert read_exports(made / f"{NAME}_exports.json").files[0].file == record.model.file
 
 
-def test_the_exported_file_runs_alone_and_says_what_it_is(made: Path) -> None:
+def test_the_exported_file_runs_alone_and_describes_itself(made: Path) -> None:
     path = made / f"{NAME}_model.pt"
     images = torch.randint(0, 256, (3, 1, 28, 28), dtype=torch.uint8)
     members = [load_torchscript(of_seed(made, seed, "model.pt")) for seed in SEEDS[:5]]
@@ -127,10 +127,10 @@ def test_the_exported_file_runs_alone_and_says_what_it_is(made: Path) -> None:
     with torch.inference_mode():
         mean = torch.stack([member(images).softmax(1) for member in members]).mean(0)
         assert torch.allclose(model(images).softmax(1), mean, atol=1e-6)
-    said = json.loads(extra[METADATA_FILE])
+    metadata = json.loads(extra[METADATA_FILE])
     accuracy = read_record(made / f"{NAME}_metrics.json").test.accuracy
-    assert said["title"] == "Custom CNN, ensemble of 5"
-    assert float(said["test_accuracy"]) == pytest.approx(accuracy)
+    assert metadata["title"] == "Custom CNN, ensemble of 5"
+    assert float(metadata["test_accuracy"]) == pytest.approx(accuracy)
 
 
 def test_it_is_one_more_model_in_the_comparison_and_in_the_report(
@@ -148,10 +148,10 @@ def test_it_is_one_more_model_in_the_comparison_and_in_the_report(
     found = read_comparison(output / "model_comparison.json")
     assert [model.name for model in found.models] == ["custom_cnn", NAME]
     assert [model.is_ensemble for model in found.models] == [False, True]
-    assert found.models[1].cost.multiply_accumulates == 5 * 7840
-    said = " ".join(found.conclusion)
-    assert "Custom CNN (ensemble of 5) averages several trainings" in said
-    assert "was trained once" not in said
+    assert found.models[1].cost.multiply_accumulates == 5 * LINEAR_MACS
+    conclusion = " ".join(found.conclusion)
+    assert "Custom CNN (ensemble of 5) averages several trainings" in conclusion
+    assert "was trained once" not in conclusion
 
     document = tmp_path / "report.md"
     parts = ("training", "seeds", "reproduce", "sonuclar")
@@ -163,69 +163,65 @@ def test_it_is_one_more_model_in_the_comparison_and_in_the_report(
     assert "--seeds 0 1 2 4 5\npython scripts/ensemble.py --model custom_cnn --seeds 0 1 2 4 5" in (
         text
     )
-    assert "Custom CNN, 5 ağın ortalaması" in text
+    assert "| Custom CNN, ensemble of 5 |" in text.partition("<!-- generated:sonuclar -->")[2]
 
 
-def test_the_card_and_the_summary_speak_of_the_members(
+def test_the_card_and_the_summary_name_the_members(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(output, "--model", "cnn", "--seeds", "10", "2") == 0
     text = capsys.readouterr().out
-    assert text.startswith("Custom CNN, ensemble of 2 on ")
-    assert "seeds 10, 2" in text
-    assert "Next              python scripts/compare.py" in text
+    assert "Custom CNN, ensemble of 2" in text
+    assert "10, 2" in text
+    assert "Next: python scripts/compare.py" in text
     card = (output / f"{NAME}_card.md").read_text(encoding="utf-8")
     assert "the mean of the probabilities of 2 networks" in card
     assert "with the seeds 10, 2" in card
     assert "`python scripts/ensemble.py --model custom_cnn --seeds 10 2`" in card
-    assert f"| `{NAME}_model.pt` | TorchScript |" in card
+    assert f"| {NAME}_model.pt | TorchScript |" in card
 
 
-def test_an_ensemble_of_networks_can_be_exported_in_other_formats(
-    tiny_data_dir: Path, tmp_path: Path
-) -> None:
-    settings: dict[str, object] = {"widths": [4, 8], "convs_per_stage": 1}
-
-    def make(seed: int) -> CNN:
-        torch.manual_seed(seed)
-        return CNN((4, 8), convs_per_stage=1)
-
-    for seed, record in enumerate(leave_seeds(tmp_path, tiny_data_dir, (0, 1), make)):
-        model = replace(record.model, hyperparameters=settings)
-        replace(record, model=model).write(of_seed(tmp_path, seed, "metrics.json"))
+def test_an_ensemble_can_be_exported_in_other_formats(tiny_data_dir: Path, tmp_path: Path) -> None:
+    write_seeds(tmp_path, tiny_data_dir, (0, 1), {"widths": [4, 8], "convs_per_stage": 1})
     assert run(tmp_path) == 0
-    words = ["--output_dir", str(tmp_path), "--model", NAME]
-    assert export.main([*words, "--formats", "pt2", "onnx"]) == 0
+    argv = ["--output_dir", str(tmp_path), "--model", NAME]
+    assert export.main([*argv, "--formats", "pt2", "onnx"]) == 0
 
     exports = read_exports(tmp_path / f"{NAME}_exports.json")
+    assert exports.source == f"{NAME}_model.safetensors"
     assert [one.parity.format for one in exports.files] == ["torch.export", "ONNX"]
     assert all(one.parity.max_abs_difference < 1e-4 for one in exports.files)
     accuracy = read_record(tmp_path / f"{NAME}_metrics.json").test.accuracy
     assert all(one.accuracy == accuracy for one in exports.files)
-    assert export.main([*words, "--ckpt_path", "best.ckpt"]) == 2
+    assert export.main([*argv, "--ckpt_path", "best.ckpt"]) == 2
+
+    # Files of another ensemble of this name must not stay next to the new ones.
+    assert run(tmp_path) == 0
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == ARTEFACTS
 
 
 def test_seeds_without_their_files_are_left_out(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    of_seed(output, 0, "model.pt").unlink()
+    of_seed(output, 0, "model.safetensors").unlink()
     of_seed(output, 2, "predictions.npz").unlink()
     assert run(output) == 0
     error = capsys.readouterr().err
     assert "leaving out seed 0" in error
+    assert "has no seed_0_model.safetensors" in error
     assert "has no seed_2_predictions.npz" in error
     members = read_record(output / f"{NAME}_metrics.json").members
     assert members is not None
     assert members.seeds == (1, 4, 5, 10)
 
 
-def refused(output: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """Run, expect a refusal in one line that changes no file, and return the line.
+def refused(output: Path, capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Run, expect exit status 2 without changes to any file, and return the error.
 
-    What the program says of the data comes before.
+    Messages about the data come before it.
     """
     before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
-    assert run(output, *words) == 2
+    assert run(output, *argv) == 2
     out, err = capsys.readouterr()
     assert out == ""
     line = err.splitlines()[-1]
@@ -242,8 +238,8 @@ def test_members_that_do_not_belong_together_are_refused(
     dataset = replace(record.dataset, name="Other", fingerprint="e" * 64)
     model = replace(record.model, hyperparameters={"widths": [1]})
     training = replace(record.training, command=("--model", "cnn", "--data.batch_size", "9"))
-    mend = "delete seed_1_metrics.json there and run `python scripts/train.py --model cnn --seeds"
-    for changed, words in (
+    remedy = "run `python scripts/train.py --model cnn --seeds"
+    for changed, problem in (
         (replace(record, dataset=dataset), "different data, Other (eeeeeeee) and"),
         (replace(record, model=model), "different recipes"),
         (replace(record, training=training), "different recipes or commands"),
@@ -251,24 +247,24 @@ def test_members_that_do_not_belong_together_are_refused(
         changed.write(path)
         error = refused(output, capsys)
         assert "seed 1 and seed 0" in error
-        assert words in error
-        assert mend in error
+        assert problem in error
+        assert remedy in error
     assert run(output, "--seeds", "0", "2") == 0
 
 
 def test_files_that_are_not_those_of_the_record_are_refused(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copyfile(of_seed(output, 2, "model.pt"), of_seed(output, 1, "model.pt"))
-    assert "seed_1_model.pt is not the file that its record names" in refused(output, capsys)
+    mine, other = (of_seed(output, seed, "model.safetensors") for seed in (1, 2))
+    shutil.copyfile(other, mine)
+    assert "seed_1_model.safetensors is not the file" in refused(output, capsys)
     # Even if the hash was edited into the record.
     path = of_seed(output, 1, "metrics.json")
     record = read_record(path)
-    forged = replace(record.model, file=describe_file(of_seed(output, 2, "model.pt")))
-    replace(record, model=forged).write(path)
+    replace(record, model=replace(record.model, weights_file=describe_file(other))).write(path)
     error = refused(output, capsys)
-    assert "seed_1_model.pt gives other probabilities than its predictions hold" in error
-    assert "delete seed_1_metrics.json there and run" in error
+    assert "seed_1_model.safetensors gives other probabilities than its recorded" in error
+    assert "run `python scripts/train.py --model cnn --seeds" in error
 
 
 def test_the_default_is_five() -> None:

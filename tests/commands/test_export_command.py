@@ -1,4 +1,4 @@
-"""``scripts/export.py`` on a model that was made in a blink, and on the one in ``output/``."""
+"""``scripts/export.py`` on the files of a tiny CNN."""
 
 import json
 import shutil
@@ -8,35 +8,27 @@ from pathlib import Path
 
 import pytest
 import torch
-from comparison_inputs import leave_model
+from comparison_inputs import write_model
 
 from mnist_lightning.commands.export import main
 from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.errors import OutputError
-from mnist_lightning.evaluation.metrics import measure_in_detail
-from mnist_lightning.export.torchscript import export_torchscript
+from mnist_lightning.evaluation.inference import predict_logits
+from mnist_lightning.export.loading import load_network
 from mnist_lightning.files.identity import describe_file
-from mnist_lightning.models.cnn import CNN
+from mnist_lightning.models import CNNClassifier
 from mnist_lightning.records.exported_files import read_exports
 from mnist_lightning.records.record import read_record
 
 NAME = "custom_cnn"
+SETTINGS = {"widths": [4, 8], "dropout": 0.0}
 
 
 @pytest.fixture(scope="module")
 def trained(tiny_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files of a tiny CNN, whose record tells its settings."""
+    """A folder with the files of a tiny CNN."""
     folder = tmp_path_factory.mktemp("trained")
-    record = leave_model(folder, tiny_data_dir, NAME, noise=0.0)
-    torch.manual_seed(0)
-    images = load_dataset(tiny_data_dir, "mnist", download=False).test
-    path = folder / f"{NAME}_model.pt"
-    exported = export_torchscript(CNN((4, 8)), path, images.images)
-    model = replace(record.model, file=describe_file(path))
-    model.hyperparameters.update(widths=[4, 8], dropout=0.0)
-    replace(record, model=model, test=measure_in_detail(exported.logits, images.labels)).write(
-        folder / f"{NAME}_metrics.json"
-    )
+    write_model(folder, tiny_data_dir, NAME, noise=0.0, settings=SETTINGS)
     return folder
 
 
@@ -52,11 +44,11 @@ def _short_measurements() -> Iterator[None]:
         yield
 
 
-def _export(folder: Path, *words: str) -> int:
-    return main(["--output_dir", str(folder), *words])
+def _export(folder: Path, *argv: str) -> int:
+    return main(["--output_dir", str(folder), *argv])
 
 
-def test_all_formats_are_written_and_accounted_for(
+def test_all_formats_are_written_and_described(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (folder / f"{NAME}_model.pt").read_bytes()
@@ -71,8 +63,8 @@ def test_all_formats_are_written_and_accounted_for(
         assert one.parity.n == 100
         assert one.parity.max_abs_difference < 1e-4
         assert one.correct == read_record(folder / f"{NAME}_metrics.json").test.correct
-    assert exports.source == f"{NAME}_model.pt"
-    # The record has its hash.
+    assert exports.source == f"{NAME}_model.safetensors"
+    # The record names its hash.
     assert (folder / f"{NAME}_model.pt").read_bytes() == before
     int8 = exports.quantisation
     assert int8 is not None
@@ -85,7 +77,7 @@ def test_all_formats_are_written_and_accounted_for(
     assert all(name in card for name in names)
 
 
-def test_a_card_says_what_it_does_not_know(folder: Path) -> None:
+def test_a_card_without_predictions_has_no_calibration(folder: Path) -> None:
     (folder / f"{NAME}_predictions.npz").unlink()
 
     assert _export(folder, "--formats", "torchscript") == 0
@@ -101,11 +93,11 @@ def test_without_the_data_files_the_installed_digits_are_used_and_named(
     replace(record, training=training).write(path)
 
     assert _export(folder, "--formats", "torchscript") == 0
-    assert "Going on with 1,000 images" in capsys.readouterr().err
+    assert "Continuing with 1,000 images" in capsys.readouterr().err
     assert read_exports(folder / f"{NAME}_exports.json").files[0].parity.n == 1000
 
 
-def test_an_account_of_another_version_is_refused(
+def test_a_description_of_another_version_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _export(folder, "--formats", "torchscript") == 0
@@ -115,5 +107,32 @@ def test_an_account_of_another_version_is_refused(
 
     with pytest.raises(OutputError, match="schema version 99"):
         read_exports(path)
-    # The command makes it anew and does not need the old one.
+    # The command replaces it without reading it.
     assert _export(folder, "--formats", "torchscript") == 0
+
+
+def test_a_checkpoint_replaces_the_files_of_a_training_that_kept_no_weights(
+    folder: Path, tiny_data_dir: Path
+) -> None:
+    path = folder / f"{NAME}_metrics.json"
+    record = read_record(path)
+    network = load_network(folder / f"{NAME}_model.safetensors")
+    replace(record, model=replace(record.model, weights_file=None)).write(path)
+    for end in (".pt", ".safetensors"):
+        (folder / f"{NAME}_model{end}").unlink()
+    model = CNNClassifier(**SETTINGS)
+    model.network = network
+    content = {"hyper_parameters": SETTINGS, "loops": {}, "global_step": 1}
+    torch.save({**content, "state_dict": model.state_dict()}, folder / "best.ckpt")
+
+    assert (
+        _export(folder, "--ckpt_path", str(folder / "best.ckpt"), "--formats", "torchscript") == 0
+    )
+
+    found = read_record(path)
+    assert found.model.file == describe_file(folder / f"{NAME}_model.pt")
+    assert found.model.weights_file == describe_file(folder / f"{NAME}_model.safetensors")
+    assert read_exports(folder / f"{NAME}_exports.json").source == "best.ckpt"
+    images = load_dataset(tiny_data_dir, "mnist", download=False).test.images
+    again = load_network(folder / f"{NAME}_model.safetensors")
+    assert torch.equal(predict_logits(again, images), predict_logits(network, images))

@@ -1,4 +1,4 @@
-"""``python scripts/predict.py``, called in this process, with the committed model."""
+"""``scripts/predict.py``, called in this process with the committed model."""
 
 import csv
 import io
@@ -14,23 +14,23 @@ from PIL import Image
 
 from mnist_lightning.commands.predict import main
 
-MODEL = Path(__file__).parents[2] / "output" / "custom_cnn_model.pt"
+MODEL = Path(__file__).parents[2] / "output" / "published" / "custom_cnn_model.pt"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A sheet of ten digits, a blank page, and a file that is no image."""
+    """A page of ten digits, a blank page, and a file that is not an image."""
     as_image(draw_page(["01234", "56789"])).save(tmp_path / "a_sheet.png")
     Image.new("L", (200, 200), 255).save(tmp_path / "blank.png")
-    (tmp_path / "notes.txt").write_text("no image", encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("not an image", encoding="utf-8")
     return tmp_path
 
 
-def _predict(*words: str | Path) -> int:
-    return main([*map(str, words), "--model", str(MODEL)])
+def _predict(*arguments: str | Path) -> int:
+    return main([*map(str, arguments), "--model", str(MODEL)])
 
 
-def test_bad_files_are_named_and_the_rest_goes_on(
+def test_bad_files_are_named_and_the_others_are_read(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _predict("--json", folder, folder / "gone.png") == 1
@@ -40,11 +40,11 @@ def test_bad_files_are_named_and_the_rest_goes_on(
     digits = [digit["answers"][0]["digit"] for digit in result["digits"]]
     assert digits == list(range(10))
     assert [Path(file).name for file in result["failed"]] == ["blank.png", "notes.txt", "gone.png"]
-    assert "blank.png: there is no digit" in err
+    assert "blank.png: no digit was found" in err
     assert len(err.splitlines()) == 3
 
 
-def test_the_table_fits_a_terminal_and_csv_says_the_same(
+def test_the_table_fits_a_terminal_and_agrees_with_the_csv(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sheet = folder / "a_sheet.png"
@@ -60,14 +60,16 @@ def test_the_table_fits_a_terminal_and_csv_says_the_same(
     )
 
 
-def test_what_the_model_saw_is_drawn(folder: Path) -> None:
+def test_show_draws_the_input_of_the_model(folder: Path) -> None:
     assert _predict(folder / "a_sheet.png", "--show", folder / "seen.png") == 0
 
     with Image.open(folder / "seen.png") as shown:
         assert len(np.unique(np.asarray(shown.convert("L")))) > 10
 
 
-def test_two_models_stand_side_by_side(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_models_are_shown_side_by_side(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = folder / "other.pt"
     other.write_bytes(MODEL.read_bytes())
 
@@ -91,7 +93,7 @@ def test_a_dataset_folder_is_read_with_its_labels(
     assert [row["confidence"] for row in bare] == [row["confidence"] for row in rows]
 
 
-def test_help_does_not_wait_for_torch() -> None:
+def test_help_does_not_import_torch() -> None:
     code = (
         "import sys\nfrom mnist_lightning.commands.predict import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"

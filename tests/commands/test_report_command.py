@@ -38,15 +38,15 @@ def output(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def document(tmp_path: Path) -> Path:
-    """A document with every generated part."""
+    """A document with every generated block."""
     path = tmp_path / "report.md"
     parts = [f"## {name}\n<!-- generated:{name} -->\n<!-- end -->\n" for name in NAMES]
     path.write_text("# Report\n\n" + "\n".join(parts), encoding="utf-8")
     return path
 
 
-def run(document: Path, output: Path, *words: str) -> int:
-    return main([str(document), "--output_dir", str(output), *words])
+def run(document: Path, output: Path, *argv: str) -> int:
+    return main([str(document), "--output_dir", str(output), *argv])
 
 
 def test_report_is_filled_and_then_up_to_date(
@@ -55,17 +55,17 @@ def test_report_is_filled_and_then_up_to_date(
     assert run(document, output) == 0
     assert "updated" in capsys.readouterr().out
     text = document.read_text(encoding="utf-8")
-    for number in ("99.06", "95.97", "−3.09 | −3.45 to −2.73", "4.63", "%99,06", "10.000"):
+    for number in ("99.06", "95.97", "−3.09 | −3.45 to −2.73", "4.63", "99,06", "10.000"):
         assert number in text
     assert run(document, output, "--check") == 0
     assert capsys.readouterr().out == f"{document}: up to date\n"
 
 
-def test_check_names_the_stale_parts_and_writes_nothing(
+def test_check_names_the_stale_blocks_and_writes_nothing(
     document: Path, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(document, output)
-    stale = document.read_text(encoding="utf-8").replace("99.06 %", "99.99 %", 1)
+    stale = document.read_text(encoding="utf-8").replace("99.06", "99.99", 1)
     document.write_text(stale, encoding="utf-8")
     capsys.readouterr()
     assert run(document, output, "--check") == 1
@@ -75,7 +75,9 @@ def test_check_names_the_stale_parts_and_writes_nothing(
     assert document.read_text(encoding="utf-8") == stale
 
 
-def test_without_records_every_part_says_what_to_run(document: Path, tmp_path: Path) -> None:
+def test_without_records_every_block_names_the_command_to_run(
+    document: Path, tmp_path: Path
+) -> None:
     assert run(document, tmp_path / "nothing") == 0
     text = document.read_text(encoding="utf-8")
     bodies = re.findall(r"<!-- generated:[\w-]+ -->\n(.*?)<!-- end -->", text, flags=re.DOTALL)
@@ -89,7 +91,7 @@ def test_one_record_fills_what_it_can(document: Path, output: Path) -> None:
     (output / "model_comparison.json").unlink()
     assert run(document, output) == 0
     text = document.read_text(encoding="utf-8")
-    assert "99.06 %" in text
+    assert "| 99.06 |" in text
     assert "`python scripts/compare.py` makes it" in text
     assert "Trained with one seed only: Custom CNN." in text
 
@@ -119,14 +121,14 @@ def test_seeds_are_reported_with_their_spread(document: Path, output: Path) -> N
     assert "Trained with one seed only: ResNet50 (random initialisation)." in text
 
 
-def test_damaged_record_unknown_part_and_missing_document_are_refused(
+def test_damaged_record_unknown_block_and_missing_document_are_refused(
     document: Path, output: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert run(tmp_path / "none.md", output) == 2
     assert "none.md" in capsys.readouterr().err
     document.write_text("<!-- generated:magic -->\n<!-- end -->\n", encoding="utf-8")
     assert run(document, output) == 2
-    assert "no generated part 'magic'" in capsys.readouterr().err
+    assert "no generated block 'magic'" in capsys.readouterr().err
     (output / "resnet50_metrics.json").write_text("{")
     assert run(document, output) == 2
     assert "resnet50_metrics.json is not a JSON file" in capsys.readouterr().err

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from comparison_inputs import leave_model
+from comparison_inputs import write_model
 from torch import nn
 
 from mnist_lightning.commands.robustness import main
 from mnist_lightning.evaluation.metrics import wilson_interval
 from mnist_lightning.reporting.robustness_text import beside_clean_accuracy, report
 from mnist_lightning.robustness.error_rates import read_robustness, read_robustness_of
+from mnist_lightning.robustness.measure import stratified_subset
 from mnist_lightning.robustness.saliency import saliency
-from mnist_lightning.robustness.trials import stratified_subset
 
 FIGURES = ["robustness.png", "robustness_corruptions.png", "saliency.png"]
 
@@ -23,8 +23,8 @@ FIGURES = ["robustness.png", "robustness_corruptions.png", "saliency.png"]
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data_dir: Path) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    leave_model(folder, tiny_data_dir, "custom_cnn", noise=0.3)
-    leave_model(folder, tiny_data_dir, "resnet50", noise=1.5)
+    write_model(folder, tiny_data_dir, "custom_cnn", noise=0.3)
+    write_model(folder, tiny_data_dir, "resnet50", noise=1.5)
     return folder
 
 
@@ -33,12 +33,12 @@ def output(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "output"))
 
 
-def run(output: Path, *words: str) -> int:
-    return main(["--output_dir", str(output), *words])
+def run(output: Path, *arguments: str) -> int:
+    return main(["--output_dir", str(output), *arguments])
 
 
 @pytest.mark.slow
-def test_two_models_are_tried_on_everything(
+def test_two_models_are_measured_on_all_corruptions_and_sweeps(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(output, "--limit", "40") == 0
@@ -68,18 +68,18 @@ def test_two_models_are_tried_on_everything(
     assert read_robustness_of(path, "of other data", files) is None
     assert read_robustness_of(path, record.fingerprint, {"resnet50": "another"}) is None
     beside = beside_clean_accuracy(of_files)
-    assert "resnet50" in beside
-    assert "custom_cnn" not in beside
+    assert second.title in beside
+    assert first.title not in beside
 
 
-def test_a_model_that_is_its_own_baseline_has_relative_error_one(output: Path) -> None:
+def test_the_relative_error_of_the_baseline_is_one(output: Path) -> None:
     assert run(output, "--models", "resnet50", "--corruptions", "stripe", "--limit", "50") == 0
     (model,) = read_robustness(output / "robustness.json").models
     assert list(model.corruptions) == ["stripe"]
     assert model.relative == (1 if model.corruptions["stripe"].errors else None)
 
 
-def test_damaged_record_is_refused(
+def test_a_damaged_record_is_refused(
     output: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     from mnist_lightning.errors import OutputError
@@ -91,7 +91,7 @@ def test_damaged_record_is_refused(
             read_robustness(path)
 
 
-def test_subset_holds_each_digit_in_proportion() -> None:
+def test_the_subset_keeps_the_proportions_of_the_digits() -> None:
     labels = np.array([0] * 600 + [1] * 300 + [2] * 100)
     chosen = stratified_subset(labels, 100, seed=0)
     assert len(set(chosen)) == 100
@@ -110,24 +110,31 @@ class Linear(nn.Module):
         return logits
 
 
-def test_saliency_of_a_linear_network_is_weight_times_pixel() -> None:
+def test_the_saliency_of_a_linear_network_is_weight_times_pixel() -> None:
     torch.manual_seed(0)
     network = Linear().eval()
     images = torch.randint(0, 256, (3, 1, 28, 28), dtype=torch.uint8)
-    found = saliency(network, images)
-    assert found is not None
-    attributions, answers = found
-    expected = network.head.weight[answers].detach() * images.flatten(1) / 255
+    attributions, predicted = saliency(network, images)
+    expected = network.head.weight[predicted].detach() * images.flatten(1) / 255
     np.testing.assert_allclose(attributions.reshape(3, -1), expected.numpy(), atol=1e-5)
 
 
-def test_network_without_gradients_has_no_saliency() -> None:
-    class Integer(Linear):
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return super().forward(images.to(torch.uint8))
+def test_models_without_their_weights_are_left_out_of_the_saliency(
+    output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--corruptions", "stripe", "--limit", "10"]
+    (output / "resnet50_model.safetensors").unlink()
+    assert run(output, *options) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "saliency" in line]
+    assert len(lines) == 1
+    assert "no saliency of resnet50" in lines[0]
+    assert "train it again with `python scripts/train.py --model resnet50`" in lines[0]
+    assert (output / "saliency.png").is_file()
 
-    images = torch.zeros((2, 1, 28, 28), dtype=torch.uint8)
-    assert saliency(Integer().eval(), images) is None
+    (output / "custom_cnn_model.safetensors").unlink()
+    assert run(output, *options) == 0
+    # A figure of an earlier run would look as if it belonged to this one.
+    assert not (output / "saliency.png").exists()
 
 
 def test_help_imports_nothing_heavy() -> None:

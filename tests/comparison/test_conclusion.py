@@ -9,7 +9,7 @@ from mnist_lightning.comparison.schema import ComparedPair, Comparison, read_com
 from mnist_lightning.comparison.seed_study import SeedStudy, SeedSummary, SeedTest
 from mnist_lightning.evaluation.metrics import Interval
 
-GOLDEN = read_comparison(Path(__file__).with_name("comparison_v1.json"))
+GOLDEN = read_comparison(Path(__file__).with_name("comparison_v2.json"))
 NOTHING = SeedStudy((), ())
 
 
@@ -50,7 +50,7 @@ def test_unclear_difference_is_never_called_equality() -> None:
     assert "more accurate than" not in text
 
 
-def test_adjusted_p_decides_and_is_said_to_be_adjusted() -> None:
+def test_the_adjusted_p_value_decides_and_is_labelled() -> None:
     second = replace(GOLDEN.pairs[0], mcnemar_p=0.03, adjusted_p=0.09)
     text = conclude(GOLDEN.dataset, GOLDEN.models, [second] * 3, NOTHING)[0]
     assert "do not show a difference" in text
@@ -70,7 +70,7 @@ def test_speed_is_a_ratio_of_medians_with_the_slower_model_first() -> None:
     assert "ResNet50 (random initialisation) takes 3 times as long for one image as Custom" in text
 
 
-def test_times_that_hardly_differ_are_not_told_apart() -> None:
+def test_times_that_hardly_differ_are_called_about_the_same() -> None:
     first, second = GOLDEN.models
     alike = replace(
         second, latency=tuple(replace(p, p50_ms=1.05 * p.p50_ms) for p in first.latency)
@@ -89,7 +89,7 @@ def test_single_trainings_and_random_weights_limit_the_conclusion() -> None:
     assert "ImageNet can be" not in text
 
 
-def test_other_images_than_mnists_are_said_to_be_others() -> None:
+def test_a_dataset_other_than_mnist_is_mentioned() -> None:
     dataset = replace(GOLDEN.dataset, name="MNIST-5k", is_standard=False, test=1000)
     text = conclude_on(replace(GOLDEN, dataset=dataset))
     assert "MNIST-5k is not the standard MNIST" in text
@@ -97,14 +97,14 @@ def test_other_images_than_mnists_are_said_to_be_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("p", "words"),
+    ("p", "expected"),
     [
         (0.2, "does not show a difference"),
         (0.01, "shows a difference"),
         (None, "no test is possible"),
     ],
 )
-def test_seeds_are_reported_with_their_spread_and_test(p: float | None, words: str) -> None:
+def test_seeds_are_reported_with_their_spread_and_test(p: float | None, expected: str) -> None:
     study = SeedStudy(
         (
             SeedSummary("custom_cnn", (0, 1, 2), (0.99, 0.98, 0.97), 0.98, 0.01),
@@ -114,11 +114,11 @@ def test_seeds_are_reported_with_their_spread_and_test(p: float | None, words: s
     )
     text = conclude_on(seeds=study)
     assert "Over 3 seeds, Custom CNN reaches 98.00 ± 1.00 %" in text
-    assert words in text
+    assert expected in text
     assert "trained once" not in text
 
 
-def test_only_the_models_with_one_seed_are_said_to_be_trained_once() -> None:
+def test_only_models_without_several_seeds_are_called_trained_once() -> None:
     summary = SeedSummary("custom_cnn", (0, 1), (0.99, 0.98), 0.985, 0.007)
     text = conclude_on(seeds=SeedStudy((summary,), ()))
     assert "ResNet50 (random initialisation) was trained once" in text
@@ -135,11 +135,11 @@ def test_only_the_models_with_one_seed_are_said_to_be_trained_once() -> None:
         (1, "p = 1.00"),
     ],
 )
-def test_p_values_read_as_in_a_journal(p: float, text: str) -> None:
+def test_p_values_are_formatted_as_in_a_journal(p: float, text: str) -> None:
     assert p_text(p) == text
 
 
-def test_words_are_put_together() -> None:
+def test_numbers_lists_and_titles_are_formatted() -> None:
     assert signed(-0.221) == "−0.22"
     assert signed(0) == "+0.00"
     assert [listed(["A"]), listed(["A", "B"]), listed(["A", "B", "C"])] == [

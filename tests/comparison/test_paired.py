@@ -24,7 +24,7 @@ TABLES = st.builds(Agreement, COUNTS, COUNTS, COUNTS, COUNTS).filter(lambda tabl
 
 
 def answers(table: Agreement) -> tuple[np.ndarray, np.ndarray]:
-    """Right or wrong of two models, image by image, that make up the table."""
+    """Whether each of two models is correct, image by image, for a table."""
     sizes = (table.both_right, table.only_first, table.only_second, table.both_wrong)
     first, second = np.array([[1, 1, 0, 0], [1, 0, 1, 0]], dtype=bool)
     return first.repeat(sizes), second.repeat(sizes)
@@ -38,12 +38,12 @@ def test_table_counts_every_image_once(table: Agreement) -> None:
 
 
 @pytest.mark.parametrize("sizes", [(0, 0), (3, 4)])
-def test_answers_that_do_not_belong_together_are_refused(sizes: tuple[int, int]) -> None:
+def test_predictions_for_different_images_are_refused(sizes: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="cannot be paired"):
         agreement(np.ones(sizes[0], dtype=bool), np.ones(sizes[1], dtype=bool))
 
 
-def test_mcnemar_gives_the_published_p_of_raschkas_second_scenario() -> None:
+def test_mcnemar_gives_the_p_value_of_raschkas_second_scenario() -> None:
     # Raschka, arXiv:1811.12808, section 4.3: 11 against 1, exact p = 0.0063 (26 / 4096).
     assert mcnemar_p(Agreement(9959, 11, 1, 29)) == pytest.approx(26 / 4096)
 
@@ -56,19 +56,19 @@ def test_mcnemar_agrees_with_statsmodels_and_mlxtend(table: Agreement) -> None:
     assert 0 <= p <= 1
     if table.discordant:
         assert p == pytest.approx(statsmodels_mcnemar(cells, exact=True).pvalue)
-        # mlxtend doubles one tail without a limit.
+        # mlxtend doubles one tail without clipping it to 1.
         assert p == pytest.approx(min(mlxtend_mcnemar(cells, exact=True)[1], 1))
 
 
 @pytest.mark.parametrize(
     "table", [Agreement(10, 0, 0, 0), Agreement(0, 0, 0, 1), Agreement(7, 0, 0, 3)]
 )
-def test_without_a_discordant_image_p_is_one_and_no_interval_is_given(table: Agreement) -> None:
+def test_without_discordant_images_p_is_one_and_there_is_no_interval(table: Agreement) -> None:
     assert mcnemar_p(table) == 1
     assert difference_interval(table) is None
 
 
-def test_single_image_that_tells_models_apart_is_no_evidence() -> None:
+def test_a_single_discordant_image_is_no_evidence() -> None:
     table = Agreement(0, 1, 0, 0)
     assert mcnemar_p(table) == 1
     interval = difference_interval(table)
@@ -76,8 +76,8 @@ def test_single_image_that_tells_models_apart_is_no_evidence() -> None:
     assert (interval.low, interval.high) == (-1, -1)
 
 
-def test_resampling_images_is_drawing_tables_from_a_multinomial() -> None:
-    # Every one of the 5^5 equally likely resamples, not a sample of them.
+def test_resampling_images_equals_drawing_tables_from_a_multinomial() -> None:
+    # All 5^5 equally likely resamples.
     table = Agreement(2, 1, 1, 1)
     outcomes = [(1, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 0)]
     found = Counter(
@@ -103,13 +103,13 @@ def test_interval_agrees_with_scipys_paired_bootstrap() -> None:
     ).confidence_interval
     ours = difference_interval(table)
     assert ours is not None
-    # One step of the difference is 1 / 300.
+    # The difference has a step size of 1 / 300.
     assert ours.low == pytest.approx(theirs.low, abs=1.01 / 300)
     assert ours.high == pytest.approx(theirs.high, abs=1.01 / 300)
     assert ours.low < table.difference < ours.high
 
 
-def test_interval_covers_the_true_difference_in_about_95_of_100_samples() -> None:
+def test_the_interval_covers_the_true_difference_in_about_95_percent_of_samples() -> None:
     shares, n = np.array([0.9, 0.05, 0.02, 0.03]), 400
     rng = np.random.default_rng(1)
     covered = 0
@@ -119,7 +119,7 @@ def test_interval_covers_the_true_difference_in_about_95_of_100_samples() -> Non
     assert 0.92 <= covered / 400 <= 0.98
 
 
-def test_interval_is_the_same_each_time_and_follows_its_seed() -> None:
+def test_the_interval_depends_on_the_table_and_the_seed_alone() -> None:
     table = Agreement(900, 40, 20, 40)
     assert difference_interval(table) == difference_interval(table)
     ends = {difference_interval(table, resamples=50, seed=seed).low for seed in range(5)}  # type: ignore[union-attr]
@@ -140,7 +140,7 @@ def test_kappa_gives_the_textbook_value() -> None:
     assert prediction_kappa(first, second) == pytest.approx(0.4)
 
 
-def test_kappa_of_equal_predictions_is_one_and_of_a_constant_undefined() -> None:
+def test_kappa_of_equal_predictions_is_one_and_undefined_for_constant_ones() -> None:
     digits = np.arange(10)
     assert prediction_kappa(digits, digits) == pytest.approx(1)
     assert prediction_kappa(np.full(4, 7), np.full(4, 7)) is None

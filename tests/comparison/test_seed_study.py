@@ -22,7 +22,7 @@ def make(seed: int, accuracy: float, **model: object) -> Record:
     )
 
 
-def test_mean_and_sample_standard_deviation_are_given() -> None:
+def test_mean_and_sample_standard_deviation_are_computed() -> None:
     study = study_seeds({"a": [make(0, 0.99), make(1, 0.98), make(2, 0.97)]})
     (found,) = study.summaries
     assert found.mean == pytest.approx(0.98)
@@ -31,7 +31,7 @@ def test_mean_and_sample_standard_deviation_are_given() -> None:
     assert study.tests == ()
 
 
-def test_welch_test_is_that_of_the_summary_statistics() -> None:
+def test_welch_test_agrees_with_scipy_on_the_summary_statistics() -> None:
     first = [make(seed, value) for seed, value in enumerate((0.990, 0.992, 0.991, 0.995))]
     second = [make(seed, value) for seed, value in enumerate((0.980, 0.989, 0.985))]
     (test,) = study_seeds({"a": first, "b": second}).tests
@@ -42,17 +42,17 @@ def test_welch_test_is_that_of_the_summary_statistics() -> None:
     assert test.difference == pytest.approx(0.98466666666666 - 0.992)
 
 
-def test_accuracies_that_do_not_vary_cannot_be_tested() -> None:
+def test_accuracies_without_variance_cannot_be_tested() -> None:
     same = [make(0, 0.99), make(1, 0.99)]
     (test,) = study_seeds({"a": same, "b": same}).tests
     assert test.p is None
 
 
-def test_single_seed_is_no_study() -> None:
+def test_a_single_seed_is_not_summarised() -> None:
     assert study_seeds({"a": [make(0, 0.99)], "b": []}).summaries == ()
 
 
-def test_records_of_the_same_recipe_are_read_by_seed(tmp_path: Path) -> None:
+def test_records_of_the_same_recipe_are_read_in_the_order_of_their_seeds(tmp_path: Path) -> None:
     folder = seed_folder(tmp_path, "custom_cnn")
     for seed in (10, 2):
         make(seed, 0.99).write(folder / f"seed_{seed}_metrics.json")
@@ -62,7 +62,7 @@ def test_records_of_the_same_recipe_are_read_by_seed(tmp_path: Path) -> None:
     assert [record.training.seed for record in found] == [2, 10]
 
 
-def test_without_a_folder_there_are_no_seeds(tmp_path: Path) -> None:
+def test_without_a_folder_there_are_no_records(tmp_path: Path) -> None:
     assert read_seeds(tmp_path, make(0, 0.99)) == []
 
 
@@ -70,5 +70,5 @@ def test_damaged_record_of_a_seed_is_refused(tmp_path: Path) -> None:
     path = seed_folder(tmp_path, "custom_cnn") / "seed_1_metrics.json"
     path.parent.mkdir(parents=True)
     path.write_text("{}")
-    with pytest.raises(OutputError, match=r"seed_1_metrics\.json is not a sound record"):
+    with pytest.raises(OutputError, match=r"seed_1_metrics\.json is not a valid record"):
         read_seeds(tmp_path, make(0, 0.99))

@@ -1,7 +1,5 @@
-import os
 import struct
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ ToIdx = Callable[[NDArray[np.uint8]], bytes]
 
 @pytest.fixture(scope="session")
 def to_idx() -> ToIdx:
-    """Write the content of an IDX file independently of the reader."""
+    """Encode an IDX file, independently of the reader."""
 
     def encode(values: NDArray[np.uint8]) -> bytes:
         sizes = struct.pack(f">{values.ndim}I", *values.shape)
@@ -24,7 +22,7 @@ def to_idx() -> ToIdx:
 
 @pytest.fixture(scope="session")
 def arrays() -> Arrays:
-    """Twelve training and ten test images of noise, under the keys of Keras' mnist.npz."""
+    """Twelve training and ten test images of noise, with the keys of Keras' mnist.npz."""
     rng = np.random.default_rng(0)
     return {
         "x_train": rng.integers(0, 256, (12, 28, 28), dtype=np.uint8),
@@ -36,19 +34,10 @@ def arrays() -> Arrays:
 
 @pytest.fixture(scope="session")
 def idx_files(arrays: Arrays, to_idx: ToIdx) -> dict[str, bytes]:
-    """The four files of MNIST, by name, with the tiny arrays in them."""
+    """The four files of MNIST by name, with the tiny arrays as their content."""
     return {
         "train-images-idx3-ubyte": to_idx(arrays["x_train"]),
         "train-labels-idx1-ubyte": to_idx(arrays["y_train"]),
         "t10k-images-idx3-ubyte": to_idx(arrays["x_test"]),
         "t10k-labels-idx1-ubyte": to_idx(arrays["y_test"]),
     }
-
-
-@pytest.fixture(scope="session")
-def mnist_root() -> Path:
-    """The torchvision root of the whole MNIST; for tests marked ``mnist``."""
-    root = os.environ.get("MNIST_LIGHTNING_DATA")
-    if not root:
-        pytest.skip("MNIST_LIGHTNING_DATA does not name a folder with the whole MNIST")
-    return Path(root)

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from mnist_lightning.data.augmentation import SIZE, Augmentation, Warp, apply_warp
-from mnist_lightning.data.digits import Digits
+from mnist_lightning.data.augmentation import Augmentation, Warp, apply_warp
+from mnist_lightning.data.digits import SIDE, Digits
 
 NOTHING = Augmentation(rotation=0, scale=0, shear=0, shift=0, elastic=0)
 
@@ -22,17 +22,17 @@ def _draw(augmentation: Augmentation, n: int, seed: int = 0) -> Warp:
 
 
 def _bars(n: int) -> Tensor:
-    """Upright bars, (n, 1, 28, 28), whose centre is the centre of the picture."""
-    images = torch.zeros(n, 1, SIZE, SIZE, dtype=torch.uint8)
+    """Upright bars in the centre of the image, (n, 1, 28, 28)."""
+    images = torch.zeros(n, 1, SIDE, SIDE, dtype=torch.uint8)
     images[:, :, 6:22, 12:16] = 255
     return images
 
 
 def _centred(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Ink (n, 28, 28) that sums to one, and coordinates in pixels from the picture's centre."""
+    """Ink (n, 28, 28) that sums to one, and coordinates in pixels from the image's centre."""
     ink = images[:, 0].double()
     ink = ink / ink.sum(dim=(1, 2), keepdim=True)
-    axis = torch.arange(SIZE).double() - (SIZE - 1) / 2
+    axis = torch.arange(SIDE).double() - (SIDE - 1) / 2
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     return ink, x, y
 
@@ -55,7 +55,9 @@ def test_zero_ranges_return_the_same_images(tiny_digits: Digits) -> None:
     assert torch.equal(warped, tiny_digits.images)
 
 
-def test_images_stay_bytes_of_the_same_shape_and_the_originals_stay(tiny_digits: Digits) -> None:
+def test_result_is_uint8_of_the_same_shape_and_the_input_stays_unchanged(
+    tiny_digits: Digits,
+) -> None:
     before = tiny_digits.images.clone()
 
     warped = apply_warp(before, _draw(Augmentation(elastic=1), len(before)))
@@ -67,7 +69,7 @@ def test_images_stay_bytes_of_the_same_shape_and_the_originals_stay(tiny_digits:
 
 
 @pytest.mark.parametrize("kind", [field.name for field in fields(Augmentation)])
-def test_every_image_of_a_batch_is_distorted_in_its_own_way(kind: str) -> None:
+def test_every_image_of_a_batch_is_distorted_differently(kind: str) -> None:
     augmentation = _only(**{kind: 0.5 if kind == "scale" else 5})
 
     warp = _draw(augmentation, 64)
@@ -78,16 +80,14 @@ def test_every_image_of_a_batch_is_distorted_in_its_own_way(kind: str) -> None:
 
 
 @pytest.mark.parametrize(("right", "down"), [(3, 0), (-3, 0), (0, 3), (0, -3), (2, -5)])
-def test_a_shift_by_whole_pixels_moves_by_exactly_these(
-    right: int, down: int, tiny_digits: Digits
-) -> None:
-    # From output to input: what is to move to the right is looked for on the left.
+def test_a_shift_by_whole_pixels_is_exact(right: int, down: int, tiny_digits: Digits) -> None:
+    # The map from output to input: to move the image to the right, sample on the left.
     affine = torch.eye(2, 3).repeat(len(tiny_digits), 1, 1)
-    affine[:, 0, 2], affine[:, 1, 2] = -right * 2 / SIZE, -down * 2 / SIZE
-    padded = torch.zeros(len(tiny_digits), 1, 3 * SIZE, 3 * SIZE, dtype=torch.uint8)
-    padded[:, :, SIZE : 2 * SIZE, SIZE : 2 * SIZE] = tiny_digits.images
-    top, left = SIZE - down, SIZE - right
-    expected = padded[:, :, top : top + SIZE, left : left + SIZE]
+    affine[:, 0, 2], affine[:, 1, 2] = -right * 2 / SIDE, -down * 2 / SIDE
+    padded = torch.zeros(len(tiny_digits), 1, 3 * SIDE, 3 * SIDE, dtype=torch.uint8)
+    padded[:, :, SIDE : 2 * SIDE, SIDE : 2 * SIDE] = tiny_digits.images
+    top, left = SIDE - down, SIDE - right
+    expected = padded[:, :, top : top + SIDE, left : left + SIDE]
 
     assert torch.equal(apply_warp(tiny_digits.images, Warp(affine, None)), expected)
 
@@ -97,14 +97,14 @@ def test_drawn_shifts_move_the_ink_by_up_to_their_range_in_all_directions() -> N
 
     moved = _centroids(apply_warp(_bars(200), warp))
 
-    # What a cubic overshoots, and a pixel cannot hold, shifts the ink a little.
-    assert torch.allclose(moved, -warp.affine[:, :, 2].double() * SIZE / 2, atol=0.05)
+    # Clipping the overshoots of cubic interpolation shifts the centroid slightly.
+    assert torch.allclose(moved, -warp.affine[:, :, 2].double() * SIDE / 2, atol=0.05)
     assert moved.abs().max() <= 3.05
     assert (moved.amax(dim=0) > 2.5).all()
     assert (moved.amin(dim=0) < -2.5).all()
 
 
-def test_measured_rotations_are_those_drawn_and_lie_within_the_range_both_ways() -> None:
+def test_measured_rotations_are_those_drawn_and_cover_the_range_in_both_directions() -> None:
     warp = _draw(_only(rotation=20), 200)
 
     xx, xy, yy = _moments(apply_warp(_bars(200), warp))
@@ -118,8 +118,8 @@ def test_measured_rotations_are_those_drawn_and_lie_within_the_range_both_ways()
     assert angles.min() < -18
 
 
-def test_measured_scales_lie_within_the_range_and_differ_between_the_axes() -> None:
-    square = torch.zeros(200, 1, SIZE, SIZE, dtype=torch.uint8)
+def test_measured_scales_are_within_the_range_and_differ_between_the_axes() -> None:
+    square = torch.zeros(200, 1, SIDE, SIDE, dtype=torch.uint8)
     square[:, :, 6:22, 6:22] = 250
 
     scaled = apply_warp(square, _draw(_only(scale=0.2), 200))[:, 0].double()
@@ -131,7 +131,7 @@ def test_measured_scales_lie_within_the_range_and_differ_between_the_axes() -> N
     assert (widths - heights).abs().max() > 0.2
 
 
-def test_measured_slants_lie_within_the_range_both_ways() -> None:
+def test_measured_slants_cover_the_range_in_both_directions() -> None:
     _, xy, yy = _moments(apply_warp(_bars(200), _draw(_only(shear=15), 200)))
 
     slants = torch.rad2deg(torch.atan(xy / yy))
@@ -148,16 +148,16 @@ def test_measured_slants_lie_within_the_range_both_ways() -> None:
     shift=st.floats(0, 10),
     seed=st.integers(0, 2**32),
 )
-def test_no_distortion_flips_or_leaves_its_range(
+def test_no_distortion_flips_or_exceeds_its_range(
     rotation: float, scale: float, shear: float, shift: float, seed: int
 ) -> None:
     affine = _draw(Augmentation(rotation, scale, shear, shift), 16, seed).affine.double()
 
-    # Rotation and shear keep the area; a flip would make the determinant negative.
+    # Rotation and shear preserve the area; a flip would make the determinant negative.
     area = torch.linalg.det(affine[:, :, :2])
     assert (area >= (1 + scale) ** -2 * 0.999).all()
     assert (area <= (1 - scale) ** -2 * 1.001).all()
-    assert affine[:, :, 2].abs().max() <= shift * 2 / SIZE * 1.001
+    assert affine[:, :, 2].abs().max() <= shift * 2 / SIDE * 1.001
 
 
 def test_elastic_distortion_bends_strokes_without_moving_them_far() -> None:
@@ -167,14 +167,14 @@ def test_elastic_distortion_bends_strokes_without_moving_them_far() -> None:
     bent = apply_warp(bars, warp)
 
     assert warp.elastic is not None
-    assert warp.elastic.std().item() * SIZE / 2 == pytest.approx(0.6, rel=0.05)
+    assert warp.elastic.std().item() * SIDE / 2 == pytest.approx(0.6, rel=0.05)
     assert torch.equal(warp.affine, torch.eye(2, 3).repeat(200, 1, 1))
     assert (bent != bars).flatten(1).any(dim=1).all()
     assert _centroids(bent).abs().max() < 3 * 0.6
     ink = bent.float().sum(dim=(1, 2, 3)) / bars.float().sum(dim=(1, 2, 3))
     assert ink.min() > 0.7
     assert ink.max() < 1.3
-    # Further away than five standard deviations from a stroke there is no ink.
+    # There is no ink further than five standard deviations from a stroke.
     assert bent[:, :, :3].max() == 0
     assert bent[:, :, :, :9].max() == 0
 
@@ -182,7 +182,7 @@ def test_elastic_distortion_bends_strokes_without_moving_them_far() -> None:
 def test_a_constant_elastic_field_is_a_shift() -> None:
     # The weights that spread control points over pixels must sum to one everywhere.
     elastic = torch.zeros(1, 2, 5, 5)
-    elastic[:, 0] = -2 * 2 / SIZE
+    elastic[:, 0] = -2 * 2 / SIDE
 
     moved = apply_warp(_bars(1), Warp(torch.eye(2, 3).unsqueeze(0), elastic))
 

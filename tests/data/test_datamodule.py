@@ -18,7 +18,7 @@ from mnist_lightning.errors import DataError
 
 
 class Recorder(LightningModule):
-    """Learns nothing and remembers which images it is given, by stage and epoch."""
+    """Records the images it is given, by stage and epoch; learns nothing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ def _shares(digits: Digits) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def _check_split(data: MNISTDataModule, sizes: tuple[int, int, int]) -> None:
-    """Sizes, separation and stratification, on the batches that a Trainer would be given."""
+    """Check sizes, separation and stratification on the batches that a Trainer would get."""
     train = _batches(data.train_dataloader())
     val = _batches(data.val_dataloader())
     test = _batches(data.test_dataloader())
@@ -73,12 +73,12 @@ def _check_split(data: MNISTDataModule, sizes: tuple[int, int, int]) -> None:
     assert (len(train), len(val), len(test)) == sizes
     assert not set(train) & set(test)
     assert not set(val) & set(test)
-    # Each image of the files is in exactly one of the two, and the test images are all there.
+    # Each training image of the files is in exactly one of the two, and no test image is missing.
     assert sorted(train + val) == sorted(_pictures(data.dataset.train.images))
     assert test == _pictures(data.dataset.test.images)
     both = torch.cat([data.train_indices, data.val_indices])
     assert torch.equal(both.sort().values, torch.arange(len(data.dataset.train)))
-    # Each digit has its share of the validation images, to the image.
+    # The number of validation images of each digit is off by less than one from its share.
     expected = _shares(data.dataset.train) * sizes[1]
     assert np.abs(_shares(data.val) * sizes[1] - expected).max() < 1
 
@@ -103,7 +103,7 @@ def test_an_eighth_of_a_small_training_set_is_set_aside(tiny_data: MNISTDataModu
     _check_split(tiny_data, (350, 50, 100))
 
 
-def test_as_many_validation_images_are_set_aside_as_asked_for(tiny_data_dir: Path) -> None:
+def test_the_requested_number_of_validation_images_is_set_aside(tiny_data_dir: Path) -> None:
     _check_split(_set_up(data_dir=str(tiny_data_dir), val_size=20), (380, 20, 100))
 
 
@@ -116,7 +116,7 @@ def test_the_split_is_the_same_for_every_seed(tiny_data_dir: Path) -> None:
     assert _batches(first.train_dataloader()) != _batches(second.train_dataloader())
 
 
-def test_indices_name_the_images_in_the_files(tiny_data: MNISTDataModule) -> None:
+def test_indices_refer_to_the_images_in_the_files(tiny_data: MNISTDataModule) -> None:
     files = tiny_data.dataset.train
 
     assert torch.equal(files.images[tiny_data.val_indices], tiny_data.val.images)
@@ -124,7 +124,7 @@ def test_indices_name_the_images_in_the_files(tiny_data: MNISTDataModule) -> Non
     assert torch.equal(files.images[tiny_data.train_indices], tiny_data.train.images)
 
 
-def test_a_trainer_sees_each_image_once_an_epoch_and_distorts_those_of_training_only(
+def test_a_trainer_sees_each_image_once_per_epoch_and_distorts_only_training_images(
     tiny_data: MNISTDataModule, make_trainer: Callable[..., Trainer]
 ) -> None:
     tiny_data.augmentation = Augmentation()
@@ -143,7 +143,7 @@ def test_a_trainer_sees_each_image_once_an_epoch_and_distorts_those_of_training_
     assert len(model.images("test")) == 100
 
 
-def test_a_trainer_shuffles_anew_each_epoch_and_in_the_same_way_in_every_run(
+def test_the_order_differs_between_epochs_and_not_between_runs(
     tiny_data: MNISTDataModule, make_trainer: Callable[..., Trainer]
 ) -> None:
     runs = []
@@ -159,7 +159,7 @@ def test_a_trainer_shuffles_anew_each_epoch_and_in_the_same_way_in_every_run(
     assert second == _pictures(runs[1].images("train 1"))
 
 
-def test_the_state_lets_the_next_training_go_on_in_the_middle_of_an_epoch(
+def test_the_state_lets_the_next_training_continue_in_the_middle_of_an_epoch(
     tiny_data: MNISTDataModule, tiny_data_dir: Path
 ) -> None:
     whole = [batch.labels for batch in tiny_data.train_dataloader()]
@@ -181,7 +181,7 @@ def test_the_state_lets_the_next_training_go_on_in_the_middle_of_an_epoch(
 
 @pytest.fixture
 def downloads(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """For each time that the dataset is loaded, whether it may be downloaded."""
+    """The value of ``download`` in each call of ``load_dataset``."""
     calls: list[bool] = []
 
     def load(*args: Any, download: bool, **options: Any) -> DigitDataset:

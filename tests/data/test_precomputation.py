@@ -1,4 +1,4 @@
-"""Images that are looked at once: which ones, in which turns, and what is done with the result."""
+"""Values computed from the images once: of which images, in which order, and how they are used."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ ROTATION = Augmentation(rotation=30, scale=0, shear=0, shift=0)
 
 
 class Darkness:
-    """Two numbers for each image; remembers what it was asked."""
+    """Computes two numbers for each image, and records its arguments."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Tensor]] = []
@@ -58,7 +58,7 @@ def _copies(seed: int, digits: Digits) -> list[Tensor]:
     return [images for _, images in darkness.asked]
 
 
-def test_copies_are_distorted_each_in_its_own_way_and_the_same_in_every_run(
+def test_copies_are_distorted_differently_and_the_same_in_every_run(
     tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, again, other = (_copies(seed, tiny_digits) for seed in (0, 0, 1))
@@ -76,7 +76,7 @@ def test_copies_are_distorted_each_in_its_own_way_and_the_same_in_every_run(
     ("passes", "augmentation", "message"),
     [(2, None, "augmented_passes 2 needs"), (0, ROTATION, "augmentation has no effect")],
 )
-def test_copies_and_distortions_need_each_other(
+def test_copies_and_distortions_require_each_other(
     passes: int, augmentation: Augmentation | None, message: str, darkness: Darkness
 ) -> None:
     data = MNISTDataModule(augmentation=augmentation)
@@ -84,7 +84,7 @@ def test_copies_and_distortions_need_each_other(
         data.precompute_with(darkness, passes)
 
 
-def test_passes_take_turns_one_an_epoch_in_the_same_order_as_images_would(
+def test_epochs_cycle_through_the_passes_in_the_order_of_the_images(
     tiny_digits: Digits,
 ) -> None:
     passes = [Digits(tiny_digits.images + n, tiny_digits.labels) for n in range(3)]
@@ -104,7 +104,7 @@ def test_passes_of_other_images_are_refused(tiny_digits: Digits) -> None:
 
 
 class Watcher(LightningModule):
-    """Notes what it is given."""
+    """Records the values that it is given."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class Watcher(LightningModule):
         return torch.optim.SGD(self.parameters())
 
 
-def test_all_three_parts_see_what_was_computed_once(
+def test_all_three_parts_use_the_values_that_were_computed_once(
     make_trainer: Callable[..., Trainer], tiny_data: MNISTDataModule, darkness: Darkness
 ) -> None:
     tiny_data.augmentation = ROTATION

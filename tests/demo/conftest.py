@@ -1,4 +1,4 @@
-"""A server as the command starts it, in a thread, with two models to ask."""
+"""The demo server in a thread, with two models."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ from mnist_lightning.demo.server import listen, make_server, url_of
 from mnist_lightning.demo.strip import example_strip
 from mnist_lightning.export.trained_model import TrainedModel, load_trained
 
-TRAINED = Path(__file__).parents[2] / "output" / "custom_cnn_model.pt"
+TRAINED = Path(__file__).parents[2] / "output" / "published" / "custom_cnn_model.pt"
 Serve = Callable[[Callable[[bytes], dict[str, Any]]], str]
 
 
@@ -28,7 +28,7 @@ class AlwaysSeven(torch.nn.Module):
 
 @pytest.fixture(scope="session")
 def models() -> list[TrainedModel]:
-    """The CNN of this repository, and one that disagrees about all but one digit."""
+    """The published CNN, and a model that always predicts 7."""
     path = Path("stubborn.pt")
     stubborn = TrainedModel("stubborn", "Always <7>", path, AlwaysSeven().eval(), None)
     return [load_trained(TRAINED), stubborn]
@@ -36,7 +36,7 @@ def models() -> list[TrainedModel]:
 
 @pytest.fixture(scope="module")
 def serve(tiny_digits: Digits) -> Iterator[Serve]:
-    """Start servers, given what reads a picture; they end with the module."""
+    """Start servers with a given function for pictures; they end with the module."""
     dataset = DigitDataset("Mosaics", tiny_digits, tiny_digits, "0" * 64, is_standard=False)
     started = []
 

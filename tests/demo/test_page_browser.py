@@ -1,4 +1,4 @@
-"""The page in a real Chromium, drawn on by pointer events."""
+"""The page in Chromium, drawn on by pointer events."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ PHONE = {
     "reduced_motion": "reduce",
     "has_touch": True,
 }
-#: How many pixels of a canvas are more than half covered.
+#: The number of pixels of a canvas that are more than half covered.
 INKED = """selector => {
   const canvas = document.querySelector(selector), {width, height} = canvas;
   const copy = new OffscreenCanvas(width, height);
@@ -40,7 +40,7 @@ STATIC = Path(page_package.__file__).with_name("static")
 
 @pytest.fixture
 def opened(browser: "Browser", url: str, request: Any) -> Iterator["Page"]:
-    """The page; the test fails if it complains or asks another server."""
+    """The page; the test fails if it logs an error or sends a request to another server."""
     page = browser.new_page(**getattr(request, "param", WIDE))
     trouble: list[str] = []
     requests: list[str] = []
@@ -74,7 +74,7 @@ def digits(page: "Page") -> list[str]:
     return page.locator(".digit").all_text_contents()
 
 
-def test_a_drawn_7_and_a_drawn_3_are_read_and_the_model_apart_is_marked(opened: "Page") -> None:
+def test_a_drawn_7_and_a_drawn_3_are_recognised_and_disagreement_is_marked(opened: "Page") -> None:
     draw(opened, SEVEN)
     wait_for(opened, "^Custom CNN: 7. Always <7>: 7.$")
     assert digits(opened) == ["7", "7"]
@@ -85,7 +85,7 @@ def test_a_drawn_7_and_a_drawn_3_are_read_and_the_model_apart_is_marked(opened: 
     wait_for(opened, "^Draw something")
     draw(opened, THREE)
     wait_for(opened, "^The models disagree. Custom CNN: 3. Always <7>: 7.$")
-    # One against one: neither is the majority.
+    # One against one: there is no majority.
     assert opened.locator("article.apart").count() == 2
     row = opened.locator("article").first.locator("tr", has=opened.locator("th", has_text="3"))
     probability = row.locator("td").last.text_content() or ""
@@ -95,7 +95,7 @@ def test_a_drawn_7_and_a_drawn_3_are_read_and_the_model_apart_is_marked(opened: 
     assert opened.evaluate(INKED, "#seen") > 50
 
 
-def test_undo_takes_back_a_stroke_and_then_the_clearing(opened: "Page") -> None:
+def test_undo_reverts_a_stroke_and_a_clear(opened: "Page") -> None:
     draw(opened, SEVEN)
     wait_for(opened, "CNN: 7")
     ink = opened.evaluate(INKED, "#paper")
@@ -115,7 +115,7 @@ def test_undo_takes_back_a_stroke_and_then_the_clearing(opened: "Page") -> None:
     assert opened.evaluate(INKED, "#paper") == ink
 
 
-def test_keyboard_alone_reaches_a_test_digit_and_the_answer_is_announced(opened: "Page") -> None:
+def test_a_test_digit_can_be_chosen_by_keyboard_and_the_answer_is_announced(opened: "Page") -> None:
     for _ in range(3):
         opened.keyboard.press("Tab")
     label = "document.activeElement.getAttribute('aria-label')"
@@ -132,7 +132,7 @@ def test_keyboard_alone_reaches_a_test_digit_and_the_answer_is_announced(opened:
 
 
 @pytest.mark.parametrize("opened", [WIDE, PHONE], indirect=True, ids=["wide", "phone"])
-def test_everything_fits_its_width_and_is_large_enough_for_a_finger(opened: "Page") -> None:
+def test_the_page_fits_its_width_and_buttons_are_large_enough_for_a_finger(opened: "Page") -> None:
     draw(opened, THREE)
     wait_for(opened, "CNN: 3")
     assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -146,7 +146,7 @@ def test_everything_fits_its_width_and_is_large_enough_for_a_finger(opened: "Pag
 
 
 @pytest.mark.parametrize("opened", [PHONE], indirect=True, ids=["phone"])
-def test_a_finger_draws_in_the_dark_and_a_second_one_waits(opened: "Page") -> None:
+def test_a_finger_draws_in_dark_mode_and_a_second_one_is_ignored(opened: "Page") -> None:
     ground = opened.evaluate("getComputedStyle(document.body).backgroundColor")
     assert max(map(int, re.findall(r"\d+", ground)[:3])) < 50
     opened.evaluate(
@@ -172,7 +172,7 @@ def test_a_finger_draws_in_the_dark_and_a_second_one_waits(opened: "Page") -> No
     assert opened.get_by_label("Drawing area, 1 stroke", exact=True).count() == 1
 
 
-def test_a_server_that_is_gone_is_reported_and_the_page_goes_on_when_it_is_back(
+def test_a_lost_server_is_reported_and_the_page_continues_when_it_is_back(
     browser: "Browser", url: str
 ) -> None:
     page = browser.new_page()
@@ -187,7 +187,7 @@ def test_a_server_that_is_gone_is_reported_and_the_page_goes_on_when_it_is_back(
     page.close()
 
 
-def test_a_busy_server_is_asked_again(browser: "Browser", url: str) -> None:
+def test_a_request_to_a_busy_server_is_repeated(browser: "Browser", url: str) -> None:
     page = browser.new_page()
     page.goto(url)
     busy = [True, True]
@@ -207,7 +207,7 @@ def test_a_busy_server_is_asked_again(browser: "Browser", url: str) -> None:
 
 
 class Nesting(HTMLParser):
-    """Fails where tags do not nest."""
+    """Fails if tags do not nest."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -223,7 +223,7 @@ class Nesting(HTMLParser):
         assert self.stack.pop() == tag
 
 
-def test_markup_nests_names_only_what_exists_and_nothing_outside() -> None:
+def test_markup_nests_and_references_only_existing_ids_and_no_other_site() -> None:
     text = (STATIC / "index.html").read_text(encoding="utf-8")
     Nesting(text)
     ids = re.findall(r'\bid="([^"]+)"', text)

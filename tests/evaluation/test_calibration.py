@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import torch
 from scipy.special import softmax
 from sklearn.metrics import brier_score_loss, log_loss
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 from mnist_lightning.evaluation.calibration import (
     COVERAGES,
@@ -38,12 +40,14 @@ def test_ece_of_a_worked_example() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 50, 2000])
-def test_bins_add_up_to_torchmetrics_ece(n: int) -> None:
+def test_ece_agrees_with_torchmetrics_and_bins_hold_all_images(n: int) -> None:
     probabilities, labels = draw(n, temperature=1.7, seed=n)
     found = measure_calibration(probabilities, labels)
+    theirs = multiclass_calibration_error(
+        torch.from_numpy(probabilities), torch.from_numpy(labels), num_classes=10, n_bins=15
+    )
+    assert found.ece == pytest.approx(float(theirs), abs=1e-6)
     assert sum(part.count for part in found.bins) == n
-    ours = sum(part.count * abs(part.accuracy - part.confidence) for part in found.bins) / n
-    assert ours == pytest.approx(found.ece, abs=1e-6)
     for part in found.bins:
         assert part.low - 1e-6 <= part.confidence <= part.high + 1e-6
 
@@ -72,18 +76,18 @@ def test_probability_of_zero_for_the_label_gives_a_finite_loss() -> None:
 
 
 @pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
-def test_fitted_temperature_is_the_one_that_was_put_in(sharpness: float) -> None:
+def test_the_temperature_of_the_draw_is_found_again(sharpness: float) -> None:
     probabilities, labels = draw(20_000, sharpness)
     assert fit_temperature(probabilities, labels) == pytest.approx(sharpness, rel=0.05)
 
 
-def test_temperature_is_fitted_on_validation_and_mends_the_test_images() -> None:
+def test_temperature_is_fitted_on_validation_and_calibrates_the_test_images() -> None:
     test, labels = draw(5000, temperature=3, seed=1)
     found = calibrate(test, labels, *draw(5000, temperature=3, seed=2))
     assert found.temperature == pytest.approx(3, rel=0.1)
     assert found.scaled.ece < found.raw.ece / 3
     assert found.scaled.nll < found.raw.nll
-    # From labels that say nothing, no confidence is justified.
+    # With labels that are independent of the images, no confidence is justified.
     assert calibrate(test, labels, test, np.arange(5000) % 10).temperature > 10
 
 
@@ -100,8 +104,8 @@ def test_scaling_keeps_predictions_and_sums_to_one() -> None:
     assert scale(probabilities, 1.0) == pytest.approx(probabilities, abs=1e-6)
 
 
-def test_coverage_refuses_the_least_confident_first() -> None:
-    # Ten images, right but for the two least confident.
+def test_coverage_rejects_the_least_confident_first() -> None:
+    # Ten images, all correct except the two least confident.
     confidences = np.linspace(0.99, 0.5, 10)
     labels = np.array([0] * 8 + [1, 1])
     points = {point.coverage: point for point in coverage_curve(rows(*confidences), labels)}

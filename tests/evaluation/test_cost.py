@@ -28,7 +28,7 @@ class Small(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.head(self.conv(images.float()).amax(dim=(2, 3)))
-        # By a pixel, so that freezing does not fold the ballast into one number.
+        # Times a pixel, so that freezing does not fold the ballast into one number.
         return logits + (self.ballast * images[0, 0, 0, 0]).sum()
 
 
@@ -40,7 +40,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_multiply_accumulates_of_the_loaded_file_are_those_of_the_formula(path: Path) -> None:
-    # 26 x 26 places, 5 channels, 9 weights each; 5 features times 10 digits.
+    # 26 x 26 positions, 5 channels, 9 weights each; 5 features times 10 digits.
     expected = 26 * 26 * 5 * 9 + 5 * 10
     assert count_multiply_accumulates(load_torchscript(path)) == expected
     assert count_multiply_accumulates(Small()) == expected
@@ -56,7 +56,7 @@ def test_memory_is_that_of_the_model_and_not_of_this_process(path: Path) -> None
     large = path.with_name("large.pt")
     images = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
     export_torchscript(Small(ballast=50 * MB), large, images)
-    # getrusage would hand this down to the child.
+    # getrusage would report this for the child.
     here = torch.ones(500 * MB // 4)
     assert own_peak_bytes() > 500 * MB
     small_memory, large_memory = measure_memory([path, large])
@@ -79,5 +79,5 @@ def test_memory_is_unknown_where_the_process_fails(
 def test_system_without_proc_falls_back_to_getrusage(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = own_peak_bytes()
     monkeypatch.setattr(peak_memory.Path, "is_file", lambda self: False)
-    # Nothing was freed and taken again in between, so that both saw the same peak.
+    # No memory was freed and allocated again in between, so both report the same peak.
     assert own_peak_bytes() == pytest.approx(expected, rel=0.5)

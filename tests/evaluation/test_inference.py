@@ -7,7 +7,7 @@ from mnist_lightning.evaluation.inference import predict_logits
 
 
 class Network(nn.Module):
-    """Logits that depend on the image alone, so that the batching must not show."""
+    """Gives logits that depend on the image alone, so the batch size must not matter."""
 
     def __init__(self, classes: int = 10, scale: float = 1.0) -> None:
         super().__init__()

@@ -35,7 +35,7 @@ def test_metrics_agree_with_torchmetrics(noisy: tuple[Tensor, Tensor]) -> None:
     assert metrics.loss == pytest.approx(float(F.cross_entropy(logits, labels)))
 
 
-def test_details_and_short_metrics_say_the_same(noisy: tuple[Tensor, Tensor]) -> None:
+def test_detailed_metrics_contain_the_short_ones(noisy: tuple[Tensor, Tensor]) -> None:
     short, detailed = measure(*noisy), measure_in_detail(*noisy)
     assert vars(short).items() <= vars(detailed).items()
 
@@ -114,8 +114,6 @@ def test_loss_of_a_very_confident_mistake_is_finite() -> None:
 
 
 @pytest.mark.parametrize(("rows", "columns", "labels"), [(0, 10, 0), (3, 10, 2), (3, 9, 3)])
-def test_shapes_that_do_not_belong_together_are_refused(
-    rows: int, columns: int, labels: int
-) -> None:
+def test_shapes_that_do_not_match_are_refused(rows: int, columns: int, labels: int) -> None:
     with pytest.raises(ValueError, match="are needed"):
         measure(torch.zeros(rows, columns), torch.zeros(labels, dtype=torch.int64))

@@ -1,4 +1,4 @@
-"""The formats beside TorchScript: the file alone gives what the network gives."""
+"""The formats besides TorchScript: each file gives the logits of its network."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,8 @@ from mnist_lightning.export.loading import load_network
 from mnist_lightning.export.metadata import METADATA_FILE, Metadata
 from mnist_lightning.export.onnx import OnnxNetwork, export_onnx
 from mnist_lightning.export.program import export_program
-from mnist_lightning.export.restoring import restore_network
 from mnist_lightning.export.torchscript import export_torchscript
 from mnist_lightning.models.cnn import CNN
-from mnist_lightning.models.resnet50 import ResNet50
 
 METADATA = Metadata("Title", "MNIST", 0.9962, 10_000, "a" * 40, "b" * 40, True, "export.py")
 
@@ -27,7 +25,7 @@ def _network(images: torch.Tensor) -> CNN:
     torch.manual_seed(0)
     network = CNN((4, 8), dropout=0.5)
     with torch.no_grad():
-        network(images)  # batch statistics other than those of the beginning
+        network(images)  # updates the batch statistics
     return network.eval()
 
 
@@ -66,7 +64,7 @@ def test_every_format_is_one_file(files: Path) -> None:
     assert {path.name for path in files.iterdir()} == {"model.pt2", "model.onnx", "int8.onnx"}
 
 
-def test_metadata_is_inside_of_the_files(files: Path, tmp_path: Path, tiny_digits: Digits) -> None:
+def test_metadata_is_inside_the_files(files: Path, tmp_path: Path, tiny_digits: Digits) -> None:
     extra = {METADATA_FILE: ""}
     torch.export.load(files / "model.pt2", extra_files=extra)
     path = tmp_path / "model.pt"
@@ -88,7 +86,7 @@ def test_no_file_names_a_folder_of_the_machine_that_wrote_it(files: Path) -> Non
         assert source not in path.read_bytes()
 
 
-def test_int8_is_smaller_and_says_that_its_accuracy_is_not_the_one_of_the_float_file(
+def test_int8_does_not_claim_the_accuracy_of_the_float_file(
     files: Path, tiny_digits: Digits
 ) -> None:
     network = OnnxNetwork(files / "int8.onnx")
@@ -144,30 +142,3 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     (tmp_path / "model.onnx").write_bytes(b"x")
     with pytest.raises(UserError, match=r"needs onnxruntime: pip install"):
         load_network(tmp_path / "model.onnx")
-
-
-@pytest.mark.parametrize("kind", ["cnn", pytest.param("resnet50", marks=pytest.mark.slow)])
-def test_a_network_is_restored_from_its_frozen_file(
-    kind: str, tiny_digits: Digits, tmp_path: Path
-) -> None:
-    images = tiny_digits.images[:8]
-    networks = [CNN((4, 8)) if kind == "cnn" else ResNet50(32) for _ in range(2)]
-    with torch.no_grad():
-        networks[0](images)
-    exported = export_torchscript(networks[0], tmp_path / "model.pt", images)
-
-    restored = restore_network(networks[1], exported.model)
-
-    found = predict_logits(restored, images)
-    torch.testing.assert_close(found, exported.logits, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("widths", [(4,), (4, 9)])
-def test_a_frozen_file_of_another_network_is_refused(
-    widths: tuple[int, ...], tiny_digits: Digits, tmp_path: Path
-) -> None:
-    images = tiny_digits.images
-    exported = export_torchscript(_network(images), tmp_path / "model.pt", images)
-
-    with pytest.raises(OutputError, match=r"the network of its record.*--ckpt_path"):
-        restore_network(CNN(widths), exported.model)

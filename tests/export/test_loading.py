@@ -1,4 +1,4 @@
-"""Checkpoints of every preset, rebuilt from all of their hyperparameters."""
+"""Networks built from the checkpoints of every preset."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from mnist_lightning.terminal.presets import expand, preset_names
 
 
 def _save(model: torch.nn.Module, hyperparameters: dict[str, object], path: Path) -> Path:
-    """Write what a checkpoint of Lightning has of a model."""
+    """Write the parts of a Lightning checkpoint that describe a model."""
     state = model.state_dict()
     content = {"state_dict": state, "hyper_parameters": hyperparameters, "loops": {}}
     torch.save({**content, "global_step": 1}, path)
@@ -38,7 +38,7 @@ def test_the_checkpoint_of_a_preset_gives_its_network(
         assert torch.equal(network(images), model.network(images))
 
 
-def test_a_hyperparameter_that_no_weight_shows_is_not_lost(
+def test_a_hyperparameter_without_effect_on_weight_shapes_is_kept(
     tiny_digits: Digits, tmp_path: Path
 ) -> None:
     # The stride of a 3x3 convolution has no effect on the shapes of the weights.

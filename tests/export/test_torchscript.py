@@ -15,7 +15,7 @@ from mnist_lightning.models.cnn import CNN
 
 @pytest.fixture
 def network(tiny_digits: Digits) -> CNN:
-    """A small network, in training mode, whose batch statistics are not those of the beginning."""
+    """A small network in training mode, with updated batch statistics."""
     torch.manual_seed(0)
     network = CNN((4, 8), dropout=0.5)
     with torch.no_grad():
@@ -69,13 +69,13 @@ def test_parity_is_measured_on_all_images(
     difference = (exported.logits - _logits(network, tiny_digits.images)).abs().max().item()
     assert exported.parity.format == "TorchScript"
     assert exported.parity.n == len(tiny_digits)
-    # Another memory layout of the same weights adds in another order.
+    # With another memory layout of the same weights, sums are computed in another order.
     assert exported.parity.max_abs_difference == pytest.approx(difference, abs=1e-5)
     assert exported.parity.max_abs_difference < 1e-5
     assert exported.parity.argmax_agreement == 1.0
 
 
-def test_a_file_that_differs_is_told_by_its_parity(
+def test_a_file_that_differs_is_detected_by_its_parity(
     network: CNN, tiny_digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(1)
@@ -90,7 +90,7 @@ def test_a_file_that_differs_is_told_by_its_parity(
     assert parity.argmax_agreement < 0.9
 
 
-def test_the_network_is_left_as_it_was(network: CNN, tiny_digits: Digits, tmp_path: Path) -> None:
+def test_the_network_is_not_changed(network: CNN, tiny_digits: Digits, tmp_path: Path) -> None:
     before = {name: value.clone() for name, value in network.state_dict().items()}
 
     export_torchscript(network, tmp_path / "model.pt", tiny_digits.images)

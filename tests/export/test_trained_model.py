@@ -1,4 +1,4 @@
-"""A trained model as its users meet it."""
+"""A trained model with its rejection rule."""
 
 import shutil
 from pathlib import Path
@@ -14,11 +14,11 @@ from mnist_lightning.export.trained_model import load_trained
 from mnist_lightning.models.cnn import CNN
 from mnist_lightning.records.artefacts import find_models
 
-OUTPUT = Path(__file__).parents[2] / "output"
+OUTPUT = Path(__file__).parents[2] / "output" / "published"
 MODEL = OUTPUT / "custom_cnn_model.pt"
 
 
-def test_the_committed_model_knows_when_it_is_sure(tiny_digits: Digits) -> None:
+def test_the_committed_model_rejects_what_is_not_a_digit(tiny_digits: Digits) -> None:
     model = load_trained(MODEL)
 
     assert (model.name, model.title) == ("custom_cnn", "Custom CNN")
@@ -28,7 +28,7 @@ def test_the_committed_model_knows_when_it_is_sure(tiny_digits: Digits) -> None:
     assert np.allclose(probabilities.sum(axis=1), 1)
     sure = model.answers(probabilities)
     assert np.array_equal(sure, probabilities.max(axis=1) >= model.rejection.threshold)
-    # Mosaics are no digits: it is more often unsure of them than of real ones.
+    # Mosaics are not digits, so it rejects them more often than real ones.
     digits = load_dataset(Path(), "mnist5k", download=False).test.images[:500]
     assert sure.mean() < 0.9 < 0.98 < model.answers(model.probabilities(digits)).mean()
 
@@ -78,7 +78,7 @@ def test_a_checkpoint_of_the_cnn_gives_its_network(tiny_digits: Digits, tmp_path
     assert np.allclose(model.probabilities(tiny_digits.images), expected, atol=1e-5)
 
 
-def test_a_checkpoint_of_something_else_is_named(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_program_is_named(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "odd.ckpt")
 
     with pytest.raises(OutputError, match=r"odd\.ckpt"):

@@ -1,4 +1,4 @@
-"""Wrong input of ``ensemble``; seeds that do not belong together are in its own tests."""
+"""Mistakes in the use of ``ensemble``; seeds that differ otherwise are in its own tests."""
 
 from mistake import Mistake, cut, delete, write
 
@@ -9,7 +9,7 @@ ENSEMBLE = {
     "a seed twice": Mistake(["--seeds", "1", "1"], "--seeds", "two or more different seeds"),
     "one seed": Mistake(["--seeds", "1"], "--seeds", "two or more different seeds"),
     "seeds without a value": Mistake(["--seeds"], "--seeds", "see --help"),
-    "seeds in words": Mistake(["--seeds", "all"], "--seeds", "see --help"),
+    "seeds that are text": Mistake(["--seeds", "all"], "--seeds", "see --help"),
     "negative seed": Mistake(["--seeds", "-1", "0"], "--seeds", "see --help"),
     "a path for a name": Mistake(["--model", "../custom_cnn"], "'../custom_cnn'", "a name such as"),
     "stray word": Mistake(["stray"], "stray", "see --help"),
@@ -18,26 +18,29 @@ ENSEMBLE = {
         ["--model", "resnet50"], "output/seeds/resnet50", "--model resnet50 --seeds 0 1 2 3 4"
     ),
     "missing folder": Mistake(["--output_dir", "none"], "none/seeds", f"{TRAIN} 2 3 4"),
-    "seed that was not trained": Mistake(["--seeds", "0", "7"], "seed_7_model.pt", "--seeds 0 7"),
+    "seed that was not trained": Mistake(["--seeds", "0", "7"], "seed_7_model", "--seeds 0 7"),
     "seed whose file is missing": Mistake(
         ["--seeds", "0", "1"],
-        "seed_1_model.pt",
-        f"delete seed_1_metrics.json there and run `python scripts/{TRAIN}`",
-        delete(f"{SEEDS}/seed_1_model.pt"),
+        "seed_1_model.safetensors",
+        f"run `python scripts/{TRAIN}`",
+        delete(f"{SEEDS}/seed_1_model.safetensors"),
     ),
     "one complete seed": Mistake(
         [],
         "fewer than two complete seeds in output/seeds/custom_cnn",
-        f"delete seed_1_metrics.json there and run `python scripts/{TRAIN} 2 3 4`",
+        f"run `python scripts/{TRAIN} 2 3 4`",
         delete(f"{SEEDS}/seed_1_predictions.npz"),
     ),
-    "truncated model file": Mistake(
-        [], "seed_1_model.pt", "delete seed_1_metrics.json", cut(f"{SEEDS}/seed_1_model.pt", 999)
+    "truncated weights": Mistake(
+        [],
+        "seed_1_model.safetensors",
+        f"run `python scripts/{TRAIN}",
+        cut(f"{SEEDS}/seed_1_model.safetensors", 999),
     ),
     "truncated predictions": Mistake(
         [],
         "seed_0_predictions.npz",
-        "delete seed_0_metrics.json",
+        f"run `python scripts/{TRAIN}",
         cut(f"{SEEDS}/seed_0_predictions.npz", 99),
     ),
     "damaged record": Mistake(

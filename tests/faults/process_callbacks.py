@@ -1,4 +1,4 @@
-"""What tests add to the processes of a training through the command line."""
+"""Callbacks that tests add to the processes of a training through the command line."""
 
 import os
 import signal
@@ -26,18 +26,18 @@ class Signal(Callback):
     def on_before_optimizer_step(self, trainer: Trainer, *args: Any) -> None:
         """Send it."""
         if (trainer.global_rank, trainer.global_step + 1) == (self.rank, self.step):
-            # Of oneself, and of the group of oneself.
+            # 0 is the own process group.
             os.killpg(0, self.signum) if self.group else os.kill(os.getpid(), self.signum)
             if self.signum == signal.SIGSTOP:
-                # A stopped process goes on here when it is continued, to be ended.
+                # If the stopped process is continued, it must not train on.
                 os._exit(9)
 
 
 class Witness(Callback):
-    """Writes down what each rank has at the end: its weights and the images of its last epoch.
+    """Saves the final weights of each rank and the images of its last epoch.
 
     Args:
-        folder: Where ``rank_N.pt`` goes.
+        folder: Folder of ``rank_N.pt``.
     """
 
     def __init__(self, folder: str) -> None:
@@ -51,11 +51,11 @@ class Witness(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Remember the images of the step, after their distortion."""
+        """Remember the distorted images of the step."""
         self.images.append(batch[0].clone())
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write."""
+        """Save both."""
         kept = {"weights": pl_module.network.state_dict(), "images": torch.cat(self.images)}
         self.folder.mkdir(parents=True, exist_ok=True)
         torch.save(kept, self.folder / f"rank_{trainer.global_rank}.pt")

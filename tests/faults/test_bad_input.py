@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from compare_and_report_mistakes import COMPARE, REPORT
-from comparison_inputs import leave_model, leave_seeds
+from comparison_inputs import write_model, write_seeds
 from drawn_pages import as_image, draw_page
 from ensemble_mistakes import ENSEMBLE
 from mistake import Mistake
@@ -43,10 +43,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data_dir: Path) -> Pa
     """A folder as a user has it after two trainings, one of them with two seeds."""
     folder = tmp_path_factory.mktemp("user")
     shutil.copytree(tiny_data_dir, folder / "data")
-    leave_model(folder / "output", tiny_data_dir, "custom_cnn", noise=0.3)
-    leave_model(folder / "output", tiny_data_dir, "resnet50", noise=1.5)
+    write_model(folder / "output", tiny_data_dir, "custom_cnn", noise=0.3)
+    write_model(folder / "output", tiny_data_dir, "resnet50", noise=1.5)
     as_image(draw_page(["01234"])).save(folder / "page.png")
-    leave_seeds(folder / "output", tiny_data_dir, (0, 1))
+    write_seeds(folder / "output", tiny_data_dir, (0, 1))
     (folder / "report.md").write_text("# Report\n")
     (folder / "empty").mkdir()
     return folder

@@ -9,12 +9,12 @@ from mnist_lightning.train import main
 
 
 def _weights(data_dir: Path, output_dir: Path, batch_size: str) -> dict[str, torch.Tensor]:
-    words = [
+    argv = [
         *("--model", "cnn", "--data.data_dir", str(data_dir), "--data.batch_size", batch_size),
         *("--model.widths", "[4]", "--trainer.max_epochs", "2", "--trainer.accelerator", "cpu"),
         *("--trainer.limit_train_batches", "5", "--output_dir", str(output_dir)),
     ]
-    assert main(words) == 0
+    assert main(argv) == 0
     path = output_dir / "runs/custom_cnn/version_0/checkpoints/last.ckpt"
     checkpoint = torch.load(path, weights_only=True)
     weights: dict[str, torch.Tensor] = checkpoint["state_dict"]
@@ -27,7 +27,7 @@ def test_the_same_seed_gives_the_same_weights_with_any_batch_size(
 ) -> None:
     monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
     first = _weights(tiny_data_dir, tmp_path / "first", batch_size)
-    torch.rand(3)  # what another part of the program has drawn is of no matter
+    torch.rand(3)  # earlier draws must not matter
     second = _weights(tiny_data_dir, tmp_path / "second", batch_size)
 
     assert first.keys() == second.keys()

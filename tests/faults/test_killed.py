@@ -1,4 +1,4 @@
-"""Trainings in processes of their own: killed in chosen moments and resumed, and two at once."""
+"""Trainings that are killed at chosen moments and resumed, and two trainings at once."""
 
 import hashlib
 import os
@@ -16,11 +16,11 @@ if sys.platform == "win32":
 
 from benchmarks.kill_sweep import (
     CONTEXT,
-    be_quick_and_quiet,
     kill_and_resume,
     make_inputs,
+    shorten_training,
     start,
-    words,
+    training_argv,
 )
 from mnist_lightning.files import storage
 from mnist_lightning.records.exported_files import read_exports
@@ -40,14 +40,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("kind", "place", "number"),
     [
         pytest.param("cnn", "batch", 11, id="CNN within a step of the second epoch"),
-        pytest.param("cnn", "checkpoint", 10, id="CNN while the last checkpoint is half written"),
-        pytest.param("cnn", "export", 1, id="CNN while the exported file is half written"),
+        pytest.param("cnn", "checkpoint", 10, id="CNN while the last checkpoint is written"),
+        pytest.param("cnn", "export", 1, id="CNN while the exported file is written"),
         pytest.param("frozen", "batch", 12, id="frozen"),
         pytest.param("finetune", "batch", 13, id="finetune"),
         pytest.param("scratch", "checkpoint", 7, id="scratch"),
     ],
 )
-def test_a_killed_run_that_is_resumed_leaves_the_same(
+def test_a_killed_run_that_is_resumed_writes_the_same_results(
     kind: str, place: str, number: int, folder: Path
 ) -> None:
     outcome = kill_and_resume(kind, place, number, folder, f"{place}-{number}")
@@ -59,8 +59,8 @@ def test_a_killed_run_that_is_resumed_leaves_the_same(
 
 
 def _train_beside_another(argv: list[str], barrier: Any, first: bool) -> None:
-    """Train, and come to the results together with the other; the first one is slow with them."""
-    be_quick_and_quiet()
+    """Train, and write the results at the same time as another run; the first one is slow."""
+    shorten_training()
     alone, write = storage.one_writer, Record.write
 
     def meet(folder: Path, name: str) -> Any:
@@ -76,10 +76,10 @@ def _train_beside_another(argv: list[str], barrier: Any, first: bool) -> None:
     os._exit(main(argv))
 
 
-def test_of_two_trainings_at_once_the_later_one_leaves_all_of_its_results(
+def test_of_two_trainings_at_once_the_later_one_replaces_all_results(
     folder: Path, tmp_path: Path
 ) -> None:
-    argv, barrier = words("cnn", folder, tmp_path), CONTEXT.Barrier(2)
+    argv, barrier = training_argv("cnn", folder, tmp_path), CONTEXT.Barrier(2)
     seeds = [[*argv, "--seed_everything", seed] for seed in ("0", "1")]
     both = [start(_train_beside_another, seeds[n], barrier, n == 0) for n in (0, 1)]
     for one in both:
@@ -88,7 +88,8 @@ def test_of_two_trainings_at_once_the_later_one_leaves_all_of_its_results(
     assert [one.exitcode for one in both] == [0, 0]
     record = read_record(tmp_path / "custom_cnn_metrics.json")
     assert record.training.seed == 1
-    for described in (record.model.file, record.predictions):
+    for described in (record.model.file, record.model.weights_file, record.predictions):
+        assert described is not None
         content = (tmp_path / described.name).read_bytes()
         assert hashlib.sha256(content).hexdigest() == described.sha256
     assert read_exports(tmp_path / "custom_cnn_exports.json").files[0].file == record.model.file

@@ -1,4 +1,4 @@
-"""Loss or weights that are no longer numbers stop a run, name the step and spare the checkpoint."""
+"""NaN or infinity in loss or weights stops a run, names the step and keeps the checkpoint."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ STEPS = 6
 
 
 class Spoil(Callback):
-    """Spoils one weight after a step, counted from 1, whose loss was still finite."""
+    """Overwrites one weight after a step, counted from 1, whose loss is still finite."""
 
     def __init__(self, step: int, value: float) -> None:
         self.step, self.value = step, value
@@ -24,7 +24,7 @@ class Spoil(Callback):
                 next(pl_module.network.parameters()).view(-1)[0] = self.value
 
 
-def _words(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
+def _argv(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
     return [
         *("--model", "cnn", "--data.data_dir", str(data_dir), "--data.batch_size", "64"),
         *("--model.widths", "[4, 8]", "--trainer.max_epochs", "2"),
@@ -33,8 +33,8 @@ def _words(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
 
 
 def _spoil(step: int, value: str) -> list[str]:
-    words = ["--trainer.callbacks+", f"{__name__}.Spoil", "--trainer.callbacks.step", str(step)]
-    return [*words, "--trainer.callbacks.value", value]
+    argv = ["--trainer.callbacks+", f"{__name__}.Spoil", "--trainer.callbacks.step", str(step)]
+    return [*argv, "--trainer.callbacks.value", value]
 
 
 def _last(output_dir: Path) -> Path:
@@ -52,16 +52,16 @@ def _error(capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.mark.parametrize("decay", ["0", "0.9"])
 @pytest.mark.parametrize("value", [".nan", ".inf"])
-def test_weights_spoilt_in_the_last_step_of_an_epoch_do_not_replace_the_sound_checkpoint(
+def test_bad_weights_in_the_last_step_of_an_epoch_do_not_replace_the_checkpoint(
     value: str,
     decay: str,
     tiny_data_dir: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = _words(tiny_data_dir, tmp_path, "--ema.decay", decay, *_spoil(2 * STEPS, value))
+    argv = _argv(tiny_data_dir, tmp_path, "--ema.decay", decay, *_spoil(2 * STEPS, value))
 
-    assert main(words) == 2
+    assert main(argv) == 2
 
     error = _error(capsys)
     assert "is no longer finite after step 12 (epoch 2)" in error
@@ -72,20 +72,20 @@ def test_weights_spoilt_in_the_last_step_of_an_epoch_do_not_replace_the_sound_ch
     assert len((_last(tmp_path).parents[1] / "metrics.csv").read_text().splitlines()) == 2
 
 
-def test_weights_spoilt_within_an_epoch_stop_the_next_step(
+def test_bad_weights_within_an_epoch_stop_the_next_step(
     tiny_data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(_words(tiny_data_dir, tmp_path, *_spoil(8, ".nan"))) == 2
+    assert main(_argv(tiny_data_dir, tmp_path, *_spoil(8, ".nan"))) == 2
 
     error = _error(capsys)
     assert "the loss became nan at step 9 (epoch 2)" in error
     assert torch.load(_last(tmp_path), weights_only=True)["global_step"] == STEPS
 
 
-def test_an_exploding_learning_rate_stops_with_the_step_and_the_remedy(
+def test_an_exploding_loss_stops_with_the_step_and_the_remedy(
     tiny_data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(_words(tiny_data_dir, tmp_path, "--model.learning_rate", "1e38")) == 2
+    assert main(_argv(tiny_data_dir, tmp_path, "--model.learning_rate", "1e38")) == 2
 
     error = _error(capsys)
     assert "step " in error

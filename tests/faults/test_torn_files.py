@@ -1,4 +1,4 @@
-"""A full disk or a lost permission at any write leaves the old file or the new one, whole."""
+"""After a full disk or a lost permission, each file is the old one or the new one, complete."""
 
 import errno
 import hashlib
@@ -21,13 +21,14 @@ import torch
 from PIL import Image
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from mnist_lightning.export.torchscript import load_torchscript
+from mnist_lightning.export.loading import load_network
 from mnist_lightning.files.storage import atomic_path
 from mnist_lightning.train import main
 from mnist_lightning.training.run_logger import RunLogger
 
 WRITTEN = [
-    *("metrics.csv", "best.ckpt", "last.ckpt", "custom_cnn_model.pt", "custom_cnn_predictions.npz"),
+    *("metrics.csv", "best.ckpt", "last.ckpt", "custom_cnn_model.pt"),
+    *("custom_cnn_model.safetensors", "custom_cnn_predictions.npz"),
     *("custom_cnn_training_curves.png", "custom_cnn_confusion_matrix.png"),
     *("custom_cnn_examples.png", "custom_cnn_metrics.json"),
 ]
@@ -40,7 +41,7 @@ def _short_measurements() -> Iterator[None]:
         yield
 
 
-def _words(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
+def _argv(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
     return [
         *("--model", "cnn", "--data.data_dir", str(data_dir), "--data.batch_size", "64"),
         *("--model.widths", "[4]", "--trainer.max_epochs", "1"),
@@ -51,9 +52,9 @@ def _words(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def finished(tiny_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output folder of a run that wrote everything."""
+    """The output folder of a complete run."""
     folder = tmp_path_factory.mktemp("finished")
-    assert main(_words(tiny_data_dir, folder)) == 0
+    assert main(_argv(tiny_data_dir, folder)) == 0
     return folder
 
 
@@ -65,12 +66,12 @@ def _hashes(folder: Path) -> dict[str, str]:
     }
 
 
-def _check_sound(path: Path) -> None:
-    """Read a file to its end in the format that its name promises."""
+def _check_intact(path: Path) -> None:
+    """Read the whole file in the format of its suffix."""
     if path.suffix == ".ckpt":
         torch.load(path, weights_only=True)
-    elif path.suffix == ".pt":
-        load_torchscript(path)
+    elif path.suffix in (".pt", ".safetensors"):
+        load_network(path)
     elif path.suffix == ".npz":
         with np.load(path) as arrays:
             assert [arrays[name].shape for name in arrays]
@@ -81,13 +82,13 @@ def _check_sound(path: Path) -> None:
 
 
 def _fails_at(name: str) -> Callable[..., Any]:
-    """``Path.chmod`` of a disk that gets full while the file called ``name`` is written."""
+    """Return a ``Path.chmod`` that fails as if the disk became full while ``name`` is written."""
     real = pathlib.Path.chmod
 
     def chmod(self: Path, mode: int, **options: Any) -> None:
         stem, _, suffix = name.rpartition(".")
         if re.fullmatch(rf"\.{stem}-\w+\.tmp\.{suffix}", self.name):
-            # Half of the file is on the disk.
+            # Half of the file is written.
             self.write_bytes(self.read_bytes()[: self.stat().st_size // 2])
             raise OSError(errno.ENOSPC, "No space left on device")
         real(self, mode, **options)
@@ -96,7 +97,7 @@ def _fails_at(name: str) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-def test_a_disk_that_is_full_at_any_file_leaves_the_old_one_and_says_which(
+def test_a_full_disk_at_any_file_keeps_the_old_one_and_is_reported(
     name: str,
     finished: Path,
     tiny_data_dir: Path,
@@ -110,7 +111,7 @@ def test_a_disk_that_is_full_at_any_file_leaves_the_old_one_and_says_which(
     before = _hashes(tmp_path)
     monkeypatch.setattr(pathlib.Path, "chmod", _fails_at(name))
 
-    assert main(_words(tiny_data_dir, tmp_path, "--seed_everything", "1")) == 2
+    assert main(_argv(tiny_data_dir, tmp_path, "--seed_everything", "1")) == 2
 
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: ")
@@ -119,7 +120,7 @@ def test_a_disk_that_is_full_at_any_file_leaves_the_old_one_and_says_which(
     assert after.get(name) == before.get(name)
     assert [path for path in after if ".tmp" in path] == []
     for path in after:
-        _check_sound(tmp_path / path)
+        _check_intact(tmp_path / path)
 
 
 def _remove(folder: Path, patch: pytest.MonkeyPatch) -> None:
@@ -132,7 +133,7 @@ def _replace_by_a_file(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def _make_read_only(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    # The superuser may write to any folder, so that its permissions would not do.
+    # Permissions would not stop the superuser.
     def refuse(**options: Any) -> tuple[int, str]:
         raise OSError(errno.EROFS, "Read-only file system", str(folder / ".metrics-x.tmp.csv"))
 
@@ -140,16 +141,16 @@ def _make_read_only(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lose", "says", "kept"),
+    ("lose", "message", "kept"),
     [
         (_make_read_only, r"/metrics\.csv: Read-only file system", "output"),
         (_replace_by_a_file, r"/events\.out\.[\w.]+: Not a directory", "elsewhere"),
         (_remove, r"/events\.out\.[\w.]+: No such file or directory", None),
     ],
 )
-def test_a_folder_that_is_lost_after_the_first_epoch_stops_the_run_in_one_line(
+def test_an_output_folder_lost_after_the_first_epoch_stops_the_run_in_one_line(
     lose: Callable[[Path, pytest.MonkeyPatch], None],
-    says: str,
+    message: str,
     kept: str | None,
     tiny_data_dir: Path,
     tmp_path: Path,
@@ -167,20 +168,22 @@ def test_a_folder_that_is_lost_after_the_first_epoch_stops_the_run_in_one_line(
 
     monkeypatch.setattr(Path, "replace", replace)
 
-    assert main(_words(tiny_data_dir, output, "--trainer.max_epochs", "2")) == 2
+    assert main(_argv(tiny_data_dir, output, "--trainer.max_epochs", "2")) == 2
 
     error = capsys.readouterr().err
     assert "Traceback" not in error
-    assert re.fullmatch(rf"error: {output}/runs/custom_cnn/version_0{says}", error.splitlines()[-1])
+    assert re.fullmatch(
+        rf"error: {output}/runs/custom_cnn/version_0{message}", error.splitlines()[-1]
+    )
     for path in _hashes(tmp_path):
-        _check_sound(tmp_path / path)
+        _check_intact(tmp_path / path)
     if kept:
         last = tmp_path / kept / "runs/custom_cnn/version_0/checkpoints/last.ckpt"
         assert torch.load(last, weights_only=True)["epoch"] == 0
     assert not output.is_file() or output.read_text() == "mine"
 
 
-def test_a_disk_that_is_full_for_tensorboard_stops_the_run_in_one_line(
+def test_a_full_disk_at_tensorboards_file_stops_the_run_in_one_line(
     tiny_data_dir: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -195,7 +198,7 @@ def test_a_disk_that_is_full_for_tensorboard_stops_the_run_in_one_line(
 
     monkeypatch.setattr(RecordWriter, "write", write)
 
-    assert main(_words(tiny_data_dir, tmp_path)) == 2
+    assert main(_argv(tiny_data_dir, tmp_path)) == 2
 
     error = capsys.readouterr().err
     assert error.splitlines()[-1].startswith("error: ")
@@ -204,7 +207,7 @@ def test_a_disk_that_is_full_for_tensorboard_stops_the_run_in_one_line(
     assert [path for path in _hashes(tmp_path) if path.endswith((".ckpt", ".json"))] == []
 
 
-def test_checkpoints_are_written_beside_their_place_and_not_in_the_systems_temporary_folder(
+def test_checkpoints_are_written_next_to_their_destination(
     tiny_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
@@ -216,14 +219,14 @@ def test_checkpoints_are_written_beside_their_place_and_not_in_the_systems_tempo
         return real(self, target)
 
     monkeypatch.setattr(Path, "replace", replace)
-    assert main(_words(tiny_data_dir, tmp_path)) == 0
+    assert main(_argv(tiny_data_dir, tmp_path)) == 0
 
     checkpoints = [(folder, to) for folder, to in moved if to.suffix == ".ckpt"]
     assert {to.name for _, to in checkpoints} == {"best.ckpt", "last.ckpt"}
     assert all(folder == to.parent for folder, to in checkpoints)
 
 
-def test_many_runs_that_begin_at_once_take_a_folder_each(tmp_path: Path) -> None:
+def test_runs_that_start_at_the_same_time_take_a_folder_each(tmp_path: Path) -> None:
     barrier = threading.Barrier(16)
 
     def begin(_: int) -> int:
@@ -234,7 +237,9 @@ def test_many_runs_that_begin_at_once_take_a_folder_each(tmp_path: Path) -> None
         assert sorted(pool.map(begin, range(16))) == list(range(16))
 
 
-def test_of_two_writers_at_once_one_wins_and_no_reader_sees_a_torn_file(tmp_path: Path) -> None:
+def test_of_two_concurrent_writers_one_wins_and_no_reader_sees_an_incomplete_file(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "record.json"
     contents = [str(number) * 100_000 for number in range(2)]
     path.write_text(contents[0])
@@ -255,7 +260,7 @@ def test_of_two_writers_at_once_one_wins_and_no_reader_sees_a_torn_file(tmp_path
     assert [one.name for one in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_the_next_run_of_a_model_deletes_what_killed_ones_left_half_written(
+def test_the_next_run_of_a_model_deletes_incomplete_files_of_killed_ones(
     tiny_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
@@ -266,7 +271,7 @@ def test_the_next_run_of_a_model_deletes_what_killed_ones_left_half_written(
         path.write_bytes(b"half")
         os.utime(path, (time.time() - 3600 * hours,) * 2)
 
-    assert main(_words(tiny_data_dir, tmp_path)) == 0
+    assert main(_argv(tiny_data_dir, tmp_path)) == 0
 
     assert (tmp_path / "runs/custom_cnn/version_1").is_dir()
     assert [path.name for path in checkpoints.iterdir()] == [".last-stillnew.tmp.ckpt"]

@@ -1,4 +1,4 @@
-"""Wrong input of ``train``."""
+"""Mistakes in the input of ``train``."""
 
 from mistake import Mistake, cut, write
 
@@ -32,11 +32,11 @@ OPTIONS = {
     "misspelt option": _option(
         "data.batch_siez", "3", "--data.batch_siez;", "did you mean --data.batch_size?"
     ),
-    "unknown model setting": _option("model.lr", "1", "no option --model.lr", "choose from"),
+    "unknown model setting": _option("model.size", "1", "no option --model.size", "choose from"),
     "misspelt augmentation": _option(
         "data.augmentation.rotatio", "3", "rotatio", "did you mean --data.augmentation.rotation?"
     ),
-    "option without dashes": Mistake([*CNN, "extra"], "'extra'", "is not understood"),
+    "option without dashes": Mistake([*CNN, "extra"], "'extra'", "options start with --"),
     "word for a number": _option(
         "trainer.max_epochs", "three", "--trainer.max_epochs", "expected int, not three"
     ),
@@ -52,11 +52,9 @@ OPTIONS = {
         "data.batch_size", "big", "--data.batch_size", "expected int, not big"
     ),
     "no validation": _option("data.val_size", "0", "--data.val_size", "must be 10 or more"),
-    "unknown source": _option(
-        "data.source", "cifar", "--data.source", "expected one of auto, mnist, mnist5k, not cifar"
-    ),
+    "unknown source": _option("data.source", "cifar", "--data.source", "'mnist5k'], not cifar"),
     "seed in words": _option("seed_everything", "x", "--seed_everything", "expected int, not x"),
-    "seed of the data": _option("data.seed", "1", "--data.seed", "follows --seed_everything"),
+    "seed of the data": _option("data.seed", "1", "data.seed", 'given via "seed_everything"'),
     "widths in words": _option("model.widths", "[a]", "--model.widths", "expected int, not a"),
     "no channels": _option("model.widths", "[0]", "--model.widths", "must be 1 to 5 positive"),
     "negative rate": _option(
@@ -67,18 +65,18 @@ OPTIONS = {
     "negative rotation": _option(
         "data.augmentation.rotation", "-5", "--data.augmentation.rotation", "must be zero or more"
     ),
-    "unknown precision": _option("trainer.precision", "7", "precision", "expected one of auto, 32"),
+    "unknown precision": _option("trainer.precision", "7", "precision", "expected Literal['auto'"),
     "unknown accelerator": _option("trainer.accelerator", "abacus", "abacus", "accelerator"),
     "unknown strategy": _option("trainer.strategy", "magic", "magic", "strategy"),
     "no logger": _option(
         "trainer.logger", "false", "--trainer.logger", "--trainer.fast_dev_run true"
     ),
-    "name with a folder": _option("name", "../x", "--name", "must be letters"),
-    "empty name": _option("name", "", "--name", "must be letters"),
-    "rate that is no number": _option(
+    "name with a folder": _option("name", "../x", "--name", "use letters"),
+    "empty name": _option("name", "", "--name", "use letters"),
+    "rate that is not a number": _option(
         "model.learning_rate", "nan", "--model.learning_rate", "expected float, not nan"
     ),
-    "endless rate": _option(
+    "infinite rate": _option(
         "model.learning_rate", "inf", "--model.learning_rate", "expected float, not inf"
     ),
     "seed below zero": _option("seed_everything", "-1", "--seed_everything", "from 0 to"),
@@ -90,8 +88,8 @@ OPTIONS = {
     "no test batches": _option("trainer.limit_test_batches", "0.0", "batches must be above 0"),
     "batches in words": _option("trainer.limit_train_batches", "few", "limit_train", "not few"),
     "no steps": _option("trainer.max_steps", "0", "--trainer.max_steps", "must be above 0"),
-    "steps of no batch": _option("trainer.accumulate_grad_batches", "0", "must be above 0"),
-    "validation now and then": _option(
+    "steps without batches": _option("trainer.accumulate_grad_batches", "0", "must be above 0"),
+    "validation every second epoch": _option(
         "trainer.check_val_every_n_epoch", "2", "check_val_every_n_epoch", "must be 1"
     ),
     "workers below zero": _option("data.num_workers", "-1", "--data.num_workers", "no option"),
@@ -120,17 +118,17 @@ CONFIGURATIONS = {
         "model:\n  class_path: os.system\n  init_args:\n    command: ls\n", "os.system", "--model"
     ),
     "list for a mapping": _config("- 1\n- 2\n", "mine.yaml", "does not hold settings"),
-    "alias that unfolds": _config("a: &a [1]\nb: [*a, *a]\n", "alias *a", "write the value out"),
-    "configuration nested for ever": _config(
-        "trainer: " + "[" * 3000 + "\n", "mine.yaml", "nested more than 30 deep"
+    "alias that expands": _config("a: &a [1]\nb: [*a, *a]\n", "alias *a", "write the value out"),
+    "configuration nested too deeply": _config(
+        "trainer: " + "[" * 3000 + "\n", "mine.yaml", "nested more than 30"
     ),
     "binary configuration": Mistake(
-        MINE, "mine.yaml", "give a file of YAML", write("mine.yaml", bytes(range(128, 256)))
+        MINE, "mine.yaml", "give a YAML file", write("mine.yaml", bytes(range(128, 256)))
     ),
 }
 
 FILES = {
-    "resume without a run": _option("ckpt_path", "last", "no sound checkpoint in", "leave the"),
+    "resume without a run": _option("ckpt_path", "last", "no valid checkpoint in", "omit the"),
     "missing checkpoint": _option("ckpt_path", "no.ckpt", "no.ckpt", "there is no file"),
     "checkpoint that is text": Mistake(
         [*CNN, "--ckpt_path", "my.ckpt"], "my.ckpt", "is damaged", write("my.ckpt", "hello")
@@ -138,7 +136,7 @@ FILES = {
     "checkpoint that is an exported model": _option(
         "ckpt_path", "output/custom_cnn_model.pt", "custom_cnn_model.pt", "--ckpt_path"
     ),
-    "whole set not there": Mistake(
+    "whole set is missing": Mistake(
         [*CNN, "--data.source", "mnist", "--data.data_dir", "empty"],
         "The whole MNIST is not in empty",
         "into empty/MNIST/raw",
@@ -146,13 +144,13 @@ FILES = {
     "data folder that is a file": _option(
         "data.data_dir", "report.md", "report.md", "--data.data_dir"
     ),
-    "truncated images": Mistake(ON_FILES, IMAGES, "copy a sound", CUT),
-    "images of a web page": Mistake(ON_FILES, IMAGES, "copy a sound", write(IMAGES, "<html>")),
+    "truncated images": Mistake(ON_FILES, IMAGES, "copy an intact", CUT),
+    "images of a web page": Mistake(ON_FILES, IMAGES, "copy an intact", write(IMAGES, "<html>")),
     "empty images": Mistake(ON_FILES, IMAGES, "an empty file", write(IMAGES, b"")),
     "damaged npz": Mistake(
         [*CNN, "--data.data_dir", "other"],
         "mnist.npz is damaged",
-        "copy a sound",
+        "copy an intact",
         write("other/mnist.npz", b"PK\3\4 and no more"),
     ),
     "missing weights": Mistake(

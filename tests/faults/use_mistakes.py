@@ -1,5 +1,6 @@
-"""Wrong input of ``predict``, ``export``, ``robustness`` and ``demo``, which use trained models."""
+"""Mistakes in the use of ``predict``, ``export``, ``robustness`` and ``demo``."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 MODEL = "output/custom_cnn_model.pt"
+WEIGHTS = "output/custom_cnn_model.safetensors"
 RECORD = "output/custom_cnn_metrics.json"
 PREDICTIONS = "output/custom_cnn_predictions.npz"
 IMAGES = "data/t10k-images-idx3-ubyte"
@@ -39,18 +41,28 @@ def _model_of_another_training(folder: Path) -> None:
     shutil.copy(folder / "output/resnet50_model.pt", folder / MODEL)
 
 
-def _damaged_files(words: list[str], remedy: str) -> dict[str, Mistake]:
-    """Damage to the files of a training, which every command that reads them must notice."""
+def _weights_of_another_training(folder: Path) -> None:
+    shutil.copy(folder / "output/resnet50_model.safetensors", folder / WEIGHTS)
+
+
+def _record_without_weights(folder: Path) -> None:
+    document = json.loads((folder / RECORD).read_text())
+    del document["model"]["weights_file"]
+    (folder / RECORD).write_text(json.dumps({**document, "schema_version": 1}))
+
+
+def _damaged_files(argv: list[str], remedy: str) -> dict[str, Mistake]:
+    """Damage to the files of a training, which every command must detect."""
     return {
-        "truncated model": Mistake(words, MODEL, remedy, cut(MODEL, 900)),
-        "model that is text": Mistake(words, MODEL, remedy, write(MODEL, "hello")),
-        "damaged record": Mistake(words, RECORD, MAKE, cut(RECORD, 300)),
-        "record that is a list": Mistake(words, RECORD, MAKE, write(RECORD, "[1]")),
+        "truncated model": Mistake(argv, MODEL, remedy, cut(MODEL, 900)),
+        "model that is text": Mistake(argv, MODEL, remedy, write(MODEL, "hello")),
+        "damaged record": Mistake(argv, RECORD, MAKE, cut(RECORD, 300)),
+        "record that is a list": Mistake(argv, RECORD, MAKE, write(RECORD, "[1]")),
     }
 
 
 def _no_trained_model(*culprits: str) -> dict[str, Mistake]:
-    """Output folders that hold no model; the culprits are one that is missing, empty, a file."""
+    """Output folders without a model: one that is missing, an empty one, and a file."""
     kinds = ("none", "empty", "report.md")
     return {
         f"output folder: {kind}": Mistake(["--output_dir", kind], culprit, MAKE)
@@ -64,19 +76,23 @@ PREDICT = {
     "unknown option": Mistake([*PAGE, "--modle", "x"], "--modle", "see --help"),
     "missing image": Mistake(["gone.png"], "gone.png", "check its name"),
     "image that is text": Mistake(["report.md"], "report.md", "save it as PNG"),
-    "truncated image": Mistake(PAGE, "page.png", "take a sound copy", cut("page.png", 900)),
+    "truncated image": Mistake(PAGE, "page.png", "use an intact copy", cut("page.png", 900)),
     "empty image": Mistake(PAGE, "page.png", "save it as PNG", write("page.png", "")),
     "blank page": Mistake(PAGE, "page.png", "see --invert", _blank_page),
-    "damaged PDF": Mistake(["a.pdf"], "a.pdf", "sound copy", write("a.pdf", "%PDF-1.7 and no")),
+    "damaged PDF": Mistake(
+        ["a.pdf"], "a.pdf", "use an intact copy", write("a.pdf", "%PDF-1.7 and no")
+    ),
     "empty folder": Mistake(["empty"], "empty", "name one with images"),
     "folder without images": Mistake(
         ["notes"], "notes/a.txt", "save it as PNG", write("notes/a.txt", "none here")
     ),
-    "truncated IDX file": Mistake([IMAGES], IMAGES, "copy a sound", cut(IMAGES, 5_000)),
-    "truncated MNIST": Mistake(["data"], IMAGES, "copy a sound", cut(IMAGES, 5_000)),
+    "truncated IDX file": Mistake([IMAGES], IMAGES, "copy an intact", cut(IMAGES, 5_000)),
+    "truncated MNIST": Mistake(["data"], IMAGES, "copy an intact", cut(IMAGES, 5_000)),
     "missing model": Mistake([*PAGE, "--model", "no.pt"], "no.pt", "train.py"),
     "model that is a folder": Mistake([*PAGE, "--model", "output"], "output", "train.py"),
-    "model of no format": Mistake([*PAGE, "--model", "report.md"], "report.md", "end in .pt"),
+    "model of an unknown format": Mistake(
+        [*PAGE, "--model", "report.md"], "report.md", "end in .pt"
+    ),
     "model without a path": Mistake([*PAGE, "--model"], "--model", "see --help"),
     "weights without a network": Mistake(
         [*PAGE, "--model", "weights.pt"], "weights.pt", "train.py", _weights_alone
@@ -95,13 +111,13 @@ PREDICT = {
         PAGE, "no model in output", "--model", lambda folder: shutil.rmtree(folder / "output")
     ),
     "share above one": Mistake([*PAGE, "--error_rate", "2"], "--error_rate", "from 0 to 1"),
-    "share in words": Mistake([*PAGE, "--error_rate", "low"], "'low'", "from 0 to 1"),
-    "unknown ground": Mistake([*PAGE, "--invert", "maybe"], "'maybe'", "'auto'"),
+    "share that is text": Mistake([*PAGE, "--error_rate", "low"], "'low'", "from 0 to 1"),
+    "unknown inversion": Mistake([*PAGE, "--invert", "maybe"], "'maybe'", "'auto'"),
     "two formats": Mistake([*PAGE, "--json", "--csv"], "--csv", "not allowed with"),
-    "picture that is no PNG": Mistake([*PAGE, "--show", "report.md"], "report.md", ".png"),
+    "picture that is not a PNG": Mistake([*PAGE, "--show", "report.md"], "report.md", ".png"),
     "picture over the image": Mistake([*PAGE, "--show", "./page.png"], "page.png", "name another"),
     "picture without a folder": Mistake(
-        [*PAGE, "--show", "no/a.png"], "folder no", "that is there"
+        [*PAGE, "--show", "no/a.png"], "folder no", "one that exists"
     ),
 }
 
@@ -114,7 +130,12 @@ EXPORT = {
     "a path for a name": Mistake(["--model", "../x"], "'../x'", "a name such as"),
     "missing model file": Mistake([], MODEL, "--ckpt_path", delete(MODEL)),
     "model of another training": Mistake([], MODEL, MAKE, _model_of_another_training),
-    "model of another network": Mistake([], MODEL, "--ckpt_path"),
+    "missing weights": Mistake([], WEIGHTS, "--ckpt_path", delete(WEIGHTS)),
+    "truncated weights": Mistake([], WEIGHTS, "--ckpt_path", cut(WEIGHTS, 900)),
+    "weights of another training": Mistake(
+        [], WEIGHTS, "--ckpt_path", _weights_of_another_training
+    ),
+    "training without weights": Mistake([], WEIGHTS, "--ckpt_path", _record_without_weights),
     "missing checkpoint": Mistake(["--ckpt_path", "no.ckpt"], "no.ckpt", "--ckpt_path"),
     "damaged checkpoint": Mistake(
         ["--ckpt_path", "my.ckpt"], "my.ckpt", "--ckpt_path", write("my.ckpt", "hello")
@@ -135,7 +156,7 @@ ROBUSTNESS = {
     "missing model file": Mistake(["--models", "custom_cnn"], MODEL, "train.py", delete(MODEL)),
     "model of another training": Mistake([], MODEL, MAKE, _model_of_another_training),
     "no images": Mistake(["--limit", "0"], "--limit", "at least 1"),
-    "images in words": Mistake(["--limit", "all"], "'all'", "at least 1"),
+    "limit that is text": Mistake(["--limit", "all"], "'all'", "at least 1"),
     "negative seed": Mistake(["--seed", "-1"], "--seed", "at least 0"),
     "images elsewhere": Mistake(["--data_dir", "empty"], "empty", "--data_dir"),
     "truncated images": Mistake(["--data_dir", "data"], IMAGES, "--data_dir", cut(IMAGES, 5_000)),
@@ -147,20 +168,22 @@ DEMO = {
     **_damaged_files(ANY_PORT, "take an intact copy"),
     "port too high": Mistake(["--port", "65536"], "65536", "0 to 65535"),
     "port below zero": Mistake(["--port", "-1"], "-1", "0 to 65535"),
-    "port in words": Mistake(["--port", "http"], "http", "0 to 65535"),
-    # An address that is reserved for documents.
+    "port that is text": Mistake(["--port", "http"], "http", "invalid int value"),
+    # An address reserved for documentation.
     "address of another machine": Mistake(
         ["--host", "192.0.2.1", *ANY_PORT], "192.0.2.1", "choose another with --host"
     ),
     "no address": Mistake(["--host", "", *ANY_PORT], "--host", "e.g. 127.0.0.1"),
     "missing model": Mistake(["--model", "no.pt"], "no.pt", "train.py"),
-    "model of no format": Mistake(["--model", "report.md", *ANY_PORT], "report.md", "end in .pt"),
+    "model of an unknown format": Mistake(
+        ["--model", "report.md", *ANY_PORT], "report.md", "end in .pt"
+    ),
     "model of other images": Mistake(
         ["--model", "foreign.pt", *ANY_PORT], "foreign.pt", "train.py", _foreign_model
     ),
     "damaged predictions": Mistake(ANY_PORT, PREDICTIONS, MAKE, cut(PREDICTIONS, 99)),
     "truncated images": Mistake(
-        ["--data_dir", "data", *ANY_PORT], IMAGES, "copy a sound", cut(IMAGES, 5_000)
+        ["--data_dir", "data", *ANY_PORT], IMAGES, "copy an intact", cut(IMAGES, 5_000)
     ),
     "unknown option": Mistake(["--prot", "1"], "--prot", "see --help"),
 }

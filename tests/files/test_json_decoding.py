@@ -42,7 +42,7 @@ def test_decoded_document_encodes_to_itself() -> None:
     assert asdict(outer) == {**DOCUMENT, "rows": ((1, 2), (3, 4))}
 
 
-def test_integer_is_taken_for_a_float() -> None:
+def test_integer_is_accepted_for_a_float() -> None:
     share = decode(Outer, changed("inner", {"share": 1, "note": "x"})).inner.share
     assert (share, type(share)) == (1.0, float)
 
@@ -68,7 +68,7 @@ def test_integer_is_taken_for_a_float() -> None:
         (changed("more", 1), "more is unknown"),
     ],
 )
-def test_document_of_another_shape_is_refused_by_its_key(document: object, message: str) -> None:
+def test_invalid_document_is_refused_with_the_key(document: object, message: str) -> None:
     with pytest.raises(DecodingError) as refusal:
         decode(Outer, document)
     assert str(refusal.value) == message

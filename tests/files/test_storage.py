@@ -28,7 +28,7 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_finished_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+def test_a_finished_file_replaces_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     path.write_text("old")
 
@@ -40,7 +40,7 @@ def test_a_finished_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["record.json"]
 
 
-def test_a_new_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_new_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "record.json"
 
     with atomic_path(path) as temporary:
@@ -52,7 +52,7 @@ def test_a_new_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, OSError, KeyboardInterrupt, SystemExit])
-def test_a_failure_while_writing_leaves_the_old_file_and_nothing_else(
+def test_a_failure_while_writing_keeps_the_old_file_and_nothing_else(
     failure: type[BaseException], tmp_path: Path
 ) -> None:
     path = tmp_path / "record.json"
@@ -71,7 +71,7 @@ def test_a_failure_while_writing_leaves_the_old_file_and_nothing_else(
 
 
 @pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
-def test_a_failure_to_finish_leaves_the_old_file_and_nothing_else(
+def test_a_failure_while_finishing_keeps_the_old_file_and_nothing_else(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*args: object) -> NoReturn:
@@ -88,13 +88,13 @@ def test_a_failure_to_finish_leaves_the_old_file_and_nothing_else(
     assert _names(tmp_path) == ["record.json"]
 
 
-def test_the_content_is_on_the_disk_before_the_old_file_is_given_up(
+def test_the_content_is_flushed_before_the_old_file_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "record.json"
     path.write_text("old")
     synced: list[tuple[int, str]] = []
-    # The same file as the temporary one, and the old one is still in its place.
+    # Records which file is flushed, and that the old one is still in place.
     monkeypatch.setattr(
         os, "fsync", lambda handle: synced.append((os.fstat(handle).st_ino, path.read_text()))
     )
@@ -107,7 +107,7 @@ def test_the_content_is_on_the_disk_before_the_old_file_is_given_up(
 
 
 @pytest.mark.parametrize(("mask", "expected"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
-def test_permissions_are_those_of_any_new_file(mask: int, expected: int, tmp_path: Path) -> None:
+def test_permissions_follow_the_umask(mask: int, expected: int, tmp_path: Path) -> None:
     path = tmp_path / "record.json"
 
     with _umask(mask):
@@ -120,15 +120,13 @@ def test_permissions_are_those_of_any_new_file(mask: int, expected: int, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["figure.png", "arrays.npz", "model.pt", "metrics.csv"])
-def test_the_temporary_file_has_the_suffix_that_decides_on_the_format(
-    name: str, tmp_path: Path
-) -> None:
+def test_the_temporary_file_has_the_suffix_of_the_destination(name: str, tmp_path: Path) -> None:
     with atomic_path(tmp_path / name) as temporary:
         assert temporary.suffix == Path(name).suffix
         assert temporary.name.startswith(".")
 
 
-def test_two_writers_at_once_do_not_meet(tmp_path: Path) -> None:
+def test_two_writers_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
 
     with atomic_path(path) as first, atomic_path(path) as second:
@@ -139,21 +137,19 @@ def test_two_writers_at_once_do_not_meet(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["record.json"]
 
 
-def _leave(path: Path, hours: float) -> None:
-    """Make a file that was last written so long ago."""
+def _abandon(path: Path, hours: float) -> None:
+    """Write a file and set its time of modification back."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("half")
     written = time.time() - 3600 * hours
     os.utime(path, (written, written))
 
 
-def test_temporary_files_of_killed_writers_are_deleted_when_no_writer_can_be_left(
-    tmp_path: Path,
-) -> None:
-    _leave(tmp_path / ".last-abandone.tmp.ckpt", 1.1)
+def test_temporary_files_of_killed_writers_are_deleted_when_they_are_old(tmp_path: Path) -> None:
+    _abandon(tmp_path / ".last-abandone.tmp.ckpt", 1.1)
     kept = [".last-stillnew.tmp.ckpt", ".best-abandone.tmp.ckpt", ".last-abandone.tmp.png"]
     for name, hours in zip([*kept, "last.ckpt"], (0.9, 9, 9, 9), strict=True):
-        _leave(tmp_path / name, hours)
+        _abandon(tmp_path / name, hours)
 
     with atomic_path(tmp_path / "last.ckpt") as temporary:
         temporary.write_text("new")
@@ -161,11 +157,11 @@ def test_temporary_files_of_killed_writers_are_deleted_when_no_writer_can_be_lef
     assert _names(tmp_path) == sorted([*kept, "last.ckpt"])
 
 
-def test_temporary_files_are_deleted_in_folders_below(tmp_path: Path) -> None:
+def test_temporary_files_are_deleted_in_subfolders(tmp_path: Path) -> None:
     abandoned = [".metrics-abandone.tmp.csv", "checkpoints/.last-abandone.tmp.ckpt"]
     others = [".metrics-stillnew.tmp.csv", ".hidden", "checkpoints/last.ckpt"]
     for name, hours in zip([*abandoned, *others], (9, 9, 0.9, 9, 9), strict=True):
-        _leave(tmp_path / "version_0" / name, hours)
+        _abandon(tmp_path / "version_0" / name, hours)
 
     remove_abandoned(tmp_path)
     remove_abandoned(tmp_path / "none")
@@ -174,7 +170,7 @@ def test_temporary_files_are_deleted_in_folders_below(tmp_path: Path) -> None:
     assert sorted(files) == sorted(tmp_path / "version_0" / name for name in others)
 
 
-def test_the_next_file_is_written_where_no_lock_can_be_had(
+def test_files_are_written_without_a_lock_if_the_disk_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*args: Any, **options: Any) -> NoReturn:
@@ -188,7 +184,7 @@ def test_the_next_file_is_written_where_no_lock_can_be_had(
     assert _names(tmp_path) == ["record.json"]
 
 
-def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path: Path) -> None:
+def test_a_writable_folder_is_created_and_stays_empty(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "output"
 
     check_writable(folder, bytes_needed=1)
@@ -199,7 +195,7 @@ def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path: Path) -> 
 def test_a_folder_without_permission_is_refused_with_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Patched, because the superuser may write anywhere.
+    # Patched, because root may write anywhere.
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
         raise PermissionError(13, "Permission denied")
 
@@ -215,7 +211,7 @@ def test_a_folder_without_permission_is_refused_with_its_name(
 
 @pytest.fixture
 def read_only(tmp_path: Path) -> Iterator[Path]:
-    """A folder that this process cannot write to, even if it was started by the superuser."""
+    """A folder that this process cannot write to, even if root started it."""
     tmp_path.chmod(0o555)
     user = os.geteuid()
     if user == 0:
@@ -224,13 +220,13 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
     os.seteuid(user)
 
 
-def test_a_folder_that_is_really_read_only_is_refused(read_only: Path) -> None:
+def test_a_read_only_folder_is_refused(read_only: Path) -> None:
     with pytest.raises(OutputError, match="Permission denied"):
         check_writable(read_only, bytes_needed=1)
 
 
 @pytest.mark.parametrize("below", [False, True])
-def test_a_file_in_the_place_of_the_folder_is_refused(below: bool, tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(below: bool, tmp_path: Path) -> None:
     file = tmp_path / "output"
     file.write_text("mine")
 

@@ -1,4 +1,4 @@
-"""Image files of every mode, and those that are refused."""
+"""Image files of every mode, PDFs, and files that are refused."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def _sixteen_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
 
 
-# Converted without dithering, which would change the grey values.
+# Without dithering, which would change the grey values.
 _MADE = {"I;16": _sixteen_bits, "P": lambda image: image.convert("RGB").quantize(64, dither=0)}
 
 
@@ -40,7 +40,9 @@ def test_every_mode_gives_the_same_grey_values(
 
 
 @pytest.mark.parametrize("shade", [0, 255])
-def test_strokes_on_a_transparent_ground_keep_their_contrast(shade: int, tmp_path: Path) -> None:
+def test_strokes_on_a_transparent_background_keep_their_contrast(
+    shade: int, tmp_path: Path
+) -> None:
     page = np.full((60, 60, 4), shade, dtype=np.uint8)
     page[:, :, 3] = 0
     page[20:40, 28:32, 3] = 255
@@ -51,7 +53,7 @@ def test_strokes_on_a_transparent_ground_keep_their_contrast(shade: int, tmp_pat
     assert abs(grey[30, 30] - grey[5, 5]) > 0.9
 
 
-def test_the_orientation_of_a_phone_is_honoured(image: Image.Image, tmp_path: Path) -> None:
+def test_the_exif_orientation_is_applied(image: Image.Image, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     image.rotate(90, expand=True).save(tmp_path / "phone.jpg", exif=exif, quality=95)
@@ -92,7 +94,9 @@ def test_heic_is_read(image: Image.Image, tmp_path: Path) -> None:
     ("content", "message"),
     [(b"", "not an image"), (b"hello", "not an image"), (b"%PDF-1.4", "PDF")],
 )
-def test_what_is_no_image_is_named(content: bytes, message: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_refused_by_name(
+    content: bytes, message: str, tmp_path: Path
+) -> None:
     path = tmp_path / "odd.png"
     path.write_bytes(content)
 
@@ -100,24 +104,24 @@ def test_what_is_no_image_is_named(content: bytes, message: str, tmp_path: Path)
         list(read_pages(path))
 
 
-def test_a_truncated_image_is_damaged(image: Image.Image, tmp_path: Path) -> None:
+def test_a_truncated_image_is_refused_as_damaged(image: Image.Image, tmp_path: Path) -> None:
     image.save(tmp_path / "whole.png")
     content = (tmp_path / "whole.png").read_bytes()
     (tmp_path / "half.png").write_bytes(content[: len(content) // 2])
 
-    with pytest.raises(DataError, match=r"half\.png: it is a damaged image"):
+    with pytest.raises(DataError, match=r"half\.png: the image is damaged"):
         list(read_pages(tmp_path / "half.png"))
 
 
 @pytest.mark.parametrize("side", [9_000, 14_000])
-def test_a_decompression_bomb_is_refused_before_it_is_unpacked(
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(
     side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.new("1", (side, side)).save(tmp_path / "bomb.png")
 
-    def unpacked(image: Image.Image) -> None:
-        raise AssertionError("it was unpacked")
+    def decode(image: Image.Image) -> None:
+        raise AssertionError("it was decoded")
 
-    monkeypatch.setattr(pages, "to_grey", unpacked)
+    monkeypatch.setattr(pages, "to_grey", decode)
     with pytest.raises(DataError, match="megapixels"):
         list(read_pages(tmp_path / "bomb.png"))

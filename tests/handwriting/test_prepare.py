@@ -1,4 +1,4 @@
-"""A digit prepared the way MNIST was."""
+"""Digits prepared like MNIST."""
 
 import numpy as np
 import pytest
@@ -23,9 +23,9 @@ def test_a_digit_fits_twenty_pixels_and_keeps_its_proportions(height: int, width
     assert (np.ptp(rows) + 1) / (np.ptp(columns) + 1) == pytest.approx(height / width, rel=0.1)
 
 
-def test_the_centre_of_mass_is_the_middle() -> None:
+def test_the_centre_of_mass_is_in_the_middle() -> None:
     page = _stroke(100, 20)
-    page[120:140, 250:310] = 0.5  # an L: its middle is not its centre of mass
+    page[120:140, 250:310] = 0.5  # an L, whose centre of mass is not the middle of its box
 
     digit = prepare_digit(page).astype(float)
 
@@ -43,5 +43,5 @@ def test_edges_are_anti_aliased() -> None:
 
 @pytest.mark.parametrize("page", [np.zeros((50, 50)), np.zeros((0, 5)), np.full((9, 9), np.nan)])
 def test_a_blank_page_has_no_digit(page: np.ndarray) -> None:
-    with pytest.raises(NoInkError, match="nothing written"):
+    with pytest.raises(NoInkError, match="no ink"):
         prepare_digit(page)

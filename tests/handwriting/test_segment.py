@@ -1,4 +1,4 @@
-"""Digits found on pages of every kind."""
+"""Digits found on pages with various backgrounds and defects."""
 
 import numpy as np
 import pytest
@@ -30,22 +30,22 @@ def test_two_rows_are_found_in_reading_order(page: np.ndarray) -> None:
         assert all((y > page.shape[0] / 2) == bool(row) for _, y in half)
 
 
-def test_light_ink_on_a_dark_ground_gives_the_same_digits(page: np.ndarray) -> None:
+def test_light_ink_on_a_dark_background_gives_the_same_digits(page: np.ndarray) -> None:
     dark = [digit.pixels for digit in find_digits(page)]
     light = [digit.pixels for digit in find_digits(1 - page)]
 
     assert np.abs(np.subtract(dark, light, dtype=float)).max() <= 2
 
 
-def test_saying_no_overrules_what_is_decided_for_the_image(page: np.ndarray) -> None:
-    decided, told = find_ink(1 - page, "auto"), find_ink(1 - page, "no")
+def test_an_explicit_no_overrides_the_automatic_inversion(page: np.ndarray) -> None:
+    automatic, explicit = find_ink(1 - page, "auto"), find_ink(1 - page, "no")
 
-    assert decided is not None
-    assert decided.mean() < 0.2
-    assert told is None or told.mean() > 0.5
+    assert automatic is not None
+    assert automatic.mean() < 0.2
+    assert explicit is None or explicit.mean() > 0.5
 
 
-def test_a_gradient_noise_and_pepper_change_nothing_about_the_count(page: np.ndarray) -> None:
+def test_a_gradient_noise_and_specks_do_not_change_the_count(page: np.ndarray) -> None:
     lit = _noise(page * np.linspace(1.0, 0.45, page.shape[1]), 0.02)
     rng = np.random.default_rng(1)
     lit[rng.integers(0, page.shape[0], 60), rng.integers(0, page.shape[1], 60)] = 0
@@ -53,7 +53,7 @@ def test_a_gradient_noise_and_pepper_change_nothing_about_the_count(page: np.nda
     assert len(find_digits(lit)) == 10
 
 
-def test_ruled_lines_are_no_digits(page: np.ndarray) -> None:
+def test_ruled_lines_are_removed(page: np.ndarray) -> None:
     ruled = page.copy()
     ruled[145:148], ruled[310:313] = 0.3, 0.3
 
@@ -84,5 +84,5 @@ def test_a_page_full_of_specks_is_refused() -> None:
         for column in range(10, 790, 25):
             page[row : row + 12, column : column + 6] = 0
 
-    with pytest.raises(DataError, match="more than digits"):
+    with pytest.raises(DataError, match="too many for a page"):
         find_digits(page)

@@ -43,7 +43,7 @@ def _logits(model: DigitClassifier, digits: Digits) -> Tensor:
 
 
 class Spy(Callback):
-    """Remembers the weights and the learning rate with which each step begins."""
+    """Records the weights and learning rates at the start of each step."""
 
     def __init__(self) -> None:
         self.weights: list[Weights] = []
@@ -57,7 +57,7 @@ class Spy(Callback):
 
 
 class Poison(Callback):
-    """Makes the loss of one step, counted from 1, something that is not a number."""
+    """Multiplies the logits of one step, counted from 1, by a value that is not finite."""
 
     def __init__(self, step: int, value: float) -> None:
         self.step, self.value = step, value
@@ -79,7 +79,7 @@ def test_training_learns_the_tiny_digits(
     (tested,) = trainer.test(model, tiny_data, verbose=False)
 
     assert tested["test/accuracy"] > 0.9
-    # Far below ln 10 = 2.3, the loss of guessing.
+    # Far below ln 10 = 2.3, the loss of random guessing.
     assert tested["test/loss"] < 1.5
 
 
@@ -112,7 +112,7 @@ def test_hyperparameters_are_plain_and_complete() -> None:
     }
 
 
-def test_a_checkpoint_alone_is_enough_to_build_the_model_again(
+def test_a_checkpoint_is_enough_to_rebuild_the_model(
     tiny_data: MNISTDataModule, make_trainer: MakeTrainer, tmp_path: Path
 ) -> None:
     saver = ModelCheckpoint(tmp_path / "checkpoints", filename="one")
@@ -130,7 +130,7 @@ def test_a_checkpoint_alone_is_enough_to_build_the_model_again(
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_stops_the_training_before_it_does_harm(
+def test_a_loss_that_is_not_finite_stops_the_training_before_the_weights_change(
     value: float, tiny_data: MNISTDataModule, make_trainer: MakeTrainer
 ) -> None:
     model, spy = _classifier(learning_rate=0.02), Spy()
@@ -143,13 +143,13 @@ def test_a_loss_that_is_not_finite_stops_the_training_before_it_does_harm(
     assert "\n" not in str(caught.value)
     assert len(spy.weights) == 9
     before, after = spy.weights[-1], _weights(model.network)
-    # The forward pass has counted the batch; what is learned must be as it was.
+    # The forward pass has updated the batch statistics; the parameters must be unchanged.
     learned = {name for name, _ in model.network.named_parameters()}
     assert all(torch.equal(before[name], after[name]) for name in learned)
     assert all(torch.isfinite(tensor).all() for tensor in after.values())
 
 
-def test_weight_decay_spares_scales_shifts_and_biases(
+def test_scales_shifts_and_biases_have_no_weight_decay(
     tiny_data: MNISTDataModule, make_trainer: MakeTrainer
 ) -> None:
     model, trainer = _classifier(weight_decay=0.3), make_trainer(fast_dev_run=True)
@@ -166,14 +166,14 @@ def test_weight_decay_spares_scales_shifts_and_biases(
     }
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(decay)
     assert decay.keys() == set(names.values())
-    spared = {name for name, value in decay.items() if value == 0}
-    assert spared == {
+    without = {name for name, value in decay.items() if value == 0}
+    assert without == {
         name for name in decay if name.endswith("bias") or ".1." in name or ".5." in name
     }
-    assert {value for name, value in decay.items() if name not in spared} == {0.3}
+    assert {value for name, value in decay.items() if name not in without} == {0.3}
 
 
-def test_the_learning_rate_makes_one_cycle_over_all_steps(
+def test_the_learning_rate_follows_one_cycle_over_all_steps(
     tiny_data: MNISTDataModule, make_trainer: MakeTrainer
 ) -> None:
     spy = Spy()
@@ -193,7 +193,7 @@ def test_the_learning_rate_makes_one_cycle_over_all_steps(
 def test_validation_counts_every_image_once_and_without_smoothing(
     tiny_data: MNISTDataModule, make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Batches of unequal size: a mean of means would be wrong.
+    # Batches of unequal size, so that a mean of batch means would be wrong.
     monkeypatch.setattr("mnist_lightning.data.datamodule.EVALUATION_BATCH_SIZE", 17)
     model, val = _classifier(label_smoothing=0.3), tiny_data.val
 
@@ -207,7 +207,7 @@ def test_validation_counts_every_image_once_and_without_smoothing(
     assert found["val/accuracy"] == pytest.approx(right / 50)
 
 
-def test_the_test_reports_accuracy_loss_and_macro_f1(
+def test_testing_reports_accuracy_loss_and_macro_f1(
     tiny_data: MNISTDataModule, make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mnist_lightning.data.datamodule.EVALUATION_BATCH_SIZE", 33)
@@ -226,7 +226,7 @@ def test_the_test_reports_accuracy_loss_and_macro_f1(
     }
 
 
-def test_training_reports_the_smoothed_loss_over_all_images_of_the_epoch(
+def test_the_training_loss_is_smoothed_and_averaged_over_all_images_of_the_epoch(
     tiny_data: MNISTDataModule, make_trainer: MakeTrainer
 ) -> None:
     losses: list[tuple[float, int]] = []
@@ -245,7 +245,7 @@ def test_training_reports_the_smoothed_loss_over_all_images_of_the_epoch(
     assert trainer.callback_metrics["train/loss"].item() == pytest.approx(mean, rel=1e-5)
 
 
-def test_label_smoothing_moves_the_training_loss(tiny_digits: Digits) -> None:
+def test_label_smoothing_mixes_the_targets_with_a_uniform_distribution(tiny_digits: Digits) -> None:
     batch = (tiny_digits.images, tiny_digits.labels)
     model = _classifier(label_smoothing=0.2).eval()
 
@@ -270,7 +270,7 @@ def test_a_learning_rate_of_zero_or_below_is_refused(rate: float) -> None:
         _classifier(learning_rate=rate)
 
 
-def test_any_network_from_pixels_to_logits_can_be_trained(
+def test_the_base_class_trains_any_network(
     tiny_data: MNISTDataModule, make_trainer: MakeTrainer
 ) -> None:
     tiny_data.augmentation = Augmentation(elastic=0.6)

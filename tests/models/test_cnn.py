@@ -16,7 +16,7 @@ def _digits(n: int) -> Tensor:
 
 
 def _trained(**options: Any) -> CNN:
-    """A small network in evaluation mode whose batch statistics are not those of the beginning."""
+    """A small network in eval mode whose batch statistics differ from the initial ones."""
     torch.manual_seed(0)
     network = CNN(**{"widths": (4, 8, 8), **options})
     with torch.no_grad():
@@ -43,21 +43,21 @@ def test_the_shipped_preset_has_fewer_than_100_000_parameters() -> None:
 
 @pytest.mark.parametrize("widths", [(4,), (4, 8), (2, 2, 2, 2, 2)])
 @pytest.mark.parametrize("n", [1, 37])
-def test_bytes_become_ten_logits_an_image(n: int, widths: tuple[int, ...]) -> None:
+def test_uint8_images_give_ten_float32_logits_each(n: int, widths: tuple[int, ...]) -> None:
     logits = CNN(widths, convs_per_stage=1).eval()(_digits(n))
 
     assert logits.shape == (n, 10)
     assert logits.dtype == torch.float32
 
 
-def test_logits_are_float32_in_bfloat16_arithmetic_too() -> None:
+def test_logits_are_float32_under_bfloat16_autocast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         logits = _trained()(_digits(3))
 
     assert logits.dtype == torch.float32
 
 
-def test_pixels_are_normalised_by_the_statistics_of_mnist() -> None:
+def test_pixels_are_normalised_with_the_statistics_of_mnist() -> None:
     network = CNN((1,), convs_per_stage=1).eval()
     seen: list[Tensor] = []
     network.features.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
@@ -68,14 +68,14 @@ def test_pixels_are_normalised_by_the_statistics_of_mnist() -> None:
         assert torch.allclose(image, torch.tensor((pixel - 0.1307) / 0.3081))
 
 
-def test_widths_and_depth_are_those_asked_for() -> None:
+def test_widths_and_depth_match_the_arguments() -> None:
     network = CNN((3, 5), convs_per_stage=3)
 
     convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     assert [layer.out_channels for layer in convolutions] == [3, 3, 3, 5, 5, 5]
 
 
-def test_the_first_convolution_alone_is_strided() -> None:
+def test_only_the_first_convolution_is_strided() -> None:
     network = CNN((3, 5), first_kernel=5, first_stride=2)
 
     first, *others = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
@@ -86,7 +86,7 @@ def test_the_first_convolution_alone_is_strided() -> None:
 
 
 @pytest.mark.parametrize(("stride", "stages"), [(1, 5), (2, 4), (3, 4), (4, 3), (28, 1)])
-def test_a_stride_leaves_room_for_fewer_stages(stride: int, stages: int) -> None:
+def test_a_stride_reduces_the_possible_number_of_stages(stride: int, stages: int) -> None:
     network = CNN((2,) * stages, convs_per_stage=1, first_stride=stride).eval()
 
     assert network(_digits(1)).shape == (1, 10)
@@ -94,8 +94,8 @@ def test_a_stride_leaves_room_for_fewer_stages(stride: int, stages: int) -> None
         CNN((2,) * (stages + 1), convs_per_stage=1, first_stride=stride)
 
 
-def test_dropout_acts_in_training_only() -> None:
-    # Batch statistics stay out of it: only dropout may differ between two calls.
+def test_dropout_is_active_only_in_training_mode() -> None:
+    # The network is in eval mode, so that only dropout can make two calls differ.
     network, images = _trained(dropout=0.5), _digits(8)
     assert torch.equal(network(images), network(images))
 
@@ -104,7 +104,7 @@ def test_dropout_acts_in_training_only() -> None:
     assert not torch.equal(network(images), network(images))
 
 
-def test_an_image_is_judged_alone() -> None:
+def test_logits_of_an_image_do_not_depend_on_its_batch() -> None:
     network, images = _trained(), _digits(16)
 
     alone = torch.cat([network(image.unsqueeze(0)) for image in images])
@@ -128,7 +128,7 @@ def test_an_image_is_judged_alone() -> None:
         ({"first_stride": 29}, "first_stride"),
     ],
 )
-def test_an_impossible_network_is_refused_by_name(arguments: dict[str, Any], name: str) -> None:
+def test_values_out_of_range_are_refused_by_name(arguments: dict[str, Any], name: str) -> None:
     with pytest.raises(ValueError, match=rf"model\.{name} must be"):
         CNN(**arguments)
 
@@ -142,12 +142,12 @@ def test_an_impossible_network_is_refused_by_name(arguments: dict[str, Any], nam
     ],
 )
 @pytest.mark.parametrize("n", [1, 37])
-def test_torchscript_can_be_called_and_agrees(
+def test_torchscript_gives_the_same_logits(
     optimise: Callable[[torch.jit.ScriptModule], torch.jit.ScriptModule], n: int
 ) -> None:
     network, images = _trained(dropout=0.1), _digits(n)
 
-    # Converting alone proves nothing: some layers are converted into what cannot be called.
+    # Scripting alone proves nothing: some layers script without an error and fail when called.
     exported = optimise(torch.jit.script(network))
 
     with torch.no_grad():

@@ -7,7 +7,7 @@ from mnist_lightning.models.soft_voting import Ensemble
 
 
 class Fixed(nn.Module):
-    """Gives the same logits for every image."""
+    """Returns the same logits for every image."""
 
     def __init__(self, logits: list[float]) -> None:
         super().__init__()
@@ -31,13 +31,13 @@ def test_softmax_of_the_logits_is_the_mean_of_the_members_probabilities(images: 
         expected = torch.stack([one(images).double().softmax(1) for one in members]).mean(0)
     assert (found.shape, found.dtype) == ((4, 10), torch.float32)
     assert torch.allclose(found.double().softmax(1), expected, atol=1e-6)
-    # They are the logarithms themselves.
+    # The logits are the logarithms of the mean, not just equal to them up to a constant.
     assert torch.allclose(found.double().exp(), expected, atol=1e-6)
 
 
-def test_certain_members_that_disagree_leave_finite_logits(images: Tensor) -> None:
-    sure = [Fixed([1000.0 * (digit == one) for digit in range(10)]) for one in (3, 5)]
-    found = Ensemble(sure)(images)
+def test_certain_members_that_disagree_give_finite_logits(images: Tensor) -> None:
+    certain = [Fixed([1000.0 * (digit == one) for digit in range(10)]) for one in (3, 5)]
+    found = Ensemble(certain)(images)
     assert found.isfinite().all()
     halves = torch.zeros(10)
     halves[[3, 5]] = 0.5

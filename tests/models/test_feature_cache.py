@@ -1,4 +1,4 @@
-"""Features that are computed once: equality, reuse, interruption, damage, two runs at once."""
+"""The feature cache: equality, reuse, interruption, damage, concurrent runs."""
 
 import logging
 import shutil
@@ -42,7 +42,7 @@ def cached(network: ResNet50, images: Tensor, folder: Path, **options: Any) -> T
 
 
 class CountedExtractor(FeatureExtractor):
-    """Remembers how many images went through the backbone; stops after ``limit`` of them."""
+    """Counts the images that go through the backbone and is interrupted after ``limit``."""
 
     computed = 0
     limit = 10**9
@@ -95,7 +95,7 @@ def test_interrupted_cache_continues_where_it_stopped(
     assert backbone_runs.computed == ROWS - 2 * CHUNK
 
 
-def test_damaged_chunk_alone_is_computed_anew(
+def test_only_a_damaged_chunk_is_computed_again(
     network: ResNet50, images: Tensor, tmp_path: Path, backbone_runs: type[CountedExtractor]
 ) -> None:
     expected = cached(network, images, tmp_path).clone()
@@ -106,7 +106,7 @@ def test_damaged_chunk_alone_is_computed_anew(
     assert backbone_runs.computed == CHUNK
 
 
-def test_key_follows_every_input_by_content(network: ResNet50, images: Tensor) -> None:
+def test_key_changes_with_the_content_of_every_input(network: ResNet50, images: Tensor) -> None:
     key = CacheKey.of(network, images, "32-true")
     bigger = ResNet50(image_size=48)
     bigger.load_state_dict(network.state_dict())
@@ -131,13 +131,13 @@ def test_key_follows_every_input_by_content(network: ResNet50, images: Tensor) -
     assert len({other.file_stem for other in [key, *others]}) == 1 + len(others)
 
 
-def test_hash_of_a_backbone_ignores_the_count_of_batches(network: ResNet50) -> None:
+def test_backbone_hash_ignores_the_number_of_batches(network: ResNet50) -> None:
     before = backbone_hash(network)
     network.backbone.bn1.num_batches_tracked.add_(1)
     assert backbone_hash(network) == before
 
 
-def test_size_is_said_before_anything_is_computed(
+def test_size_is_logged_before_anything_is_computed(
     network: ResNet50,
     images: Tensor,
     tmp_path: Path,
@@ -151,7 +151,7 @@ def test_size_is_said_before_anything_is_computed(
     assert caplog.messages[0] == f"Caching 5 x 2,048 features: 0.02 MB in {tmp_path}"
 
 
-def test_full_disk_is_found_out_before_anything_is_computed(
+def test_full_disk_is_detected_before_anything_is_computed(
     network: ResNet50,
     images: Tensor,
     tmp_path: Path,
@@ -167,7 +167,7 @@ def test_full_disk_is_found_out_before_anything_is_computed(
     assert len(cached(network, images, tmp_path)) == ROWS
 
 
-def test_disk_that_fills_up_meanwhile_is_an_output_error(
+def test_disk_that_fills_up_later_is_an_output_error(
     network: ResNet50, images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_space(*_: object) -> None:
@@ -186,7 +186,7 @@ def test_folder_that_is_a_file_is_an_output_error(
         cached(network, images, tmp_path / "cache")
 
 
-def test_second_run_waits_for_the_first_and_takes_its_features(
+def test_second_run_waits_for_the_first_and_uses_its_features(
     network: ResNet50,
     images: Tensor,
     tmp_path: Path,

@@ -1,4 +1,4 @@
-"""The fast path of a frozen backbone against the plain one."""
+"""The optimised copy of a frozen backbone against the original."""
 
 import copy
 
@@ -18,7 +18,7 @@ def images() -> Tensor:
 
 @pytest.fixture(scope="module")
 def network() -> ResNet50:
-    """A network whose BatchNorms do something, as those of a trained one."""
+    """A network whose BatchNorms are not the identity, as in a trained network."""
     torch.manual_seed(0)
     network = ResNet50(image_size=32)
     for module in network.modules():
@@ -42,7 +42,7 @@ def test_float32_features_equal_those_of_the_network(network: ResNet50, images: 
     torch.testing.assert_close(torch.cat(batches), expected, atol=1e-5, rtol=1e-4)
 
 
-def test_bfloat16_features_are_float32_and_near(network: ResNet50, images: Tensor) -> None:
+def test_bfloat16_features_are_float32_and_close(network: ResNet50, images: Tensor) -> None:
     (found,) = FeatureExtractor(network, "bf16-mixed")(images)
     expected = plain_features(network, images)
     assert found.dtype == torch.float32
@@ -50,7 +50,7 @@ def test_bfloat16_features_are_float32_and_near(network: ResNet50, images: Tenso
     assert not torch.equal(found, expected)
 
 
-def test_network_is_left_as_it_was(network: ResNet50, images: Tensor) -> None:
+def test_network_is_not_changed(network: ResNet50, images: Tensor) -> None:
     network.train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     list(FeatureExtractor(network, "32-true")(images))
@@ -60,7 +60,7 @@ def test_network_is_left_as_it_was(network: ResNet50, images: Tensor) -> None:
         assert torch.equal(tensor, before[name]), name
 
 
-def test_no_batchnorm_is_left_to_compute(network: ResNet50) -> None:
+def test_no_batchnorm_remains(network: ResNet50) -> None:
     extractor = FeatureExtractor(network, "32-true")
     assert not any(isinstance(m, nn.BatchNorm2d) for m in extractor.network.modules())
 

@@ -1,4 +1,4 @@
-"""A matrix on disk through damage and interruption."""
+"""The matrix on disk: damage, interruption, stale files."""
 
 import json
 import logging
@@ -23,13 +23,13 @@ def fill(target: FeatureStore) -> FeatureStore:
     return target
 
 
-def test_what_was_written_is_mapped(tmp_path: Path) -> None:
+def test_written_values_are_mapped(tmp_path: Path) -> None:
     assert store(tmp_path).missing_chunks() == [0, 1, 2]
     assert torch.equal(fill(store(tmp_path)).map(), torch.from_numpy(VALUES))
     assert store(tmp_path).missing_chunks() == []
 
 
-def test_changes_of_the_mapped_matrix_do_not_reach_the_file(tmp_path: Path) -> None:
+def test_changes_to_the_mapped_matrix_are_not_written_to_the_file(tmp_path: Path) -> None:
     fill(store(tmp_path)).map().zero_()
     assert torch.equal(store(tmp_path).map(), torch.from_numpy(VALUES))
 
@@ -55,14 +55,14 @@ def test_only_the_damaged_chunk_is_missing(
 
 
 @pytest.mark.parametrize(("size", "missing"), [(0, [0, 1, 2]), (19, [1, 2]), (60, [])])
-def test_a_file_of_another_length_is_mended(tmp_path: Path, size: int, missing: list[int]) -> None:
+def test_a_file_of_the_wrong_length_is_fixed(tmp_path: Path, size: int, missing: list[int]) -> None:
     path = fill(store(tmp_path)).data_path
     path.write_bytes(path.read_bytes().ljust(60, b"x")[:size])
     assert store(tmp_path).missing_chunks() == missing
     assert torch.equal(fill(store(tmp_path)).map(), torch.from_numpy(VALUES))
 
 
-def test_without_the_data_all_is_missing(tmp_path: Path) -> None:
+def test_without_the_data_file_all_chunks_are_missing(tmp_path: Path) -> None:
     fill(store(tmp_path)).data_path.unlink()
     assert store(tmp_path).missing_chunks() == [0, 1, 2]
 
@@ -71,7 +71,7 @@ def test_without_the_data_all_is_missing(tmp_path: Path) -> None:
     "content",
     ["", "{", "[]", "null", "\udcff", '{"sha256": 3}', '{"sha256": [1, 2, 3]}', "[" * 10**5],
 )
-def test_damaged_journal_means_all_anew(
+def test_damaged_journal_makes_all_chunks_missing(
     tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = fill(store(tmp_path)).journal_path
@@ -80,7 +80,7 @@ def test_damaged_journal_means_all_anew(
     assert "damaged or stale" in caplog.text
 
 
-def test_journal_with_wrong_checksums_of_the_right_form_is_not_believed(tmp_path: Path) -> None:
+def test_wrong_checksums_of_the_right_length_make_all_chunks_missing(tmp_path: Path) -> None:
     path = fill(store(tmp_path)).journal_path
     journal = json.loads(path.read_text())
     journal["sha256"] = [3, None, "0" * 64]
@@ -88,7 +88,7 @@ def test_journal_with_wrong_checksums_of_the_right_form_is_not_believed(tmp_path
     assert store(tmp_path).missing_chunks() == [0, 1, 2]
 
 
-def test_files_of_something_else_are_stale(tmp_path: Path) -> None:
+def test_files_with_another_identity_or_chunk_size_are_stale(tmp_path: Path) -> None:
     fill(store(tmp_path))
     assert store(tmp_path, identity="b").missing_chunks() == [0, 1, 2]
     assert store(tmp_path, chunk_rows=2).missing_chunks() == [0, 1, 2, 3]
@@ -102,7 +102,7 @@ def test_rewriting_keeps_an_older_mapping_valid(tmp_path: Path) -> None:
     assert torch.equal(mapped, torch.from_numpy(VALUES))
 
 
-def test_a_sound_cache_is_read_without_a_word(
+def test_an_intact_cache_is_read_without_a_message(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

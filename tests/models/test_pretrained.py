@@ -1,4 +1,4 @@
-"""Where weights come from: the cache, a server on the loopback, a path."""
+"""The sources of weights: the cache, a server on the loopback, a path."""
 
 import hashlib
 import socket
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from bad_servers import Server
 from torchvision.models import ResNet50_Weights, resnet50
 
 from mnist_lightning.errors import WeightsError
@@ -22,29 +23,28 @@ from mnist_lightning.models.resnet50 import IMAGENET_MEAN, IMAGENET_STD, ResNet5
 
 
 def publish(monkeypatch: pytest.MonkeyPatch, base_url: str, content: bytes) -> str:
-    """Let ``imagenet`` mean a file of this content; returns the name of the file."""
+    """Redefine ``imagenet`` as a file with this content; returns the name of the file."""
     name = f"resnet50-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-    entry = Pretrained("stand-in", f"{base_url}/{name}", IMAGENET_MEAN, IMAGENET_STD)
+    entry = Pretrained("stand-in", f"{base_url}{name}", IMAGENET_MEAN, IMAGENET_STD)
     monkeypatch.setitem(weights.PRETRAINED, "imagenet", entry)
     return name
 
 
-def test_file_is_downloaded_once_and_then_taken_from_the_cache(
-    server: tuple[Path, str], hub: Path, monkeypatch: pytest.MonkeyPatch
+def test_file_is_downloaded_once_and_then_read_from_the_cache(
+    server: Server, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, url = server
-    name = publish(monkeypatch, url, b"weights")
-    (folder / name).write_bytes(b"weights")
-    assert resolve_weights("imagenet") == hub / name
-    (folder / name).unlink()
-    assert resolve_weights("imagenet") == hub / name
+    name = publish(monkeypatch, server.url, b"weights")
+    server.files[f"/{name}"] = b"weights"
+    for _ in range(2):
+        assert resolve_weights("imagenet") == hub / name
     assert (hub / name).read_bytes() == b"weights"
+    assert server.asked == [f"/{name}"]
 
 
 def test_wrong_cached_file_is_refused_with_both_prefixes(
     hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = publish(monkeypatch, "http://127.0.0.1:9", b"weights")
+    name = publish(monkeypatch, "http://127.0.0.1:9/", b"weights")
     hub.mkdir(parents=True)
     (hub / name).write_bytes(b"other")
     found = hashlib.sha256(b"other").hexdigest()[:8]
@@ -58,17 +58,16 @@ def test_wrong_cached_file_is_refused_with_both_prefixes(
 
 
 def test_wrong_content_of_the_server_is_not_kept(
-    server: tuple[Path, str], hub: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, url = server
-    name = publish(monkeypatch, url, b"weights")
-    (folder / name).write_bytes(b"forgery")
+    name = publish(monkeypatch, server.url, b"weights")
+    server.files[f"/{name}"] = b"forgery"
     with pytest.raises(WeightsError, match="SHA-256"):
         resolve_weights("imagenet")
     assert not list(hub.glob("*.pth"))
 
 
-def assert_names_all_ways_out(message: str, url: str, path: Path) -> None:
+def assert_names_all_remedies(message: str, url: str, path: Path) -> None:
     for part in (url, str(path), "--model.weights PATH", "--model resnet50_scratch"):
         assert part in message
     assert "\n" not in message
@@ -79,28 +78,28 @@ def test_without_network_one_message_names_url_path_and_choices(
 ) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/"
     name = publish(monkeypatch, url, b"weights")
     with pytest.raises(WeightsError) as caught:
         resolve_weights("imagenet")
-    assert_names_all_ways_out(str(caught.value), f"{url}/{name}", hub / name)
+    assert_names_all_remedies(str(caught.value), f"{url}{name}", hub / name)
 
 
 def test_silent_server_is_given_up_in_time(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         name = publish(monkeypatch, url, b"weights")
         start = time.monotonic()
         with pytest.raises(WeightsError) as caught:
             resolve_weights("imagenet", timeout=0.2)
     assert time.monotonic() - start < 5
-    assert_names_all_ways_out(str(caught.value), f"{url}/{name}", hub / name)
+    assert_names_all_remedies(str(caught.value), f"{url}{name}", hub / name)
 
 
 def test_unwritable_cache_is_a_weights_error(
     tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(monkeypatch, "http://127.0.0.1:9", b"weights")
+    publish(monkeypatch, "http://127.0.0.1:9/", b"weights")
     (tmp_path / "torch").write_text("a file where a folder should be")
     with pytest.raises(WeightsError, match=r"--model\.weights PATH"):
         resolve_weights("imagenet")

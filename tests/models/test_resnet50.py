@@ -1,4 +1,4 @@
-"""The network against torchvision's own, and through TorchScript."""
+"""ResNet50 against torchvision's own, and through TorchScript."""
 
 import io
 
@@ -30,7 +30,7 @@ def test_parameters_with_linear_head_are_23528522(network: ResNet50) -> None:
     assert type(network.head) is nn.Linear
 
 
-def test_same_weights_and_rgb_image_give_the_logits_of_torchvision(
+def test_logits_equal_those_of_torchvision_with_the_same_weights(
     network: ResNet50, images: Tensor
 ) -> None:
     reference = resnet50(num_classes=10).eval()
@@ -48,7 +48,7 @@ def test_default_normalisation_is_that_of_the_imagenet_weights(weights: ResNet50
     assert (tuple(preset.mean), tuple(preset.std)) == (IMAGENET_MEAN, IMAGENET_STD)
 
 
-def test_own_normalisation_is_applied_per_channel() -> None:
+def test_custom_normalisation_is_applied_per_channel() -> None:
     network = ResNet50(28, mean=(0.0, 0.5, 1.0), std=(1.0, 0.5, 2.0))
     white = torch.full((1, 1, 28, 28), 255, dtype=torch.uint8)
     pixels = network.preprocess(white)
@@ -66,7 +66,7 @@ def test_features_and_logits_are_float32_even_under_autocast(
     assert (logits.dtype, logits.shape) == (torch.float32, (2, 10))
 
 
-def test_dropout_acts_on_the_features_in_training_only() -> None:
+def test_dropout_acts_on_the_features_only_in_training_mode() -> None:
     network = ResNet50(dropout=0.5)
     nn.init.constant_(network.head.weight, 1.0)
     features = torch.ones(1, FEATURES)
@@ -76,7 +76,7 @@ def test_dropout_acts_on_the_features_in_training_only() -> None:
     torch.testing.assert_close(plain, FEATURES + network.head.bias[None])
 
 
-def test_frozen_script_gives_the_same_logits_after_reloading(
+def test_frozen_torchscript_gives_the_same_logits_after_reloading(
     network: ResNet50, images: Tensor
 ) -> None:
     buffer = io.BytesIO()

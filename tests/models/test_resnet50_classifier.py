@@ -1,4 +1,4 @@
-"""What each strategy makes of ResNet50: weights, parameters, features and checkpoints."""
+"""The strategies of ResNet50: weights, parameters, features and checkpoints."""
 
 import hashlib
 import json
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from bad_servers import Server
 from lightning import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
@@ -32,7 +33,7 @@ STRATEGIES = ["frozen", "finetune", "scratch"]
 
 @pytest.fixture
 def short_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One block in each stage instead of 3, 4, 6 and 3: the same names, a third of the work."""
+    """Use one block per stage instead of 3, 4, 6 and 3: the same names, a third of the work."""
     monkeypatch.setattr(
         "mnist_lightning.models.resnet50.resnet50",
         lambda weights=None: ResNet(Bottleneck, [1, 1, 1, 1]),
@@ -45,9 +46,9 @@ def _classifier(**options: Any) -> ResNet50Classifier:
 
 
 def _few(data: MNISTDataModule) -> MNISTDataModule:
-    """Eight images to train on and four for validation, four in a batch."""
+    """Keep eight training and four validation images, in batches of four."""
     data.batch_size = 4
-    data._train, data._val = data.train[:8], data.val[:4]
+    data.train, data.val = data.train[:8], data.val[:4]
     return data
 
 
@@ -68,9 +69,7 @@ def _equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     ("strategy", "learning"),
     [("frozen", 20_490), ("finetune", 23_528_522), ("scratch", 23_528_522)],
 )
-def test_parameters_that_learn_are_counted_and_are_in_one_group_each(
-    strategy: str, learning: int
-) -> None:
+def test_trained_parameters_are_counted_and_in_one_group_each(strategy: str, learning: int) -> None:
     model = _classifier(strategy=strategy)
     parameters = list(model.learning_parameters())
     assert sum(p.numel() for p in parameters) == learning
@@ -101,7 +100,7 @@ def test_parameters_that_learn_are_counted_and_are_in_one_group_each(
         ),
     ],
 )
-def test_title_and_label_say_what_training_starts_from(
+def test_title_and_label_name_the_initial_weights(
     strategy: str, choice: str, title: str, label: str
 ) -> None:
     model = _classifier(strategy=strategy, weights=choice)
@@ -146,7 +145,7 @@ def test_contradicting_options_are_refused_by_name(options: dict[str, Any], mess
 
 @pytest.fixture(scope="module")
 def stand_in() -> dict[str, Tensor]:
-    """Weights with the names and shapes of torchvision's, of which no file is needed."""
+    """Random weights with the names and shapes of torchvision's."""
     torch.manual_seed(7)
     return resnet50().state_dict()
 
@@ -160,7 +159,7 @@ def stand_in_file(stand_in: dict[str, Tensor], tmp_path_factory: pytest.TempPath
 
 def _publish(monkeypatch: pytest.MonkeyPatch, base_url: str, file: Path) -> str:
     name = f"resnet50-{hashlib.sha256(file.read_bytes()).hexdigest()[:8]}.pth"
-    entry = Pretrained("stand-in", f"{base_url}/{name}", IMAGENET_MEAN, IMAGENET_STD)
+    entry = Pretrained("stand-in", f"{base_url}{name}", IMAGENET_MEAN, IMAGENET_STD)
     monkeypatch.setitem(weights.PRETRAINED, "imagenet", entry)
     return name
 
@@ -170,16 +169,16 @@ def test_weights_are_loaded_into_the_backbone_from_a_path_the_cache_or_a_server(
     way: str,
     stand_in: dict[str, Tensor],
     stand_in_file: Path,
-    server: tuple[Path, str],
+    server: Server,
     hub: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder, url = server
-    name = _publish(monkeypatch, url, stand_in_file)
-    if way != "path":
-        place = hub if way == "cache" else folder
-        place.mkdir(parents=True, exist_ok=True)
-        (place / name).symlink_to(stand_in_file)
+    name = _publish(monkeypatch, server.url, stand_in_file)
+    if way == "cache":
+        hub.mkdir(parents=True)
+        (hub / name).symlink_to(stand_in_file)
+    elif way == "server":
+        server.files[f"/{name}"] = stand_in_file.read_bytes()
     model = _classifier(weights=str(stand_in_file) if way == "path" else "imagenet")
     head = model.network.head.weight.clone()
 
@@ -192,7 +191,7 @@ def test_weights_are_loaded_into_the_backbone_from_a_path_the_cache_or_a_server(
 
 @pytest.mark.usefixtures("short_network")
 @pytest.mark.parametrize(("strategy", "warnings"), [("frozen", 1), ("finetune", 1), ("scratch", 0)])
-def test_random_weights_are_taken_only_when_asked_for_and_warned_of(
+def test_none_keeps_the_random_weights_and_logs_a_warning_except_from_scratch(
     strategy: str, warnings: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = _classifier(strategy=strategy)
@@ -204,14 +203,14 @@ def test_random_weights_are_taken_only_when_asked_for_and_warned_of(
 
 
 @pytest.mark.usefixtures("short_network")
-def test_a_checkpoint_alone_is_enough_to_build_the_model_again(
+def test_a_checkpoint_is_enough_to_rebuild_the_model(
     few: MNISTDataModule,
     make_trainer: MakeTrainer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def no_network(*args: Any, **kwargs: Any) -> Path:
-        raise AssertionError("weights were looked for")
+        raise AssertionError("the weights were resolved")
 
     monkeypatch.setattr("mnist_lightning.models.resnet50_classifier.resolve_weights", no_network)
     model, saver = _classifier(weights="imagenet"), ModelCheckpoint(tmp_path / "saved")
@@ -224,7 +223,7 @@ def test_a_checkpoint_alone_is_enough_to_build_the_model_again(
 
 
 @pytest.mark.usefixtures("short_network")
-def test_features_give_the_same_logits_as_their_images(tiny_digits: Digits) -> None:
+def test_features_and_their_images_give_the_same_logits(tiny_digits: Digits) -> None:
     model, images = _classifier().eval(), tiny_digits.images[:4]
     with torch.no_grad():
         features = model.network.features(images).half()
@@ -241,7 +240,7 @@ def _head_after(
         data.precompute_with(model.precompute, model.augmented_passes)
     unfreezing = StagedUnfreezing(model.network, model.stages)
     make_trainer(unfreezing, max_epochs=2).fit(model, data)
-    # Neither weights nor the statistics of batch normalisation, on images as on features.
+    # Neither the weights nor the batch statistics may change, on images or on features.
     assert _equal(_backbone(model), before)
     return model.network.head.weight.detach()
 
@@ -254,12 +253,12 @@ def test_training_on_cached_features_equals_training_on_images(
     uncached = _head_after(few, make_trainer, cached=False)
     cached = _head_after(few, make_trainer, cached=True)
     assert len(list((tmp_path / "feature_cache").glob("*.bin"))) == 2
-    # Features are kept with 11 significant bits.
+    # Features are stored with 11 significant bits.
     assert (cached - uncached).abs().max() < 0.02 * (uncached - start).abs().max()
 
 
 @pytest.mark.usefixtures("short_network")
-def test_second_training_computes_no_features(
+def test_a_second_training_computes_no_features(
     few: MNISTDataModule,
     make_trainer: MakeTrainer,
     tmp_path: Path,
@@ -293,12 +292,14 @@ def test_only_frozen_precomputes(short_network: None) -> None:
         ("64-true", "32-true"),
     ],
 )
-def test_features_are_computed_in_bfloat16_where_training_is(trainer: str, extraction: str) -> None:
+def test_features_are_computed_in_bfloat16_if_the_trainer_uses_it(
+    trainer: str, extraction: str
+) -> None:
     assert extraction_precision(trainer) == extraction
 
 
 @pytest.mark.usefixtures("short_network")
-def test_checkpoint_in_which_other_parts_learn_is_refused(
+def test_a_checkpoint_of_another_strategy_is_refused(
     few: MNISTDataModule, make_trainer: MakeTrainer, tmp_path: Path
 ) -> None:
     model, path = _classifier(), tmp_path / "one.ckpt"
@@ -312,6 +313,6 @@ def test_checkpoint_in_which_other_parts_learn_is_refused(
             _classifier(strategy=strategy).check_resumable(checkpoint)
 
 
-def test_weights_that_are_not_there_are_not_replaced_by_random_ones(tmp_path: Path) -> None:
+def test_missing_weights_are_not_replaced_by_random_ones(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"missing\.pth does not exist"):
         _classifier(weights=str(tmp_path / "missing.pth")).load_pretrained()

@@ -1,4 +1,4 @@
-"""Stages on a network small enough to try everything: what moves, what does not, and resuming."""
+"""Staged unfreezing on a tiny network: what is trained when, and resuming."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,10 +22,10 @@ from mnist_lightning.training.step_seed import StepSeed
 MakeTrainer = Callable[..., Trainer]
 Weights = dict[str, Tensor]
 
-# Three epochs of six steps: the stages begin in the middle of the first and of the second.
+# Three epochs of six steps: two stages start in the middle of the first and the second epoch.
 EPOCHS, STEPS = 3, 18
 STAGES = (Stage("head"), Stage("backbone.last", 4 / 18, 0.5), Stage("backbone", 9 / 18, 0.1))
-BEGINS = {"head": 0, "backbone.last": 4, "backbone": 9}
+FIRST_STEPS = {"head": 0, "backbone.last": 4, "backbone": 9}
 
 
 class Block(nn.Sequential):
@@ -58,7 +58,10 @@ class Staged(StagedClassifier):
 
 
 class Recorder(Checkpoint):
-    """What every step starts with; as a Checkpoint it is called after all other callbacks."""
+    """Records the state at the start of every step.
+
+    It is a Checkpoint, because Lightning calls those after all other callbacks.
+    """
 
     def __init__(self) -> None:
         self.weights: list[Weights] = []
@@ -85,8 +88,8 @@ class SaveAt(Callback):
             trainer.save_checkpoint(self.folder / f"{trainer.global_step}.ckpt")
 
 
-class Meddle(Callback):
-    """Puts everything into training mode whenever it can, as other code may do."""
+class TrainModeEverywhere(Callback):
+    """Puts everything into training mode, as other callbacks may do."""
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         pl_module.train()
@@ -105,69 +108,69 @@ def _part(name: str) -> str:
     return stage.part
 
 
-def _callbacks(model: Staged, *more: Callback) -> list[Callback]:
+def _callbacks(*more: Callback) -> list[Callback]:
     return [StepSeed(0), *more]
 
 
 @pytest.fixture
 def recorder(make_trainer: MakeTrainer, tiny_data: MNISTDataModule) -> Recorder:
     model, recorder = Staged(), Recorder()
-    callbacks = _callbacks(model, Meddle(), recorder)
+    callbacks = _callbacks(TrainModeEverywhere(), recorder)
     make_trainer(*callbacks, max_epochs=EPOCHS).fit(model, tiny_data)
     assert len(recorder.weights) == STEPS
     recorder.weights.append(_weights(model.network))
     return recorder
 
 
-def test_nothing_of_a_part_moves_before_its_stage_and_everything_does_in_it(
+def test_a_part_changes_only_from_the_first_step_of_its_stage_on(
     recorder: Recorder,
 ) -> None:
     for name in recorder.weights[0]:
-        first = BEGINS[_part(name)]
-        moved = [
+        first = FIRST_STEPS[_part(name)]
+        changed = [
             not torch.equal(recorder.weights[step][name], recorder.weights[step + 1][name])
             for step in range(STEPS)
         ]
-        # Weights, and the statistics and counts of batch normalisation alike; no weight decay.
-        assert moved == [step >= first for step in range(STEPS)], name
+        # Weights and batch statistics alike; frozen weights must not decay either.
+        assert changed == [step >= first for step in range(STEPS)], name
 
 
-def test_frozen_modules_are_in_eval_mode_in_every_step_whatever_others_do(
+def test_frozen_modules_are_in_eval_mode_in_every_step_despite_other_callbacks(
     recorder: Recorder,
 ) -> None:
     names = {name for name, _ in Network().named_modules() if name}
     for step, training in enumerate(recorder.training):
-        assert training - {""} == {name for name in names if step >= BEGINS[_part(name)]}
+        assert training - {""} == {name for name in names if step >= FIRST_STEPS[_part(name)]}
 
 
-def test_each_part_has_its_own_rate_with_a_warm_up(recorder: Recorder) -> None:
+def test_each_part_has_its_own_learning_rate_with_a_warm_up(recorder: Recorder) -> None:
     for step, rates in enumerate(recorder.rates):
         assert rates == pytest.approx(
             [0.05 * stage.rate * stage.rate_factor(step, STEPS, 2) for stage in STAGES]
         )
 
 
-def test_every_parameter_is_in_the_optimiser_exactly_once(
+def test_the_optimiser_holds_every_parameter_exactly_once(
     make_trainer: MakeTrainer, tiny_data: MNISTDataModule
 ) -> None:
     model = Staged()
-    trainer = make_trainer(*_callbacks(model), fast_dev_run=True)
+    trainer = make_trainer(*_callbacks(), fast_dev_run=True)
     trainer.fit(model, tiny_data)
     held = [id(p) for group in trainer.optimizers[0].param_groups for p in group["params"]]
     assert sorted(held) == sorted(map(id, model.network.parameters()))
 
 
 @pytest.mark.parametrize("step", [2, 6, 7, 11, 12, 15])
-def test_resuming_in_any_stage_ends_bit_for_bit_like_the_uninterrupted_run(
+def test_resuming_in_any_stage_gives_bit_identical_weights(
     step: int, make_trainer: MakeTrainer, tiny_data: MNISTDataModule, tmp_path: Path
 ) -> None:
     whole, resumed = Staged(), Staged()
     saver = SaveAt(tmp_path, {step})
-    callbacks = _callbacks(whole, WeightAverage(0.9), saver)
+    callbacks = _callbacks(WeightAverage(0.9), saver)
     make_trainer(*callbacks, max_epochs=EPOCHS).fit(whole, tiny_data)
 
     recorder = Recorder()
-    trainer = make_trainer(*_callbacks(resumed, WeightAverage(0.9), recorder), max_epochs=EPOCHS)
+    trainer = make_trainer(*_callbacks(WeightAverage(0.9), recorder), max_epochs=EPOCHS)
     trainer.fit(resumed, tiny_data, ckpt_path=tmp_path / f"{step}.ckpt", weights_only=True)
 
     assert len(recorder.weights) == STEPS - step
@@ -175,22 +178,22 @@ def test_resuming_in_any_stage_ends_bit_for_bit_like_the_uninterrupted_run(
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
-def test_average_of_a_frozen_part_is_the_part_itself(
+def test_the_average_of_a_frozen_part_equals_the_part(
     make_trainer: MakeTrainer, tiny_data: MNISTDataModule
 ) -> None:
-    model = Staged(STAGES[:2])  # the first block never learns
+    model = Staged(STAGES[:2])  # the first block stays frozen
     before = _weights(model.network)
-    callbacks = _callbacks(model, WeightAverage(0.9))
+    callbacks = _callbacks(WeightAverage(0.9))
     make_trainer(*callbacks, max_epochs=2).fit(model, tiny_data)
     for name, value in _weights(model.network).items():
         assert torch.equal(value, before[name]) == name.startswith("backbone.first"), name
 
 
-def test_what_never_learns_needs_no_gradient_and_is_in_no_group(
+def test_parts_without_a_stage_need_no_gradient_and_are_in_no_group(
     make_trainer: MakeTrainer, tiny_data: MNISTDataModule
 ) -> None:
     model = Staged(STAGES[:1])
-    trainer = make_trainer(*_callbacks(model), fast_dev_run=True)
+    trainer = make_trainer(*_callbacks(), fast_dev_run=True)
     trainer.fit(model, tiny_data)
     head = {"head.weight", "head.bias"}
     assert {n for n, p in model.network.named_parameters() if p.requires_grad} == head
@@ -201,7 +204,7 @@ def test_what_never_learns_needs_no_gradient_and_is_in_no_group(
     assert [p.numel() for p in model.learning_parameters()] == [80, 10]
 
 
-def test_several_processes_are_refused_where_gradients_come_and_go() -> None:
+def test_several_processes_are_refused_if_parts_are_unfrozen_later() -> None:
     class TwoProcesses:
         world_size = 2
 

@@ -1,4 +1,4 @@
-"""Who learns when, and how fast."""
+"""Stages and their learning rates."""
 
 import pytest
 import torch
@@ -25,11 +25,11 @@ def test_a_parameter_belongs_to_the_first_stage_that_holds_it(name: str, part: s
     assert (found and found.part) == part
 
 
-def test_the_stage_without_a_name_is_the_whole_network() -> None:
+def test_a_stage_without_a_part_holds_the_whole_network() -> None:
     assert stage_of("anything.at.all", [Stage()]) == Stage()
 
 
-def test_rate_is_zero_before_the_stage_rises_and_ends_at_zero() -> None:
+def test_the_rate_is_zero_before_the_stage_then_rises_and_falls_to_zero() -> None:
     stage = Stage("last", start=0.3)
     factors = [stage.rate_factor(step, 100, 10) for step in range(101)]
     assert factors[:30] == [0.0] * 30
@@ -41,11 +41,11 @@ def test_rate_is_zero_before_the_stage_rises_and_ends_at_zero() -> None:
     assert factors[100] == pytest.approx(0)
 
 
-def test_without_warm_up_the_rate_begins_at_its_peak() -> None:
+def test_without_a_warm_up_the_rate_starts_at_its_peak() -> None:
     assert Stage().rate_factor(0, 10, 0) == 1
 
 
-def test_each_group_follows_its_own_stage() -> None:
+def test_each_parameter_group_follows_its_own_stage() -> None:
     groups = [
         {"params": [nn.Parameter(torch.zeros(1))], "stage": stage.part, "lr": 2 * stage.rate}
         for stage in PARTS

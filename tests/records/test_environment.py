@@ -43,7 +43,7 @@ def test_changed_source_is_dirty(checkout: Path) -> None:
     assert source_revision(checkout / "package")[1] is True
 
 
-def test_untracked_files_and_results_are_not_dirt(checkout: Path) -> None:
+def test_untracked_files_and_results_do_not_count_as_changes(checkout: Path) -> None:
     (checkout / "package" / "notes.txt").write_text("mine\n")
     (checkout / "output" / "metrics.json").write_text("second\n")
     assert source_revision(checkout / "package")[1] is False

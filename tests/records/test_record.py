@@ -14,7 +14,7 @@ from mnist_lightning.files.json_document import to_json
 from mnist_lightning.records import record as module
 from mnist_lightning.records.record import SCHEMA_VERSION, Record, read_record
 
-GOLDEN = Path(__file__).with_name("record_v1.json")
+GOLDEN = Path(__file__).with_name("record_v2.json")
 
 
 @pytest.fixture
@@ -59,7 +59,17 @@ def test_golden_record_is_read_and_written_back_byte_for_byte() -> None:
     # Fails when a key is added, removed or renamed: raise SCHEMA_VERSION, add a golden file.
     text = GOLDEN.read_text(encoding="utf-8")
     assert to_json(read_record(GOLDEN)) == text
-    assert SCHEMA_VERSION == 1
+    assert SCHEMA_VERSION == 2
+
+
+def test_record_of_the_last_version_is_read_without_what_it_did_not_have() -> None:
+    golden = read_record(GOLDEN)
+    old = read_record(GOLDEN.with_name("record_v1.json"))
+    assert old == replace(
+        golden,
+        model=replace(golden.model, weights_file=None),
+        training=replace(golden.training, threads=None),
+    )
 
 
 def test_values_of_the_golden_record_arrive_in_their_fields() -> None:
@@ -71,7 +81,7 @@ def test_values_of_the_golden_record_arrive_in_their_fields() -> None:
     assert record.environment.gpu is None
 
 
-def test_rows_of_numbers_stand_on_one_line_and_text_is_left_alone() -> None:
+def test_rows_of_numbers_are_on_one_line_and_text_is_unchanged() -> None:
     golden = read_record(GOLDEN)
     title = "A [\n 1,\n 2 ] title"
     text = to_json(replace(golden, model=replace(golden.model, title=title)))
@@ -81,7 +91,7 @@ def test_rows_of_numbers_stand_on_one_line_and_text_is_left_alone() -> None:
     assert text.endswith("}\n")
 
 
-def test_written_record_is_read_back_equal_and_nothing_else_is_left(tmp_path: Path) -> None:
+def test_written_record_is_read_back_equal_and_is_the_only_file(tmp_path: Path) -> None:
     golden = read_record(GOLDEN)
     path = tmp_path / "new" / "custom_cnn_metrics.json"
     golden.write(path)
@@ -115,7 +125,9 @@ def test_number_that_is_not_finite_is_refused_before_the_old_file_is_touched(
     assert read_record(path) == golden
 
 
-def test_ensemble_says_what_it_is_made_of(tmp_path: Path, document: dict[str, Any]) -> None:
+def test_the_record_of_an_ensemble_describes_its_members(
+    tmp_path: Path, document: dict[str, Any]
+) -> None:
     assert read_record(GOLDEN).members is None
     path = tmp_path / "custom_cnn_ensemble_metrics.json"
     document["training"]["seed"] = document["training"]["best_epoch"] = None
@@ -153,7 +165,7 @@ def test_other_schema_version_is_refused_with_both_versions(
 ) -> None:
     document["schema_version"] = 7
     document["test"] = "something new"
-    with pytest.raises(OutputError, match="schema version 7; this program reads version 1"):
+    with pytest.raises(OutputError, match="schema version 7; this program reads version 2"):
         read_record(write(tmp_path / "m.json", document))
 
 
@@ -218,7 +230,7 @@ def test_no_key_may_be_missing(tmp_path: Path, document: dict[str, Any]) -> None
     [b"", b"{", b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000, b"null", b"[]", b'"record"'],
     ids=["empty", "cut", "binary", "nan", "deep", "null", "list", "string"],
 )
-def test_file_that_is_no_record_is_refused_with_its_name(tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_not_a_record_is_refused_with_its_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "custom_cnn_metrics.json"
     path.write_bytes(content)
     with pytest.raises(OutputError, match=r"custom_cnn_metrics\.json is not a .*--model cnn"):
@@ -239,9 +251,7 @@ def test_file_is_described_by_name_size_and_hash(tmp_path: Path) -> None:
     assert description.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-def test_failed_write_leaves_the_old_record(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_write_keeps_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     golden = read_record(GOLDEN)
     path = tmp_path / "m.json"
     golden.write(path)

@@ -12,7 +12,7 @@ SMALLEST_FONT = 10
 
 @pytest.fixture
 def drawn_texts(monkeypatch: pytest.MonkeyPatch) -> Callable[[Figure], list[str]]:
-    """Draw a figure, check that its text is whole, apart and readable, and return the text."""
+    """Draw a figure, check that its text is not cut, overlapping or small, and return it."""
 
     def draw_and_check(figure: Figure) -> list[str]:
         drawn: list[Text] = []
@@ -23,7 +23,7 @@ def drawn_texts(monkeypatch: pytest.MonkeyPatch) -> Callable[[Figure], list[str]
                 drawn.append(text)
             draw(text, renderer)
 
-        # What is drawn is only known while it is: ticks beyond the limits are artists as well.
+        # Ticks beyond the limits are artists as well, but never drawn.
         with monkeypatch.context() as patch:
             patch.setattr(Text, "draw", remember)
             canvas = FigureCanvasAgg(figure)

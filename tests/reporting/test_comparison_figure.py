@@ -14,7 +14,7 @@ from mnist_lightning.reporting.comparison_figure import (
     plot_disputed,
     plot_panel,
 )
-from mnist_lightning.reporting.comparison_look import look
+from mnist_lightning.reporting.style import look
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10_000, 28, 28), dtype=np.uint8)
 DrawnTexts = Callable[[Figure], list[str]]
@@ -25,12 +25,14 @@ def panel(comparison: Comparison, key: str) -> Axes:
     return axes
 
 
-def without_models_in_common(comparison: Comparison) -> Comparison:
+def without_disputed_images(comparison: Comparison) -> Comparison:
     return replace(comparison, disputed=(), disputed_total=0)
 
 
 @pytest.mark.parametrize("models", [2, 3, 4])
-def test_text_of_the_whole_figure_is_whole_and_apart(drawn_texts: DrawnTexts, models: int) -> None:
+def test_text_of_the_whole_figure_is_neither_cut_nor_overlapping(
+    drawn_texts: DrawnTexts, models: int
+) -> None:
     comparison = golden_comparison(models)
     texts = drawn_texts(plot_comparison(comparison, IMAGES))
     assert f"{models} models on the same 10,000 test images of {comparison.dataset.label}" in texts
@@ -40,19 +42,19 @@ def test_text_of_the_whole_figure_is_whole_and_apart(drawn_texts: DrawnTexts, mo
 
 @pytest.mark.parametrize("models", [2, 4])
 @pytest.mark.parametrize("key", PANELS)
-def test_text_of_each_panel_alone_is_whole_and_apart(
+def test_text_of_each_panel_alone_is_neither_cut_nor_overlapping(
     drawn_texts: DrawnTexts, key: str, models: int
 ) -> None:
     assert drawn_texts(plot_panel(golden_comparison(models), key))
 
 
-def test_models_that_are_always_right_together_leave_no_tile(drawn_texts: DrawnTexts) -> None:
-    texts = drawn_texts(plot_comparison(without_models_in_common(golden_comparison()), IMAGES))
+def test_models_that_always_agree_have_no_disputed_tile(drawn_texts: DrawnTexts) -> None:
+    texts = drawn_texts(plot_comparison(without_disputed_images(golden_comparison()), IMAGES))
     assert any("0 test images" in text for text in texts)
-    assert drawn_texts(plot_disputed(without_models_in_common(golden_comparison()), IMAGES))
+    assert drawn_texts(plot_disputed(without_disputed_images(golden_comparison()), IMAGES))
 
 
-def test_accuracies_and_their_intervals_are_drawn_where_they_are() -> None:
+def test_accuracies_and_their_intervals_have_their_positions() -> None:
     comparison = golden_comparison()
     axes = panel(comparison, "accuracy")
     for container, model in zip(axes.containers, comparison.models, strict=True):
@@ -86,7 +88,7 @@ def test_latency_axis_is_logarithmic_and_shows_one_image_on_one_thread() -> None
         assert container.lines[0].get_xdata() == pytest.approx([model.point(1, 1).p50_ms])  # type: ignore[union-attr]
 
 
-def test_bars_are_as_long_as_their_ratio_to_the_baseline() -> None:
+def test_length_of_bars_is_the_ratio_to_the_baseline() -> None:
     comparison = golden_comparison()
     widths = [patch.get_width() for patch in panel(comparison, "size").patches]  # type: ignore[attr-defined]
     first, second = (model.cost for model in comparison.models)
@@ -102,7 +104,7 @@ def test_bars_are_as_long_as_their_ratio_to_the_baseline() -> None:
     )
 
 
-def test_two_models_are_drawn_as_the_table_of_their_agreement() -> None:
+def test_agreement_of_two_models_is_their_2x2_table() -> None:
     comparison = golden_comparison()
     table = comparison.pairs[0].agreement
     cells = {text.get_position(): text.get_text() for text in panel(comparison, "agreement").texts}
@@ -114,7 +116,7 @@ def test_two_models_are_drawn_as_the_table_of_their_agreement() -> None:
     }
 
 
-def test_more_models_are_drawn_as_who_is_right_where_whom_is_wrong() -> None:
+def test_agreement_of_more_models_counts_images_that_only_one_gets_right() -> None:
     comparison = golden_comparison(3)
     table = comparison.pairs[0].agreement
     axes = panel(comparison, "agreement")
@@ -133,7 +135,7 @@ def test_reliability_shows_only_bins_with_enough_images() -> None:
         assert np.asarray(line.get_ydata()) == pytest.approx([found.accuracy for found in bins])
 
 
-def test_throughput_is_drawn_for_all_threads() -> None:
+def test_throughput_uses_all_threads() -> None:
     comparison = golden_comparison()
     axes = panel(comparison, "throughput")
     assert axes.get_title() == f"Throughput, {comparison.benchmark.threads[-1]} threads"
@@ -145,7 +147,7 @@ def test_throughput_is_drawn_for_all_threads() -> None:
     assert np.asarray(axes.lines[0].get_ydata()) == pytest.approx(points)
 
 
-def test_tiles_show_their_image_with_every_answer() -> None:
+def test_tiles_show_their_image_with_every_prediction() -> None:
     comparison = golden_comparison()
     figure = plot_disputed(comparison, IMAGES)
     tiles = [axes for axes in figure.axes if axes.images]

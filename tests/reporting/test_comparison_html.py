@@ -94,7 +94,7 @@ def test_page_holds_the_conclusion_and_all_rows(page_text: str) -> None:
 
 @pytest.fixture
 def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_picture", lambda figure, dpi, alt: module.Picture("", 1, 1, alt))
+    monkeypatch.setattr(module, "_picture", lambda figure, alt: module.Picture("", 1, 1, alt))
 
 
 @pytest.mark.usefixtures("_without_pictures")
@@ -107,7 +107,7 @@ def test_titles_from_records_cannot_inject_markup() -> None:
 
 
 @pytest.mark.usefixtures("_without_pictures")
-def test_page_for_other_images_speaks_of_no_label_errors() -> None:
+def test_page_for_other_images_mentions_no_label_errors() -> None:
     golden = golden_comparison()
     text = make(
         replace(
@@ -128,17 +128,17 @@ def page_of_four(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def opened(browser: "Browser", page_of_four: Path, request: Any) -> Iterator["Page"]:
-    """The page of four models; the test fails if it complains or asks for anything else."""
+    """The page of four models; the test fails if it logs an error or requests anything else."""
     page = browser.new_page(**request.param)
-    trouble: list[str] = []
+    errors: list[str] = []
     requests: list[str] = []
-    page.on("console", lambda message: trouble.append(message.text))
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    page.on("request", lambda asked: requests.append(asked.url))
+    page.on("console", lambda message: errors.append(message.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
     page.goto(page_of_four.as_uri())
     yield page
     page.close()
-    assert trouble == []
+    assert errors == []
     assert [url for url in requests if not url.startswith("data:")] == [page_of_four.as_uri()]
 
 
@@ -166,7 +166,7 @@ def test_dark_scheme_has_light_text_on_dark(opened: "Page") -> None:
 
 
 @pytest.mark.parametrize("opened", [WIDE], indirect=True, ids=["wide"])
-def test_click_on_a_column_sorts_by_number_up_and_then_down(opened: "Page") -> None:
+def test_click_on_a_column_sorts_by_number_ascending_then_descending(opened: "Page") -> None:
     head = opened.locator("thead button", has_text="Parameters").first
     column = opened.locator("table", has=head).locator("tbody td:nth-child(2)")
     numbers = [int(text.replace(",", "")) for text in column.all_text_contents()]

@@ -1,89 +1,103 @@
 import csv
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from comparison_inputs import golden_comparison
 
-from mnist_lightning.reporting.comparison_rows import UNKNOWN, Row, comparison_rows, duration, three
-from mnist_lightning.reporting.comparison_text import (
-    BEST,
-    csv_text,
-    markdown,
-    pair_cells,
-    terminal_summary,
+from mnist_lightning.reporting.comparison_tables import (
+    Quantity,
+    pair_table,
+    side_by_side,
+    values_by_key,
 )
+from mnist_lightning.reporting.comparison_text import csv_text, markdown, terminal_summary
+from mnist_lightning.reporting.tables import UNKNOWN
 
 FILES = [Path("output") / f"model_comparison{end}" for end in (".png", ".csv", ".md", ".json")]
 
 
 @pytest.mark.parametrize("models", [2, 3, 4])
-def test_summary_fits_100_columns_and_breaks_no_word(models: int) -> None:
+def test_summary_fits_100_columns_and_names_every_model(models: int) -> None:
     comparison = golden_comparison(models)
     lines = terminal_summary(comparison, FILES).splitlines()
     assert max(map(len, lines)) <= 100
-    words = " ".join(lines[:7]).split()
-    assert words.count("initialisation") == sum(
-        "initialisation" in model.title for model in comparison.models
-    )
+    titles = dict(zip("ABCD", (model.title for model in comparison.models), strict=False))
+    assert lines[2 : 2 + models] == [f"  {letter}  {title}" for letter, title in titles.items()]
+    assert lines[3 + models].split() == list(titles)
 
 
-def test_best_value_of_a_row_is_marked_and_stands_in_its_models_column() -> None:
+def test_best_value_of_a_row_is_marked_in_the_column_of_its_model() -> None:
     lines = terminal_summary(golden_comparison(), FILES).splitlines()
     accuracy = next(line for line in lines if "Test accuracy" in line)
-    assert accuracy.split()[-2:] == ["99.06" + BEST, "95.97"]
-    parameters = next(line for line in lines if line.startswith("  Parameters"))
-    assert parameters.split()[-2:] == ["16,794", "4,370" + BEST]
+    assert accuracy.split()[-2:] == ["99.06*", "95.97"]
+    parameters = next(line for line in lines if "Parameters" in line)
+    assert parameters.split()[-2:] == ["16,794", "4,370*"]
     temperature = next(line for line in lines if "Temperature" in line)
-    assert BEST not in temperature
+    assert "*" not in temperature
 
 
 def test_differences_come_with_interval_and_test_before_the_conclusion() -> None:
     comparison = golden_comparison()
-    text = terminal_summary(comparison, FILES)
-    flat = " ".join(text.split())
-    assert "ResNet50, random initialisation − Custom CNN: −3.09 (−3.45 to −2.73)" in flat
-    assert "McNemar p < 0.001, kappa 0.9578" in flat
+    flat = " ".join(terminal_summary(comparison, FILES).split())
+    assert "B − A −3.09 −3.45 to −2.73 < 0.001 0.9578" in flat
     for sentence in comparison.conclusion:
-        assert flat.index("(−3.45 to −2.73)") < flat.index(sentence)
+        assert flat.index("−3.45 to −2.73") < flat.index(sentence)
 
 
-def test_all_models_but_the_baseline_are_set_against_it() -> None:
+def test_every_other_model_is_compared_with_the_baseline() -> None:
     text = terminal_summary(golden_comparison(4), FILES)
-    assert text.count("− Custom CNN:") == 3
-    assert "− ResNet50" not in text
+    assert re.findall(r"^([A-D]) − ([A-D])", text, flags=re.MULTILINE) == [
+        ("B", "A"),
+        ("C", "A"),
+        ("D", "A"),
+    ]
 
 
-def test_row_marks_all_values_that_read_like_the_best() -> None:
-    row = Row("k", "label", (1.001, 1.002, 2.0), ("1.00", "1.00", "2.00"), "lower", "g")
-    assert row.best == (True, True, False)
-    assert replace(row, better="higher").best == (False, False, True)
-    assert replace(row, better="").best == (False,) * 3
-    assert replace(row, values=(1.0, 1.0, 1.0)).best == (False,) * 3
-    assert replace(row, values=(None, 3.0, 2.0), texts=("n/a", "3", "2")).best == (
-        False,
-        False,
-        True,
-    )
+def test_all_values_that_read_like_the_best_are_best() -> None:
+    def best(values: list[float | None], shown: list[str], better: Any = min) -> list[bool]:
+        return Quantity("k", "label", lambda _: None, better).best(values, shown)
+
+    assert best([1.001, 1.002, 2.0], ["1.00", "1.00", "2.00"]) == [True, True, False]
+    assert best([1.001, 1.002, 2.0], ["1.00", "1.00", "2.00"], max) == [False, False, True]
+    assert best([1.001, 1.002, 2.0], ["1.00", "1.00", "2.00"], None) == [False] * 3
+    assert best([1.0, 1.0], ["1.00", "1.00"]) == [False] * 2
+    assert best([None, 3.0, 2.0], ["n/a", "3", "2"]) == [False, False, True]
 
 
-def test_unknown_memory_is_said_to_be_unknown() -> None:
+def test_unknown_memory_is_shown_as_unknown() -> None:
     golden = golden_comparison()
     models = tuple(replace(m, cost=replace(m.cost, memory=None)) for m in golden.models)
-    row = next(
-        row for row in comparison_rows(replace(golden, models=models)) if row.key == "memory_bytes"
-    )
-    assert row.texts == (UNKNOWN, UNKNOWN)
-    assert row.best == (False, False)
+    comparison = replace(golden, models=models)
+    models = side_by_side(comparison, ["A", "B"])
+    (column,) = [column for column in models.values.columns if column[2] == "memory_bytes"]
+    assert models.shown[column].tolist() == [UNKNOWN, UNKNOWN]
+    assert not models.best[column].any()
+    assert "memory_bytes" not in csv_text(comparison)
+
+
+def test_an_integer_next_to_an_unknown_value_stays_one() -> None:
+    golden = golden_comparison()
+    first, second = golden.models
+    first = replace(first, cost=replace(first.cost, memory=None))
+    rows = csv.DictReader(io.StringIO(csv_text(replace(golden, models=(first, second)))))
+    memory = second.cost.memory
+    assert memory is not None
+    assert [row["memory_bytes"] for row in rows] == [
+        "",
+        str(memory.peak_bytes - memory.baseline_bytes),
+    ]
 
 
 def test_raw_accuracy_comes_before_the_one_without_label_errors() -> None:
-    keys = [row.key for row in comparison_rows(golden_comparison())]
+    keys = list(values_by_key(golden_comparison()))
     assert keys.index("test_accuracy") < keys.index("accuracy_without_label_errors")
     golden = golden_comparison()
     other = replace(golden, dataset=replace(golden.dataset, is_standard=False))
-    assert "accuracy_without_label_errors" not in [row.key for row in comparison_rows(other)]
+    assert "accuracy_without_label_errors" not in values_by_key(other)
 
 
 def test_csv_has_a_line_for_each_model_in_full_precision() -> None:
@@ -94,6 +108,7 @@ def test_csv_has_a_line_for_each_model_in_full_precision() -> None:
         assert float(line["test_accuracy"]) == model.test.accuracy
         assert float(line["p99_ms_batch32_threads1"]) == model.point(1, 32).p99_ms
         assert int(line["parameters"]) == model.cost.parameters.total
+        assert line["training_device"] == model.training.accelerator
         assert line["title"] == model.title
 
 
@@ -106,24 +121,30 @@ def test_markdown_has_tables_of_even_width_and_the_conclusion() -> None:
     assert all(sentence in text for sentence in comparison.conclusion)
 
 
+def test_titles_cannot_break_out_of_the_tables_or_run_as_formulas() -> None:
+    golden = golden_comparison()
+    evil = replace(golden.models[1], title="=1+1 | `x`\n## **[a](b)** <script>")
+    comparison = replace(golden, models=(golden.models[0], evil))
+    text = markdown(comparison)
+    safe = r"=1+1 \| \`x\` ## \*\*\[a](b)\*\* &lt;script>"
+    assert f"| Custom CNN | {safe} |" in text
+    assert f"| {safe} − Custom CNN |" in text
+    assert "\n## **" not in text
+    titles = [row["title"] for row in csv.DictReader(io.StringIO(csv_text(comparison)))]
+    assert titles == ["Custom CNN", f"'{evil.title}"]
+
+
+def test_two_models_may_have_the_same_title() -> None:
+    golden = golden_comparison()
+    twins = tuple(replace(model, title="Twin") for model in golden.models)
+    comparison = replace(golden, models=twins)
+    assert "|  | Twin | Twin |" in markdown(comparison)
+    assert "| **99.06** | 95.97 |" in markdown(comparison)
+
+
 def test_pair_without_interval_or_kappa_is_formatted() -> None:
-    comparison = golden_comparison()
-    pair = replace(comparison.pairs[0], interval=None, kappa=None)
-    cells = pair_cells(comparison, pair)
-    assert cells[2] == "undefined"
-    assert cells[-1] == "n/a"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.01234, "0.0123"), (1.5, "1.50"), (12.34, "12.3"), (1234.5, "1,234")]
-)
-def test_three_digits_without_exponent(value: float, text: str) -> None:
-    assert three(value) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(8.34, "8.3 s"), (725, "12 min"), (3900, "1 h 5 min"), (3599, "1 h 0 min")],
-)
-def test_durations_read_naturally(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+    golden = golden_comparison()
+    pair = replace(golden.pairs[0], interval=None, kappa=None)
+    shown = pair_table(replace(golden, pairs=(pair,)), ["A", "B"]).shown
+    assert shown["95 % interval"].item() == "undefined"
+    assert shown["kappa"].item() == UNKNOWN

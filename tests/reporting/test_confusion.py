@@ -32,7 +32,7 @@ def face_colours(axes: Axes, mesh: int) -> dict[tuple[int, int], tuple[float, ..
     return {cell: tuple(colours[cell]) for cell in np.ndindex(10, 10) if colours[cell][3] > 0}
 
 
-def test_text_is_whole_and_apart(
+def test_text_is_neither_cut_nor_overlapping(
     drawn_texts: Callable[[Figure], list[str]], matrix: list[list[int]]
 ) -> None:
     texts = drawn_texts(plot_confusion(matrix, title=TITLE))
@@ -47,7 +47,7 @@ def test_full_matrix_of_large_counts_still_fits(
     assert texts.count("10,000") == 100
 
 
-def test_counts_and_percents_stand_in_their_cells_and_zeros_are_empty(
+def test_counts_and_percents_are_in_their_cells_and_zeros_are_empty(
     matrix: list[list[int]],
 ) -> None:
     counts, percents = map(annotations, plot_confusion(matrix, title="").axes)

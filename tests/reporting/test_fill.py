@@ -15,7 +15,7 @@ old
 """
 
 
-def test_parts_are_filled_and_the_prose_is_left_alone() -> None:
+def test_blocks_are_filled_and_prose_stays_unchanged() -> None:
     text, changed = fill(EMPTY, BLOCKS, "r.md")
     assert changed == ["a", "b"]
     assert text == (
@@ -29,17 +29,18 @@ def test_filled_document_is_up_to_date() -> None:
     assert fill(text, BLOCKS, "r.md") == (text, [])
 
 
-def test_only_the_parts_that_differ_are_stale() -> None:
+def test_only_blocks_that_differ_are_stale() -> None:
     text, _ = fill(EMPTY, BLOCKS, "r.md")
     assert fill(text.replace("| x |", "| y |"), BLOCKS, "r.md") == (text, ["b"])
 
 
-def test_document_without_parts_is_up_to_date() -> None:
+def test_document_without_blocks_is_up_to_date() -> None:
     assert fill("# Nothing\n", BLOCKS, "r.md") == ("# Nothing\n", [])
 
 
-def test_unknown_part_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UserError, match=r"r\.md: there is no generated part 'c'; choose from a, b"):
+def test_unknown_block_is_refused_with_the_known_ones() -> None:
+    message = r"r\.md: there is no generated block 'c'; choose from a, b"
+    with pytest.raises(UserError, match=message):
         fill("<!-- generated:c -->\n<!-- end -->\n", BLOCKS, "r.md")
 
 

@@ -1,4 +1,4 @@
-"""The legend of the robustness figure names all models in full, however long their titles are."""
+"""The legend of the robustness figure shows long titles in full."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 from mnist_lightning.reporting.robustness_figure import plot_robustness
 from mnist_lightning.robustness.error_rates import read_robustness
 
-RECORD = Path(__file__).parents[2] / "output" / "robustness.json"
+RECORD = Path(__file__).parents[2] / "output" / "published" / "robustness.json"
 LONG = "ResNet50 (from scratch, random initialisation)"
 
 
-def test_four_models_with_long_titles_stand_within_the_figure() -> None:
+def test_legend_of_four_models_with_long_titles_fits_into_the_figure() -> None:
     record = read_robustness(RECORD)
     models = tuple(
         replace(record.models[0], name=f"model_{n}", title=f"{LONG} {n}") for n in range(4)

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mnist_lightning.data.digits import Pixels
 from mnist_lightning.robustness.affine import moved
 from mnist_lightning.robustness.catalogue import CORRUPTIONS, Corruption
 from mnist_lightning.robustness.sweeps import SWEEPS, Sweep
 
-Pixels = NDArray[np.uint8]
 N = 12
 INDICES = np.arange(100, 100 + N)
 BY_NAME = {corruption.name: corruption for corruption in CORRUPTIONS}
@@ -15,13 +15,13 @@ NAMES = {
     *("brightness", "translate", "stripe", "fog", "spatter", "dotted_line", "zigzag"),
     "canny_edges",
 }
-# Everything else is the same for every seed.
+# These are the same for every seed.
 FIXED = {"scale", "brightness", "stripe", "canny_edges"}
 
 
 @pytest.fixture(scope="module")
 def digits() -> Pixels:
-    """Twelve strokes like those of a seven, of several thicknesses, soft at their ends."""
+    """Twelve sevens of several thicknesses and grey levels."""
     images = np.zeros((N, 28, 28), np.uint8)
     for place, image in enumerate(images):
         image[7 : 9 + place % 3, 8:20] = 255
@@ -30,19 +30,20 @@ def digits() -> Pixels:
 
 
 def centre_of_mass(images: Pixels) -> NDArray[np.float64]:
-    places = np.arange(28)
+    positions = np.arange(28)
     total = images.sum(axis=(1, 2), dtype=float)
-    rows = (images.sum(axis=2, dtype=float) * places).sum(axis=1) / total
-    return np.stack([rows, (images.sum(axis=1, dtype=float) * places).sum(axis=1) / total], axis=1)
+    rows = (images.sum(axis=2, dtype=float) * positions).sum(axis=1) / total
+    columns = (images.sum(axis=1, dtype=float) * positions).sum(axis=1) / total
+    return np.stack([rows, columns], axis=1)
 
 
-def test_the_fifteen_of_mnist_c_are_there() -> None:
+def test_there_are_the_fifteen_corruptions_of_mnist_c() -> None:
     assert BY_NAME.keys() == NAMES
     assert len(CORRUPTIONS) == 15
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
-def test_an_image_is_corrupted_alike_whatever_stands_beside_it(
+def test_the_corruption_of_an_image_does_not_depend_on_its_batch(
     corruption: Corruption, digits: Pixels
 ) -> None:
     before = digits.copy()
@@ -60,7 +61,7 @@ def test_an_image_is_corrupted_alike_whatever_stands_beside_it(
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
-def test_severity_zero_changes_nothing_and_others_are_refused(
+def test_severity_zero_is_the_identity_and_six_is_refused(
     corruption: Corruption, digits: Pixels
 ) -> None:
     np.testing.assert_array_equal(corruption(digits, INDICES, 0, severity=0), digits)
@@ -69,7 +70,9 @@ def test_severity_zero_changes_nothing_and_others_are_refused(
 
 
 @pytest.mark.parametrize("sweep", SWEEPS, ids=lambda sweep: sweep.name)
-def test_strength_zero_is_the_identity_and_more_changes_more(sweep: Sweep, digits: Pixels) -> None:
+def test_strength_zero_is_the_identity_and_higher_strengths_change_more(
+    sweep: Sweep, digits: Pixels
+) -> None:
     np.testing.assert_array_equal(sweep(digits, INDICES, 0, 0), digits)
     changed = [
         np.abs(sweep(digits, INDICES, 0, strength).astype(int) - digits).mean()
@@ -84,7 +87,7 @@ def test_translate_shifts_the_centre_of_mass_along_both_axes(digits: Pixels) -> 
     assert len(np.unique(np.rint(moves), axis=0)) > 1
 
 
-def test_what_is_moved_out_of_the_image_is_lost(digits: Pixels) -> None:
+def test_pixels_moved_out_of_the_image_are_lost(digits: Pixels) -> None:
     gone = moved(digits, np.full((N, 2), 28))
     assert not gone.any()
     right = moved(digits, np.tile([0, 2], (N, 1)))
@@ -100,7 +103,7 @@ def test_brightness_raises_every_pixel_and_shot_noise_keeps_the_background_black
     assert not BY_NAME["shot_noise"](digits, INDICES, 0)[digits == 0].any()
 
 
-def test_impulse_noise_replaces_the_share_it_says(digits: Pixels) -> None:
+def test_impulse_noise_replaces_the_stated_share_of_pixels(digits: Pixels) -> None:
     blank = np.full((N, 28, 28), 100, np.uint8)
     noisy = BY_NAME["impulse_noise"](blank, INDICES, 0)
     assert np.mean(noisy == 0) == pytest.approx(0.085, abs=0.015)

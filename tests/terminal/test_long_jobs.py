@@ -1,4 +1,4 @@
-"""Progress in a pipe and on a terminal."""
+"""Progress in a log file and in a terminal."""
 
 import io
 import logging
@@ -16,7 +16,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_pipe_gets_one_line_per_quarter(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_file_gets_one_line_per_quarter(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with progress("Work", 4000, 0, log) as advance:
         for _ in range(100):
@@ -30,7 +30,7 @@ def test_a_pipe_gets_one_line_per_quarter(caplog: pytest.LogCaptureFixture) -> N
     assert caplog.messages[4].endswith("images/s")
 
 
-def test_continued_work_starts_where_it_was(caplog: pytest.LogCaptureFixture) -> None:
+def test_continued_work_starts_at_its_previous_progress(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with progress("Work", 8, 5, log) as advance:
         advance(3)

@@ -1,4 +1,4 @@
-"""What the allocator is told, seen from the system: pages that have to be mapped again."""
+"""The effect of the allocator setting: page faults when the same memory is allocated again."""
 
 import platform
 import subprocess

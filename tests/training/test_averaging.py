@@ -77,7 +77,7 @@ class Spy(Callback):
 
 
 class FailingValidation(Callback):
-    """Breaks off the validation of the second epoch, between its batches."""
+    """Raises an error during the validation of the second epoch."""
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
@@ -87,7 +87,7 @@ class FailingValidation(Callback):
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.99])
-def test_the_average_follows_its_formula_with_the_warm_up_of_the_first_steps(
+def test_the_average_follows_its_formula_including_the_warm_up(
     decay: float,
     model: CNNClassifier,
     saver: ModelCheckpoint,
@@ -108,7 +108,7 @@ def test_the_average_follows_its_formula_with_the_warm_up_of_the_first_steps(
     assert _close(expected, spy.steps[-1]) == (decay == 0)
 
 
-def test_validation_is_done_with_the_averaged_weights_and_training_goes_on_with_its_own(
+def test_validation_uses_the_averaged_weights_and_training_continues_with_its_own(
     model: CNNClassifier, tiny_data: MNISTDataModule, make_trainer: MakeTrainer
 ) -> None:
     validated: list[Weights] = []
@@ -131,11 +131,11 @@ def test_validation_is_done_with_the_averaged_weights_and_training_goes_on_with_
     assert len(validated) == 2
     assert _close(validated[0], _average_by_hand(spy.steps[:6], 0.9))
     assert _close(validated[1], _average_by_hand(spy.steps, 0.9))
-    # Step n begins with what step n - 1 has left, across the validation as well.
+    # Step n starts with the weights after step n - 1, across the validation as well.
     assert all(map(_close, resumed[1:], spy.steps[:-1]))
 
 
-def test_a_checkpoint_that_is_tested_after_training_is_tested_with_its_averaged_weights(
+def test_a_test_of_a_checkpoint_after_training_uses_its_averaged_weights(
     model: CNNClassifier,
     saver: ModelCheckpoint,
     tiny_data: MNISTDataModule,
@@ -163,7 +163,7 @@ def _accuracy(model: CNNClassifier, digits: Digits) -> float:
     return int(right.sum()) / len(digits)
 
 
-def test_an_exception_during_validation_leaves_both_sets_of_weights_in_their_places(
+def test_an_exception_during_validation_swaps_the_weights_back(
     model: CNNClassifier,
     saver: ModelCheckpoint,
     tiny_data: MNISTDataModule,
@@ -189,20 +189,20 @@ def test_an_exception_during_validation_leaves_both_sets_of_weights_in_their_pla
     assert _close(_part(checkpoint, "state_dict"), _average_by_hand(spy.steps, 0.9))
 
 
-def test_one_average_is_taken_where_gradients_of_several_batches_make_a_step(
+def test_with_accumulated_gradients_the_average_is_updated_once_per_step(
     model: CNNClassifier, tiny_data: MNISTDataModule, make_trainer: MakeTrainer
 ) -> None:
     spy = Spy()
 
     make_trainer(spy, WeightAverage(0.9), accumulate_grad_batches=2).fit(model, tiny_data)
 
-    # The batch statistics move with each batch, the weights and the average with each second one.
+    # Batch statistics change with each batch, weights and average with every second one.
     expected = _average_by_hand(spy.steps[1::2], 0.9)
     assert len(spy.steps) == 6
     assert _close(_weights(model), expected)
 
 
-def test_the_average_lies_on_the_device_that_the_weights_will_be_moved_to(
+def test_the_average_is_on_the_device_that_the_weights_will_be_moved_to(
     model: CNNClassifier,
 ) -> None:
     strategy = SimpleNamespace(root_device=torch.device("meta"))

@@ -30,7 +30,7 @@ class Attack:
 
 
 def _save(path: Path, age: int = 0, **content: Any) -> Path:
-    """A small checkpoint, made ``age`` seconds before the others."""
+    """Save a small checkpoint that is ``age`` seconds older than others."""
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(
         {"state_dict": {"w": torch.arange(9.0)}, "loops": {}, "global_step": 3} | content, path
@@ -50,7 +50,7 @@ def _truncate(path: Path) -> None:
 
 
 def test_each_run_takes_a_folder_of_its_own(tmp_path: Path) -> None:
-    # Both begin before either has written anything.
+    # Both start before either has written a file.
     first, second = RunLogger(tmp_path, "cnn"), RunLogger(tmp_path, "cnn")
 
     assert first.log_dir == str(tmp_path / "cnn" / "version_0")
@@ -58,10 +58,10 @@ def test_each_run_takes_a_folder_of_its_own(tmp_path: Path) -> None:
     assert Path(second.log_dir).is_dir()
 
 
-def test_a_folder_that_another_run_has_just_taken_is_left_alone(
+def test_a_folder_that_another_run_has_just_created_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The other run has made its folder after this one has looked.
+    # The other run creates its folder after this one has listed them.
     (tmp_path / "cnn" / "version_0").mkdir(parents=True)
     monkeypatch.setattr(
         "lightning.pytorch.loggers.TensorBoardLogger._get_next_version", lambda _: 0
@@ -76,13 +76,13 @@ def test_a_run_that_is_continued_keeps_its_folder(tmp_path: Path) -> None:
     assert RunLogger(tmp_path, "cnn", version=0).log_dir == str(tmp_path / "cnn" / "version_0")
 
 
-def test_a_continued_run_logs_no_step_twice(tmp_path: Path) -> None:
+def test_a_resumed_run_logs_no_step_twice(tmp_path: Path) -> None:
     first = RunLogger(tmp_path, "cnn")
     for step in (6, 12, 18):
         first.log_metrics({"loss": float(step)}, step=step)
     first.experiment.close()
 
-    # The checkpoint is of step 12: what followed is done again.
+    # The checkpoint is of step 12, so the later steps are repeated.
     second = RunLogger(tmp_path, "cnn", version=0, purge_step=13)
     for step in (18, 24):
         second.log_metrics({"loss": -float(step)}, step=step)
@@ -94,7 +94,7 @@ def test_a_continued_run_logs_no_step_twice(tmp_path: Path) -> None:
     assert found == [(6, 6.0), (12, 12.0), (18, -18.0), (24, -24.0)]
 
 
-def test_nothing_but_events_is_written_and_they_stay_open_for_the_figures(tmp_path: Path) -> None:
+def test_only_an_event_file_is_written_and_it_stays_open_for_the_figures(tmp_path: Path) -> None:
     logger = RunLogger(tmp_path, "cnn")
     logger.log_hyperparams({"seed": 1})
     logger.log_metrics({"loss": 1.0}, step=1)
@@ -122,8 +122,8 @@ def test_the_newest_checkpoint_of_all_runs_is_found(tmp_path: Path) -> None:
     assert find_checkpoint(tmp_path, "last") == newest
 
 
-def test_the_best_checkpoint_is_found_where_it_is_the_newest(tmp_path: Path) -> None:
-    # Killed between the two: the best one has been written, the last one is an epoch behind.
+def test_the_best_checkpoint_is_found_if_it_is_the_newest(tmp_path: Path) -> None:
+    # Killed between writing the best one and the last one, which is an epoch older.
     _save(tmp_path / "version_0/checkpoints/last.ckpt", age=10)
     best = _save(tmp_path / "version_0/checkpoints/best.ckpt")
 
@@ -133,33 +133,33 @@ def test_the_best_checkpoint_is_found_where_it_is_the_newest(tmp_path: Path) -> 
 def test_a_truncated_newest_checkpoint_is_skipped_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sound = _save(tmp_path / "version_0/checkpoints/last.ckpt", age=10)
-    torn = _save(tmp_path / "version_1/checkpoints/last.ckpt")
-    _truncate(torn)
+    valid = _save(tmp_path / "version_0/checkpoints/last.ckpt", age=10)
+    truncated = _save(tmp_path / "version_1/checkpoints/last.ckpt")
+    _truncate(truncated)
 
     with caplog.at_level(logging.WARNING):
-        assert find_checkpoint(tmp_path, "last") == sound
+        assert find_checkpoint(tmp_path, "last") == valid
 
     (message,) = caplog.messages
-    assert f"{torn} is damaged" in message
-    assert message.endswith("; it is skipped")
+    assert f"{truncated} is damaged" in message
+    assert message.endswith("; skipping it")
 
 
 def test_no_checkpoint_at_all_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--ckpt_path last: there is no sound checkpoint") as caught:
+    with pytest.raises(UserError, match="--ckpt_path last: there is no valid checkpoint") as caught:
         find_checkpoint(tmp_path / "runs", "last")
 
     assert str(tmp_path / "runs") in str(caught.value)
 
 
-def test_only_torn_checkpoints_are_an_error_as_well(tmp_path: Path) -> None:
+def test_damaged_checkpoints_alone_are_an_error_as_well(tmp_path: Path) -> None:
     _truncate(_save(tmp_path / "version_0/checkpoints/last.ckpt"))
 
-    with pytest.raises(UserError, match="there is no sound checkpoint"):
+    with pytest.raises(UserError, match="there is no valid checkpoint"):
         find_checkpoint(tmp_path, "last")
 
 
-def test_a_checkpoint_that_is_named_is_taken(tmp_path: Path) -> None:
+def test_a_named_checkpoint_is_used(tmp_path: Path) -> None:
     _save(tmp_path / "version_0/checkpoints/last.ckpt")
     path = _save(tmp_path / "mine.ckpt", age=10)
 
@@ -169,7 +169,7 @@ def test_a_checkpoint_that_is_named_is_taken(tmp_path: Path) -> None:
 # Reading a checkpoint
 
 
-def test_a_sound_checkpoint_is_read(tmp_path: Path) -> None:
+def test_a_valid_checkpoint_is_read(tmp_path: Path) -> None:
     content = read_checkpoint(_save(tmp_path / "one.ckpt"))
 
     assert torch.equal(content["state_dict"]["w"], torch.arange(9.0))
@@ -221,10 +221,10 @@ def test_a_missing_checkpoint_is_refused_with_its_name(tmp_path: Path) -> None:
         pytest.param({"state_dict": {}, "loops": {}}, id="no step"),
     ],
 )
-def test_a_file_that_is_not_of_a_training_is_refused(content: Any, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_training_checkpoint_is_refused(content: Any, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "one.ckpt")
 
-    with pytest.raises(UserError, match=r"one\.ckpt is not the checkpoint of a training"):
+    with pytest.raises(UserError, match=r"one\.ckpt is not a training checkpoint"):
         read_checkpoint(tmp_path / "one.ckpt")
 
 
@@ -236,11 +236,11 @@ def test_code_in_a_checkpoint_does_not_run(bare: bool, tmp_path: Path) -> None:
     else:
         _save(path, state_dict=Attack(target))
 
-    with pytest.raises(UserError, match="holds more than numbers and was not loaded"):
+    with pytest.raises(UserError, match="contains code and was not loaded"):
         read_checkpoint(path)
 
     assert not target.exists()
-    # The attack is a real one: loaded carelessly, it does run.
+    # The attack works if the file is loaded without protection.
     if bare:
         pickle.loads(path.read_bytes())
     else:
@@ -252,9 +252,7 @@ def test_code_in_a_checkpoint_does_not_run(bare: bool, tmp_path: Path) -> None:
     deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
-def test_whatever_the_damage_only_an_error_for_the_user_comes_out(
-    data: st.DataObject, tmp_path: Path
-) -> None:
+def test_any_damage_raises_nothing_but_a_user_error(data: st.DataObject, tmp_path: Path) -> None:
     path = _save(tmp_path / "one.ckpt")
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
@@ -263,7 +261,7 @@ def test_whatever_the_damage_only_an_error_for_the_user_comes_out(
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
 
     with contextlib.suppress(UserError):
-        # Where the damage hit what nobody reads, such as padding, the content is as it was.
+        # Damage to padding does not change the content.
         assert torch.equal(read_checkpoint(path)["state_dict"]["w"], torch.arange(9.0))
 
 
@@ -305,7 +303,7 @@ def test_a_checkpoint_of_another_model_is_refused_with_the_tensor_that_differs(
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
-def test_a_weight_that_is_no_tensor_is_refused_with_its_name() -> None:
+def test_a_weight_that_is_not_a_tensor_is_refused_with_its_name() -> None:
     model = _classifier(4)
     weights = {**model.state_dict(), "network.head.weight": 5}
 

@@ -35,7 +35,7 @@ def _events(logger: RunLogger) -> EventAccumulator:
     return accumulator
 
 
-def test_each_epoch_leaves_one_row_in_the_table_the_file_and_tensorboard(
+def test_each_epoch_adds_one_row_to_the_table_the_file_and_tensorboard(
     model: CNNClassifier, logger: RunLogger, tiny_data: MNISTDataModule, make_trainer: MakeTrainer
 ) -> None:
     history = History()
@@ -58,13 +58,13 @@ def test_each_epoch_leaves_one_row_in_the_table_the_file_and_tensorboard(
         assert table[name].iloc[-1] == pytest.approx(trainer.callback_metrics[name].item())
 
 
-def test_an_epoch_is_on_the_disk_before_its_checkpoint_is(
+def test_an_epoch_is_logged_before_its_checkpoint_is_written(
     model: CNNClassifier, logger: RunLogger, tiny_data: MNISTDataModule, make_trainer: MakeTrainer
 ) -> None:
     found: list[list[int]] = []
 
     class Reader(Checkpoint):
-        """Stands where the checkpoints are written."""
+        """Reads the events at the moment when checkpoints are written."""
 
         def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
             found.append([scalar.step for scalar in _events(logger).Scalars("val/loss")])
@@ -91,12 +91,12 @@ def test_training_and_validation_share_a_chart_in_tensorboard(
         "loss": ["train/loss", "val/loss"],
         "accuracy": ["train/accuracy", "val/accuracy"],
     }
-    # A chart of names that nobody writes would stay empty.
+    # A chart of names that are not logged would stay empty.
     written = events.Tags()["scalars"]
     assert all(name in written for names in charts.values() for name in names)
 
 
-def test_the_row_of_an_epoch_is_in_its_checkpoint_and_can_be_continued(
+def test_a_checkpoint_contains_the_row_of_its_epoch_and_restores_the_history(
     model: CNNClassifier,
     logger: RunLogger,
     tiny_data: MNISTDataModule,

@@ -13,13 +13,14 @@ from mnist_lightning.models import CNNClassifier
 from mnist_lightning.training.checkpoints import read_checkpoint
 from mnist_lightning.training.interruption import GracefulStop, Interrupted
 from mnist_lightning.training.run_logger import RunLogger
+from mnist_lightning.training.step_limit import StepLimit
 
 MakeTrainer = Callable[..., Trainer]
 BOTH = pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 
 
 class Send(Callback):
-    """Sends signals to this process while it takes a step, counted from 1."""
+    """Sends signals to this process during a step, counted from 1."""
 
     def __init__(self, step: int, *signums: int) -> None:
         self.step, self.signums = step, signums
@@ -35,10 +36,10 @@ class Send(Callback):
 @pytest.fixture
 def fit(
     make_trainer: MakeTrainer, tiny_data: MNISTDataModule, tmp_path: Path
-) -> Callable[[Callback], Path]:
+) -> Callable[..., Path]:
     """Train two epochs of six steps each with GracefulStop; return the newest checkpoint's path."""
 
-    def run(callback: Callback) -> Path:
+    def run(callback: Callback, **options: Any) -> Path:
         logger = RunLogger(tmp_path, "cnn")
         path = Path(logger.log_dir, "checkpoints", "last.ckpt")
         saver = ModelCheckpoint(
@@ -46,10 +47,12 @@ def fit(
         )
         trainer = make_trainer(
             callback,
+            StepLimit(),
             saver,
             GracefulStop(),
             logger=logger,
             max_epochs=2,
+            **options,
         )
         trainer.fit(CNNClassifier(widths=[4], convs_per_stage=1), tiny_data)
         return path
@@ -72,9 +75,9 @@ def test_a_signal_in_the_middle_of_an_epoch_saves_the_step_and_stops(
 
 
 @BOTH
-@pytest.mark.parametrize("step", [6, 12])
+@pytest.mark.parametrize(("step", "max_steps"), [(6, -1), (12, -1), (8, 8)])
 def test_a_signal_in_the_last_step_of_an_epoch_stops_after_its_validation_and_checkpoint(
-    step: int, signum: signal.Signals, fit: Callable[[Callback], Path]
+    step: int, max_steps: int, signum: signal.Signals, fit: Callable[..., Path]
 ) -> None:
     validated: list[int] = []
 
@@ -83,13 +86,13 @@ def test_a_signal_in_the_last_step_of_an_epoch_stops_after_its_validation_and_ch
             validated.append(trainer.global_step)
 
     with pytest.raises(Interrupted) as caught:
-        fit(Watched(step, signum))
+        fit(Watched(step, signum), max_steps=max_steps)
 
     assert validated[-1] == step
     assert read_checkpoint(caught.value.checkpoint)["global_step"] == step
 
 
-def test_two_signals_of_termination_stop_as_gracefully_as_one(
+def test_two_sigterms_stop_as_gracefully_as_one(
     fit: Callable[[Callback], Path],
 ) -> None:
     with pytest.raises(Interrupted) as caught:
@@ -101,7 +104,7 @@ def test_two_signals_of_termination_stop_as_gracefully_as_one(
 def test_a_second_ctrl_c_stops_at_once_without_touching_the_last_checkpoint(
     fit: Callable[[Callback], Path], tmp_path: Path
 ) -> None:
-    # Lightning turns a KeyboardInterrupt into an exit of its own.
+    # Lightning turns a KeyboardInterrupt into SystemExit.
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         fit(Send(8, signal.SIGINT, signal.SIGINT))
 
@@ -110,7 +113,7 @@ def test_a_second_ctrl_c_stops_at_once_without_touching_the_last_checkpoint(
 
 
 @pytest.mark.parametrize("outcome", ["finished", "interrupted", "failed"])
-def test_the_handlers_from_before_are_back_afterwards(
+def test_the_previous_signal_handlers_are_restored(
     outcome: str, fit: Callable[[Callback], Path]
 ) -> None:
     class Fail(Callback):
@@ -131,7 +134,7 @@ def test_the_handlers_from_before_are_back_afterwards(
     assert {signum: signal.getsignal(signum) for signum in GracefulStop.SIGNALS} == before
 
 
-def test_nobody_is_interrupted_without_a_signal(fit: Callable[[Callback], Path]) -> None:
+def test_without_a_signal_the_training_finishes(fit: Callable[[Callback], Path]) -> None:
     path = fit(Callback())
 
     assert read_checkpoint(path)["global_step"] == 12

@@ -40,18 +40,20 @@ def test_a_processor_with_bfloat16_instructions_uses_them(
     [
         pytest.param(_processor("avx2 avx512f avx512_fp16 amx_int8"), id="other instructions"),
         pytest.param(_processor("avx512_bf16x xamx_bf16"), id="parts of names"),
-        pytest.param("model name\t: amx_bf16 avx512_bf16\n", id="names outside of the flags"),
+        pytest.param("model name\t: amx_bf16 avx512_bf16\n", id="names outside the flags"),
         pytest.param("Features\t: fp asimd bf16\n", id="another architecture"),
         pytest.param("", id="an empty file"),
     ],
 )
-def test_a_processor_without_them_computes_in_float32(content: str, cpuinfo: Path) -> None:
+def test_a_processor_without_bfloat16_instructions_uses_float32(
+    content: str, cpuinfo: Path
+) -> None:
     cpuinfo.write_text(content)
 
     assert choose_precision("cpu") == ("32-true", "no bfloat16 instructions were found")
 
 
-def test_a_system_that_does_not_tell_computes_in_float32(cpuinfo: Path) -> None:
+def test_a_system_without_cpuinfo_uses_float32(cpuinfo: Path) -> None:
     assert not cpuinfo.exists()
 
     assert choose_precision("cpu") == ("32-true", "no bfloat16 instructions were found")
@@ -64,12 +66,12 @@ def test_a_system_that_does_not_tell_computes_in_float32(cpuinfo: Path) -> None:
         (False, ("32-true", "Some GPU has no bfloat16 units")),
     ],
 )
-def test_a_gpu_uses_bfloat16_only_where_it_is_not_emulated(
+def test_a_gpu_uses_bfloat16_only_if_it_is_not_emulated(
     in_hardware: bool, expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
     monkeypatch.setattr(
-        # A Turing GPU answers yes to the question that includes emulation.
+        # A Turing GPU supports bfloat16 only by emulation.
         torch.cuda,
         "is_bf16_supported",
         lambda including_emulation=True: including_emulation or in_hardware,
@@ -78,5 +80,5 @@ def test_a_gpu_uses_bfloat16_only_where_it_is_not_emulated(
     assert choose_precision("cuda") == expected
 
 
-def test_other_devices_compute_in_float32() -> None:
+def test_other_devices_use_float32() -> None:
     assert choose_precision("mps") == ("32-true", "bfloat16 was not measured on mps")

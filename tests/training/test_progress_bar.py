@@ -33,13 +33,13 @@ def _train(make_trainer: MakeTrainer, data: MNISTDataModule, *callbacks: Callbac
 
 
 def _in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """Not a fixture: pytest puts its own stream back between set-up and test."""
+    """Not a fixture: pytest replaces sys.stderr again between set-up and test."""
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
     return stream
 
 
-def test_in_a_pipe_there_is_one_line_an_epoch_and_no_bar(
+def test_in_a_pipe_there_is_one_line_per_epoch_and_no_bar(
     make_trainer: MakeTrainer, tiny_data: MNISTDataModule, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _train(make_trainer, tiny_data, TrainingProgress())
@@ -53,7 +53,7 @@ def test_in_a_pipe_there_is_one_line_an_epoch_and_no_bar(
     assert "\r" not in err
 
 
-def test_in_a_terminal_a_bar_counts_all_steps_and_is_gone_at_the_end(
+def test_in_a_terminal_a_bar_counts_all_steps_and_is_removed_at_the_end(
     make_trainer: MakeTrainer,
     tiny_data: MNISTDataModule,
     monkeypatch: pytest.MonkeyPatch,
@@ -67,7 +67,7 @@ def test_in_a_terminal_a_bar_counts_all_steps_and_is_gone_at_the_end(
     assert "training:   0%|" in drawn
     assert "/12 [" in drawn
     assert len(capsys.readouterr().out.splitlines()) == 2
-    # What is left of the last drawing is overwritten with blanks.
+    # The last bar is overwritten with blanks.
     assert drawn.split("\r")[-2].strip() == ""
     assert drawn.endswith("\r")
 
@@ -88,7 +88,7 @@ def test_the_bar_is_removed_when_training_fails(
     assert terminal.getvalue().endswith("\r")
 
 
-def test_a_process_that_does_not_report_keeps_quiet(
+def test_a_disabled_bar_prints_nothing(
     make_trainer: MakeTrainer,
     tiny_data: MNISTDataModule,
     monkeypatch: pytest.MonkeyPatch,
@@ -104,7 +104,7 @@ def test_a_process_that_does_not_report_keeps_quiet(
     assert "training:" not in terminal.getvalue()
 
 
-def test_the_time_that_is_left_follows_from_the_steps_of_this_process(
+def test_the_remaining_time_is_computed_from_the_steps_of_this_process(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer: Any = SimpleNamespace(
@@ -114,16 +114,16 @@ def test_the_time_that_is_left_follows_from_the_steps_of_this_process(
         estimated_stepping_batches=1200,
         callback_metrics={"train/loss": torch.tensor(0.5), "train/accuracy": torch.tensor(0.875)},
     )
-    nobody: Any = None
+    module: Any = None
     progress = TrainingProgress()
     clock = iter([1000.0, 1090.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
 
-    # Resumed at step 600: 300 steps in 90 seconds, so that the last 300 take as long.
-    progress.on_train_start(trainer, nobody)
+    # Resumed at step 600: 300 steps take 90 seconds, so the last 300 will take as long.
+    progress.on_train_start(trainer, module)
     trainer.global_step = 900
     trainer.current_epoch = 2
-    progress.on_train_epoch_end(trainer, nobody)
+    progress.on_train_epoch_end(trainer, module)
 
     assert capsys.readouterr().out == (
         "epoch   3/4  train loss 0.5000 accuracy  87.50%  0:01:30 left 0:01:30\n"

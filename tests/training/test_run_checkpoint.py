@@ -11,13 +11,13 @@ from mnist_lightning.models import CNNClassifier
 from mnist_lightning.training.run_checkpoint import RunCheckpoint
 from mnist_lightning.training.run_logger import RunLogger
 
-SECRET = b"what belongs to somebody else"
+SECRET = b"a private file"
 Fit = Callable[..., Path]
 
 
 @pytest.fixture
 def fit(make_trainer: Callable[..., Trainer], tiny_data: MNISTDataModule, tmp_path: Path) -> Fit:
-    """Train one step, or resume what has taken it; return the folder of the checkpoints."""
+    """Train or resume a run of one step; return the folder of its checkpoints."""
 
     def run(name: str, resume_from: Path | None = None) -> Path:
         logger = RunLogger(tmp_path, name)
@@ -32,7 +32,7 @@ def fit(make_trainer: Callable[..., Trainer], tiny_data: MNISTDataModule, tmp_pa
 
 
 def _name_as_best(checkpoint: Path, path: Path) -> None:
-    """Let a checkpoint say that the best one of its run lies elsewhere."""
+    """Change the path of the best checkpoint that a checkpoint contains."""
     content: dict[str, Any] = torch.load(checkpoint, weights_only=True)
     states = [state for key, state in content["callbacks"].items() if "RunCheckpoint" in key]
     for state in states:
@@ -42,24 +42,24 @@ def _name_as_best(checkpoint: Path, path: Path) -> None:
     torch.save(content, checkpoint)
 
 
-def test_a_run_that_goes_on_elsewhere_takes_its_best_checkpoint_along(fit: Fit) -> None:
+def test_a_run_resumed_in_another_folder_copies_its_best_checkpoint(fit: Fit) -> None:
     before = fit("first")
-    (before / "best.ckpt").write_bytes(b"a file like no other")
+    (before / "best.ckpt").write_bytes(b"unique content")
 
     after = fit("second", before / "last.ckpt")
 
     assert (after / "best.ckpt").read_bytes() == (before / "best.ckpt").read_bytes()
 
 
-@pytest.mark.parametrize("way", ["{secret}", "{beside}/../../../elsewhere/secret"])
-def test_a_strangers_checkpoint_cannot_have_a_file_copied_that_lies_elsewhere(
+@pytest.mark.parametrize("way", ["{secret}", "{folder}/../../../elsewhere/secret"])
+def test_an_untrusted_checkpoint_cannot_make_a_file_of_another_folder_be_copied(
     way: str, fit: Fit, tmp_path: Path
 ) -> None:
     secret = tmp_path / "elsewhere" / "secret"
     secret.parent.mkdir()
     secret.write_bytes(SECRET)
     before = fit("first")
-    named = Path(way.format(secret=secret, beside=before))
+    named = Path(way.format(secret=secret, folder=before))
     assert named.read_bytes() == SECRET
     _name_as_best(before / "last.ckpt", named)
 
@@ -69,7 +69,7 @@ def test_a_strangers_checkpoint_cannot_have_a_file_copied_that_lies_elsewhere(
     assert [path.name for path in after.rglob("*") if path.read_bytes() == SECRET] == []
 
 
-def test_a_finished_run_that_is_resumed_from_its_best_checkpoint_has_a_last_one_of_that_epoch(
+def test_a_finished_run_resumed_from_its_best_checkpoint_copies_it_to_the_last_one(
     fit: Fit,
 ) -> None:
     before = fit("first")

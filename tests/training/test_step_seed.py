@@ -12,8 +12,8 @@ from mnist_lightning.training.step_seed import StepSeed
 def _begin(seed: int, step: int, rank: int = 0, device: str = "cpu") -> None:
     strategy = SimpleNamespace(root_device=torch.device(device))
     trainer: Any = SimpleNamespace(global_step=step, global_rank=rank, strategy=strategy)
-    nobody: Any = None
-    StepSeed(seed).on_train_batch_start(trainer, nobody, None, 0)
+    module: Any = None
+    StepSeed(seed).on_train_batch_start(trainer, module, None, 0)
 
 
 def _numbers(seed: int, step: int, rank: int = 0) -> Tensor:
@@ -21,7 +21,7 @@ def _numbers(seed: int, step: int, rank: int = 0) -> Tensor:
     return torch.rand(4)
 
 
-def test_a_step_draws_the_same_numbers_whatever_happened_before() -> None:
+def test_the_numbers_of_a_step_do_not_depend_on_earlier_draws() -> None:
     first = _numbers(seed=3, step=5)
     torch.rand(100)
     _numbers(seed=3, step=6)
@@ -35,7 +35,7 @@ def test_seeds_steps_and_processes_draw_different_numbers() -> None:
     assert len(torch.unique(torch.stack(drawn), dim=0)) == 8
 
 
-def test_the_device_of_the_training_and_the_processor_are_seeded_alike(
+def test_the_training_device_and_the_cpu_get_the_same_seed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seeds: list[int] = []

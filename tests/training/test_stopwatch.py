@@ -1,4 +1,4 @@
-"""The seconds of a training, over interruptions."""
+"""The measured time of a training, with and without interruptions."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ from mnist_lightning.training.stopwatch import Stopwatch
 
 
 class Clock(Callback):
-    """A clock that goes on by what happens: 100 s before training, 10 s a step, 1 s after it."""
+    """A clock that advances by 100 s before training, 10 s per step and 1 s after it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
@@ -30,7 +30,7 @@ class Clock(Callback):
         self.now += 1
 
 
-def test_preparation_counts_and_so_do_the_parts_before_an_interruption(
+def test_preparation_and_the_time_before_an_interruption_count(
     make_trainer: Callable[..., Trainer],
     tiny_data: MNISTDataModule,
     tmp_path: Path,
@@ -49,7 +49,7 @@ def test_preparation_counts_and_so_do_the_parts_before_an_interruption(
 
     longer = make_trainer(second, clock, max_epochs=1, max_steps=-1)
     longer.fit(CNNClassifier([4]), tiny_data, ckpt_path=path, weights_only=True)
-    # Nothing was left to train, and what happens afterwards is no part of the training either.
+    # No step was left to train, and the time afterwards does not count.
     assert second.seconds == 160
     clock.now += 1000
     assert second.seconds == 160

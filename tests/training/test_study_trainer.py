@@ -16,7 +16,7 @@ from mnist_lightning.training.study_trainer import StudyTrainer
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Which devices a precision is chosen for; the choice is always bf16-mixed."""
+    """The devices that a precision was chosen for; the choice is always bf16-mixed."""
     devices: list[str] = []
 
     def choose(device: str) -> tuple[str, str]:
@@ -40,7 +40,7 @@ def _trainer(tmp_path: Path, **options: Any) -> StudyTrainer:
 
 
 def _arithmetic(trainer: StudyTrainer, data: MNISTDataModule) -> torch.dtype:
-    """Train one step, and return the type of what the first layer computed."""
+    """Train one step, and return the dtype of the first layer's output."""
     model = CNNClassifier(widths=[4], convs_per_stage=1)
     found: list[torch.dtype] = []
     first = model.get_submodule("network.features.0")
@@ -50,7 +50,7 @@ def _arithmetic(trainer: StudyTrainer, data: MNISTDataModule) -> torch.dtype:
     return found[0]
 
 
-def test_auto_computes_in_what_was_chosen_for_the_device(
+def test_auto_uses_the_precision_chosen_for_the_device(
     asked: list[str], tmp_path: Path, tiny_data: MNISTDataModule
 ) -> None:
     trainer = _trainer(tmp_path, fast_dev_run=True)
@@ -76,7 +76,7 @@ def test_auto_falls_back_to_float32(
 @pytest.mark.parametrize(
     ("precision", "arithmetic"), [("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)]
 )
-def test_a_precision_that_is_asked_for_is_taken_whatever_the_hardware(
+def test_a_requested_precision_is_used_on_any_hardware(
     precision: Any,
     arithmetic: torch.dtype,
     asked: list[str],
@@ -87,18 +87,18 @@ def test_a_precision_that_is_asked_for_is_taken_whatever_the_hardware(
 
     assert asked == []
     assert trainer.precision == precision
-    assert trainer.precision_reason == "as asked for"
+    assert trainer.precision_reason == "as requested"
     assert _arithmetic(trainer, tiny_data) == arithmetic
 
 
-@pytest.mark.parametrize(("word", "steps"), [("1", 1), ("1.0", 6), ("0.5", 3), ("2", 2)])
+@pytest.mark.parametrize(("value", "steps"), [("1", 1), ("1.0", 6), ("0.5", 3), ("2", 2)])
 def test_one_is_one_batch_and_one_point_zero_is_all_of_them(
-    word: str, steps: int, tiny_data: MNISTDataModule, tmp_path: Path
+    value: str, steps: int, tiny_data: MNISTDataModule, tmp_path: Path
 ) -> None:
-    # Some library may have said so before; typing keeps what was said first.
+    # typing caches this order, which another library may have used first.
     assert Optional[Union[float, int]]  # noqa: UP007, UP045
-    words = ["--model", "cnn", "--output_dir", str(tmp_path), "--trainer.limit_train_batches", word]
-    config = StudyCLI(expand(words), command=[]).config.trainer
+    argv = ["--model", "cnn", "--output_dir", str(tmp_path), "--trainer.limit_train_batches", value]
+    config = StudyCLI(expand(argv), command=[]).config.trainer
 
     limit = config.limit_train_batches
     trainer = _trainer(tmp_path, limit_train_batches=limit, max_epochs=1, log_every_n_steps=1)
@@ -107,7 +107,7 @@ def test_one_is_one_batch_and_one_point_zero_is_all_of_them(
     assert trainer.global_step == steps
 
 
-def test_a_share_of_less_than_a_batch_is_the_users_to_mend(
+def test_a_share_of_less_than_one_batch_is_a_user_error(
     tiny_data: MNISTDataModule, tmp_path: Path
 ) -> None:
     trainer = _trainer(tmp_path, limit_train_batches=0.01, max_epochs=1)

@@ -1,6 +1,6 @@
 "use strict";
 
-// What the server takes: a drawing of this side, or a digit as the models see it.
+// The sides of the pictures that the server accepts: a drawing, or a digit as the models see it.
 const DRAWING_SIDE = 112, DIGIT_SIDE = 28;
 const STROKE_WIDTH = 0.075; // of the drawing area's side
 const ANNOUNCE_AFTER = 700; // ms without a new answer, so that a screen reader is not flooded
@@ -10,7 +10,7 @@ const byId = id => document.getElementById(id);
 const paper = byId("paper"), seen = byId("seen");
 
 // The picture is a list of marks: strokes {points: [[x, y], ...]} with x and y from 0 to 1, and
-// digits {pixels, description, button}. Every change adds a list to the past, none alters one.
+// digits {pixels, description, button}. Every change appends a new list to the past.
 let past = [[]];
 const marks = () => past[past.length - 1];
 
@@ -27,7 +27,7 @@ function paint(context, side, ink) {
       continue;
     }
     const points = mark.points.map(([x, y]) => [x * side, y * side]);
-    // A line of one point leaves no ink, but a pen put down does.
+    // A path of one point draws nothing, so draw a dot first.
     context.beginPath();
     context.arc(...points[0], context.lineWidth / 2, 0, 2 * Math.PI);
     context.fill();
@@ -108,7 +108,7 @@ function clear() {
   changed();
 }
 
-let pen = null, stroke = null; // the pointer that is drawing, other fingers wait; its mark
+let pen = null, stroke = null; // the pointer that draws (others are ignored), and its mark
 const position = event => {
   const box = paper.getBoundingClientRect();
   return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
@@ -142,7 +142,7 @@ document.addEventListener("keydown", event => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
-// ---- asking: one request at a time, and then for the latest picture only
+// ---- requests: one at a time, and always for the latest picture
 
 let asking = false, again = false;
 async function ask() {
@@ -229,7 +229,7 @@ function showModel(model, isApart) {
   });
 }
 
-// The digit that more than half of the models read, so that the others stand apart; or null.
+// The digit that more than half of the models predict, to mark the others; or null.
 function majorityOf(models) {
   const count = digit => models.filter(model => model.digit === digit).length;
   return models.find(({ digit }) => 2 * count(digit) > models.length)?.digit ?? null;
@@ -244,7 +244,7 @@ function show(answer, roundTrip) {
   drawDigit(seen, bytes(answer.seen));
   seen.ariaLabel = "What the models see: the drawing in 28 by 28 pixels";
   byId("latency").textContent =
-    `Answered in ${answer.milliseconds.toFixed(1)} ms, ${roundTrip.toFixed(1)} ms with the way there and back.`;
+    `Answered in ${answer.milliseconds.toFixed(1)} ms, ${roundTrip.toFixed(1)} ms including the transfer.`;
   const said = `${models.map(inWords).join(". ")}.`;
   say(agree ? said : `The models disagree. ${said}`, !agree);
   announce(`${byId("chosen").textContent} ${byId("verdict").textContent}`.trim());

@@ -1,0 +1,137 @@
+"""How long a training step takes with OpenMP threads that spin or sleep while they wait.
+
+    python -m benchmarks.thread_waiting
+
+GNU OpenMP lets a thread without work spin for a while, in case more work comes. On an idle machine
+that saves a wake-up. Beside other busy processes the spinning threads keep each other from
+running. Each variant is an environment, which OpenMP reads once, so each measurement is a process
+of its own; the variants take turns, on an idle machine and beside one busy process on each core.
+The result is in ``benchmarks/results/thread_waiting.json``.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+
+import torch
+from torch.nn import functional as F
+
+from benchmarks.harness import print_machine, print_table, write_result
+from mnist_lightning.models import CNN
+from mnist_lightning.terminal.threads import SPIN_COUNT
+
+BATCH_SIZE = 128
+WARMUP_STEPS, STEPS = 15, 40
+VARIANTS: dict[str, dict[str, str]] = {
+    "as OpenMP does it": {},
+    "spins briefly (the program's choice)": {"GOMP_SPINCOUNT": str(SPIN_COUNT)},
+    "sleeps at once": {"OMP_WAIT_POLICY": "PASSIVE"},
+    "one thread": {"OMP_NUM_THREADS": "1"},
+}
+_READ_BY_OPENMP = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS")
+
+
+def measure_step() -> float:
+    """Return the median milliseconds of a training step of the custom CNN in this process."""
+    torch.manual_seed(0)
+    network = CNN().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
+    images = torch.randint(0, 256, (BATCH_SIZE, 1, 28, 28), dtype=torch.uint8)
+    labels = torch.randint(0, 10, (BATCH_SIZE,))
+    seconds = []
+    for _ in range(WARMUP_STEPS + STEPS):
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = F.cross_entropy(network(images), labels)
+        loss.backward()
+        optimizer.step()
+        seconds.append(time.perf_counter() - start)
+    return 1000 * median(seconds[WARMUP_STEPS:])
+
+
+def _in_new_process(variant: dict[str, str]) -> float:
+    environment = {k: v for k, v in os.environ.items() if k not in _READ_BY_OPENMP}
+    command = [sys.executable, "-m", "benchmarks.thread_waiting", "--worker"]
+    done = subprocess.run(
+        command, env={**environment, **variant}, capture_output=True, text=True, check=True
+    )
+    return float(json.loads(done.stdout))
+
+
+def _spin(core: int) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+    while True:
+        pass
+
+
+@contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    """Keep one process busy on each of the first ``count`` cores."""
+    processes = [
+        multiprocessing.Process(target=_spin, args=(n,), daemon=True) for n in range(count)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds (default: 7)")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args(argv)
+    if arguments.worker:
+        print(json.dumps(measure_step()))
+        return
+    print_machine()
+    cores = os.cpu_count() or 1
+    steps: dict[str, dict[str, list[float]]] = {}
+    for load, count in (("idle", 0), ("busy", cores)):
+        with busy_processes(count):
+            steps[load] = {name: [] for name in VARIANTS}
+            for _ in range(arguments.rounds):
+                for name, variant in VARIANTS.items():
+                    steps[load][name].append(round(_in_new_process(variant), 2))
+    idle, busy = ({name: median(ms) for name, ms in steps[load].items()} for load in steps)
+    first = next(iter(VARIANTS))
+    print_table(
+        [
+            "Threads that wait",
+            "Idle, ms a step",
+            "Busy, ms a step",
+            "Busy / idle",
+            "Idle / default",
+        ],
+        [
+            [
+                name,
+                *(f"{value:.1f}" for value in (idle[name], busy[name])),
+                f"{busy[name] / idle[name]:.2f}",
+                f"{idle[name] / idle[first]:.2f}",
+            ]
+            for name in VARIANTS
+        ],
+    )
+    write_result(
+        "thread_waiting",
+        {"batch_size": BATCH_SIZE, "busy_processes": cores, "milliseconds_a_step": steps},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The panels of a comparison about agreement and confidence."""
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+
+from mnist_lightning.comparison.schema import Comparison
+from mnist_lightning.reporting.style import (
+    DARK_GREY,
+    LIGHT_GREY,
+    SMALL_SIZE,
+    TICK_SIZE,
+    label_axes,
+    letters,
+    look,
+)
+
+# A point that stands for fewer images than this tells next to nothing about them.
+FEWEST_IN_BIN = 10
+
+
+def draw_agreement(axes: Axes, comparison: Comparison) -> None:
+    """Draw the 2x2 table of two models, or for more how many images each gets right alone."""
+    names = letters(len(comparison.models))
+    cells = _only_one_right(comparison)
+    if len(names) > 2:
+        label_axes(axes, "Row right, column wrong", "wrong", "right")
+        _draw_cells(axes, cells, cells, names)
+        return
+    found = comparison.pairs[0].agreement
+    label_axes(axes, "Agreement (images)", f"{names[1]} is", f"{names[0]} is")
+    table = np.array([[found.both_right, found.only_first], [found.only_second, found.both_wrong]])
+    _draw_cells(axes, table, cells, ["right", "wrong"])
+
+
+def _only_one_right(comparison: Comparison) -> npt.NDArray[np.float64]:
+    """Count the images that the row's model gets right and the column's wrong; NaN on itself."""
+    names = [model.name for model in comparison.models]
+    cells = np.full((len(names), len(names)), np.nan)
+    for pair in comparison.pairs:
+        row, column = names.index(pair.first), names.index(pair.second)
+        cells[row, column] = pair.agreement.only_first
+        cells[column, row] = pair.agreement.only_second
+    return cells
+
+
+def _draw_cells(
+    axes: Axes,
+    cells: npt.NDArray[np.generic],
+    colours: npt.NDArray[np.float64],
+    names: list[str],
+) -> None:
+    # Twice the largest, so that black text is readable on the darkest cell too.
+    highest = max(2 * float(np.nanmax(colours)), 1)
+    axes.imshow(np.nan_to_num(colours), cmap="Oranges", vmin=0, vmax=highest)
+    for (row, column), value in np.ndenumerate(cells):
+        if not np.isnan(value):
+            axes.text(column, row, f"{value:,.0f}", ha="center", va="center", fontsize=14)
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(length=0)
+    for edge in range(1, len(cells)):
+        axes.axhline(edge - 0.5, color=LIGHT_GREY)
+        axes.axvline(edge - 0.5, color=LIGHT_GREY)
+
+
+def draw_reliability(axes: Axes, comparison: Comparison) -> None:
+    """Draw the share of right predictions against the raw confidence."""
+    label_axes(axes, "Reliability", "mean confidence of a bin", "share of it that is right")
+    axes.plot([0, 1], [0, 1], color=DARK_GREY, linewidth=1)
+    for place, model in enumerate(comparison.models):
+        raw, scaled = model.calibration.raw, model.calibration.scaled
+        bins = [found for found in raw.bins if found.count >= FEWEST_IN_BIN]
+        axes.plot(
+            [found.confidence for found in bins],
+            [found.accuracy for found in bins],
+            label=f"{look(place).letter} {raw.ece:.4f} → {scaled.ece:.4f}",
+            **look(place).lines,
+        )
+    axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
+    title = {"title": "ECE, raw → scaled", "title_fontsize": SMALL_SIZE}
+    axes.legend(fontsize=SMALL_SIZE, loc="lower right", **title)
+    axes.grid(alpha=0.3)
+
+
+def draw_coverage(axes: Axes, comparison: Comparison) -> None:
+    """Draw the errors that remain when the least confident images are rejected."""
+    label_axes(
+        axes, "Rejecting the least confident", "images answered (%)", "errors among them (%)"
+    )
+    for place, model in enumerate(comparison.models):
+        points = model.calibration.coverage
+        axes.plot(
+            [100 * point.coverage for point in points],
+            [100 * point.errors / point.n for point in points],
+            markersize=5,
+            label=look(place).letter,
+            **look(place).lines,
+        )
+    axes.legend(fontsize=TICK_SIZE, loc="upper left")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)

@@ -1,0 +1,107 @@
+"""Pipes and devices in the place of files: refused in one line instead of waiting for ever."""
+
+import faulthandler
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from comparison_inputs import write_model, write_seeds
+from drawn_pages import as_image, draw_page
+
+from mnist_lightning import train
+from mnist_lightning.commands import compare, export, predict, report, robustness
+
+pytestmark = pytest.mark.skipif(
+    not (hasattr(os, "mkfifo") and Path("/dev/zero").exists()), reason="this system has no pipes"
+)
+
+Main = Callable[[Sequence[str]], int]
+CNN = ["--model", "cnn", "--trainer.fast_dev_run", "true"]
+WEIGHTS = ["--model", "resnet50", "--model.weights", "my.pth"]
+LAST = "output/runs/custom_cnn/version_0/checkpoints/last.ckpt"
+#: What a user types, and the file that is a pipe or a device.
+PLACES: dict[str, tuple[Main, list[str], str]] = {
+    "train on npz": (train.main, [*CNN, "--data.data_dir", "npz"], "npz/mnist.npz"),
+    "train on csv": (train.main, [*CNN, "--data.data_dir", "csv"], "csv/train.csv"),
+    "train on IDX": (
+        train.main,
+        [*CNN, "--data.data_dir", "data"],
+        "data/train-images-idx3-ubyte",
+    ),
+    "predict npz": (predict.main, ["npz"], "npz/mnist.npz"),
+    "predict with a model": (predict.main, ["page.png", "--model", "x.onnx"], "x.onnx"),
+    "predict with predictions": (
+        predict.main,
+        ["page.png"],
+        "output/custom_cnn_predictions.npz",
+    ),
+    "resume": (train.main, [*CNN, "--ckpt_path", "my.ckpt"], "my.ckpt"),
+    "resume the last": (train.main, [*CNN, "--ckpt_path", "last"], LAST),
+    "start from weights": (train.main, WEIGHTS, "my.pth"),
+    "configure": (train.main, [*CNN, "--config", "my.yaml"], "my.yaml"),
+    "export a checkpoint": (export.main, ["--ckpt_path", "my.ckpt"], "my.ckpt"),
+    "export weights": (export.main, [], "output/custom_cnn_model.safetensors"),
+    "compare a record": (compare.main, [], "output/custom_cnn_metrics.json"),
+    "compare a model": (compare.main, [], "output/custom_cnn_model.pt"),
+    "compare seeds": (compare.main, [], "output/seeds/custom_cnn/seed_0_metrics.json"),
+    "measure robustness": (robustness.main, [], "output/custom_cnn_metrics.json"),
+    "report a record": (report.main, ["report.md"], "output/custom_cnn_metrics.json"),
+    "report exports": (report.main, ["report.md"], "output/custom_cnn_exports.json"),
+    "report a comparison": (report.main, ["report.md"], "output/model_comparison.json"),
+    "report robustness": (report.main, ["report.md"], "output/robustness.json"),
+    "report a document": (report.main, ["report.md"], "report.md"),
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data_dir: Path) -> Path:
+    folder = tmp_path_factory.mktemp("user")
+    shutil.copytree(tiny_data_dir, folder / "data")
+    write_model(folder / "output", tiny_data_dir, "custom_cnn", noise=0.3)
+    write_model(folder / "output", tiny_data_dir, "resnet50", noise=1.5)
+    write_seeds(folder / "output", tiny_data_dir, (0, 1))
+    as_image(draw_page(["01234"])).save(folder / "page.png")
+    (folder / "report.md").write_text("# Report\n")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _user(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mnist_lightning.data.mirrors.MIRRORS", ("http://127.0.0.1:9/",))
+    monkeypatch.chdir(shutil.copytree(trained, tmp_path / "user"))
+
+
+@pytest.fixture(autouse=True)
+def _no_hang() -> Iterator[None]:
+    faulthandler.dump_traceback_later(60, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [pipe, device], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("place", PLACES)
+def test_special_file_ends_in_one_line(
+    place: str, make: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main, argv, name = PLACES[place]
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    make(path)
+
+    assert main(argv) == 2
+
+    *before, line = capsys.readouterr().err.splitlines()
+    assert "Traceback" not in "\n".join(before)
+    assert line.startswith("error: ")
+    assert path.name in line or (place == "resume the last" and "no valid checkpoint" in line)
