@@ -34,6 +34,7 @@ from mnist_lightning.training.step_seed import StepSeed
 from mnist_lightning.training.stopwatch import Stopwatch
 from mnist_lightning.training.study_trainer import StudyTrainer
 from mnist_lightning.training.thread_count import set_threads
+from mnist_lightning.training.trainer_options import check_options, one_line_errors
 
 # Refuse class paths that run commands, such as os.system; before version 5, jsonargparse only warns
 # unless a list is set.
@@ -135,7 +136,7 @@ class StudyCLI(LightningCLI):
             "--threads",
             type=int | None,
             default=None,
-            help="Threads of one operation on the CPU; null for those of the checkpoint or torch's.",
+            help="Threads of one CPU operation; null takes the checkpoint's number, or torch's.",
         )
         parser.add_argument(
             "--export_formats",
@@ -155,6 +156,7 @@ class StudyCLI(LightningCLI):
         self.config = parser.parse_args(args)
         if (epochs := self.config.trainer.max_epochs) is None or epochs < 1:
             raise UserError(f"--trainer.max_epochs must be 1 or more, not {epochs}")
+        check_options(self.config.trainer.as_dict())
         if not 0 <= (seed := self.config.seed_everything) < 2**32:
             raise UserError(f"--seed_everything must be from 0 to {2**32 - 1}, not {seed}")
         if (threads := self.config.threads) is not None and not 1 <= threads <= MAX_THREADS:
@@ -168,7 +170,8 @@ class StudyCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         """Build everything; a value that a class rejects becomes a UserError."""
         try:
-            super().instantiate_classes()
+            with one_line_errors():
+                super().instantiate_classes()
         except (ValueError, MisconfigurationException) as error:
             raise UserError(shorten(str(error))) from error
 

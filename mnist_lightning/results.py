@@ -106,8 +106,8 @@ def write(
     kept = [folder / f"{name}{WEIGHTS}", *pictures, predictions_path, record_path]
     _delete_others(folder, name, [folder / model.file.name, *kept])
     others = installed_formats() if formats is None else ["torchscript", *formats]
-    if others != ["torchscript"]:
-        log.info("Exporting to %s ...", ", ".join(others))
+    if more := [one for one in others if one != "torchscript"]:
+        log.info("Exporting to %s and comparing each file with the network ...", ", ".join(more))
     exports = export_formats(source, others, folder, exported)
     files = [*(folder / one.file.name for one in exports.files), folder / f"{name}_exports.json"]
     return Results(record, previews, [*files, write_card(folder, name), *kept])
@@ -192,11 +192,13 @@ def _figures(
     figures = {}
     if trained.history is not None:
         assert record.training.best_epoch is not None, "an ensemble has no history"
+        smoothing = record.model.hyperparameters.get("label_smoothing")
         figures["training_curves"] = plot_curves(
             trained.history,
             title=headline(title, dataset.label, dataset.train, "training"),
             best_epoch=record.training.best_epoch,
             note=trained.history_note,
+            label_smoothing=smoothing if isinstance(smoothing, float) else 0.0,
         )
     matrix = record.test.confusion_matrix
     figures["confusion_matrix"] = plot_confusion(matrix, title=tested)

@@ -43,16 +43,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         SIGTERM.
     """
     args = list(sys.argv[1:] if argv is None else argv)
-    if wants(args, "-h", "--help"):
-        print(help_text())
-        return 0
-    if wants(args, "--version"):
-        print(VERSION)
-        return 0
     return run_command(lambda: _run(args))
 
 
 def _run(typed: list[str]) -> int:
+    if wants(typed, "-h", "--help"):
+        print(help_text())
+        return 0
+    if wants(typed, "--version"):
+        print(VERSION)
+        return 0
     quiet, args = take_quiet(with_preset_names(typed))
     seeds, rest = take_seeds(args)
     more = _WITHOUT_PROGRESS if quiet else ()
@@ -87,6 +87,7 @@ def train(cli: StudyCLI) -> None:
     Raises:
         UserError: The options do not fit each other, or no epoch was completed.
     """
+    from mnist_lightning.export.torchscript import check_scriptable
     from mnist_lightning.files.storage import check_writable, one_writer, remove_abandoned
     from mnist_lightning.records.environment import describe_environment
     from mnist_lightning.training.checkpoints import read_checkpoint
@@ -103,6 +104,8 @@ def train(cli: StudyCLI) -> None:
         model.load_pretrained()
     if model.precompute is not None and not cli.config.trainer.fast_dev_run:
         data.precompute_with(model.precompute, model.augmented_passes)
+    # Now, not after hours of training.
+    check_scriptable(model.network)
     check_writable(cli.output_dir, bytes_needed=cli.bytes_needed)
     if trainer.is_global_zero:
         # Incomplete files of killed runs; only a resumed run would overwrite them.
@@ -222,3 +225,7 @@ def train_seeds(args: list[str], seeds: list[int], more: Sequence[str] = ()) -> 
                 with one_writer(folder, name), one_writer(output_dir, name):
                     results.copy_results(folder, output_dir, name)
             results.keep_seed(folder, name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,8 +13,18 @@ from mnist_lightning import __version__
 from mnist_lightning.cli import StudyCLI
 from mnist_lightning.errors import UserError
 from mnist_lightning.terminal.messages import shorten
-from mnist_lightning.terminal.presets import config_folder, expand, preset_names
-from mnist_lightning.terminal.training_command import resume_command, take_seeds
+from mnist_lightning.terminal.presets import (
+    config_folder,
+    expand,
+    preset_names,
+    presets_by_model_name,
+)
+from mnist_lightning.terminal.training_command import (
+    preset_of,
+    resume_command,
+    take_seeds,
+    with_preset_names,
+)
 from mnist_lightning.train import main
 
 CNN = ["--model", "cnn"]
@@ -47,6 +57,16 @@ def test_command_line_overrides_configuration_and_that_overrides_preset(tmp_path
 
 def test_model_equals_name_is_the_same_as_model_name() -> None:
     assert expand(["--model=cnn"]) == expand(CNN)
+
+
+def test_the_name_of_the_files_is_the_same_as_that_of_the_preset() -> None:
+    for model, preset in presets_by_model_name().items():
+        assert expand(["--model", model]) == expand(["--model", preset])
+        assert preset_of([f"--model={model}"]) == preset_of(["--model", preset]) == preset
+    command = ["--model", "custom_cnn", "--name", "custom_cnn"]
+    assert with_preset_names(command) == ["--model", "cnn", "--name", "custom_cnn"]
+    assert with_preset_names(["--model=custom_cnn"]) == ["--model=cnn"]
+    assert with_preset_names(["--model"]) == ["--model"]
 
 
 def test_presets_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

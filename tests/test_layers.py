@@ -30,8 +30,9 @@ FLOORS = (
 #: The files that stand directly in the package, besides ``__init__``.
 TOP = {"train", "results", "cli", "errors"}
 DEEPEST = 12
-#: Lines of code, without docstrings, comments and blank lines.
-MOST_CODE = 10_300
+#: Lines of code, without docstrings, comments and blank lines. Raise it for a new capability only,
+#: and look first for what the capability makes superfluous.
+MOST_CODE = 11_200
 #: The files that a reader opens from ``scripts/train.py`` to the optimiser.
 TO_THE_OPTIMISER = (
     "scripts/train.py",
@@ -233,16 +234,17 @@ def test_networks_are_plain_modules_of_torch() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("__init__", "train", "errors"),
-        *("terminal.parser", "terminal.presets", "terminal.training_command"),
+        *("__init__", "train", "errors", "records.model_names", "terminal.logs"),
+        *("terminal.parser", "terminal.presets", "terminal.streams", "terminal.training_command"),
         *("commands.compare", "commands.demo", "commands.ensemble", "commands.export"),
         *("commands.predict", "commands.report", "commands.robustness", "records.artefacts"),
     ],
 )
 def test_what_answers_at_once_imports_nothing_heavy_at_its_top(name: str) -> None:
     """``--help`` and mistakes in the command line must not wait for torch."""
-    light = {"errors", "records.artefacts"}
-    light |= {f"terminal.{part}" for part in ("parser", "presets", "threads", "training_command")}
+    light = {"errors", "records.artefacts", "records.model_names", "terminal.logs"}
+    light |= {f"terminal.{part}" for part in ("parser", "presets", "streams", "threads")}
+    light.add("terminal.training_command")
     tree = ast.parse(_modules()[name].read_text(encoding="utf-8"))
     # Imports inside of functions, and those for the type checker, are not executed on import.
     modules = set()

@@ -2,17 +2,20 @@
 
 import io
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 import torch
 import yaml
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -22,6 +25,7 @@ from mnist_lightning.data.embedded import load_embedded
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.export.loading import load_network
 from mnist_lightning.export.torchscript import load_torchscript
+from mnist_lightning.export.trained_model import load_trained
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.records.exported_files import read_exports
@@ -142,8 +146,8 @@ def test_exactly_the_documented_files_are_written(run: Run) -> None:
     assert _files(run.output_dir) == ARTEFACTS | OTHER_FORMATS | of_run
 
 
-def test_nothing_is_written_to_stderr_and_one_line_per_epoch_to_stdout(run: Run) -> None:
-    assert run.stderr == ""
+def test_stderr_has_the_stages_alone_and_stdout_one_line_per_epoch(run: Run) -> None:
+    assert all(re.fullmatch(r"INFO: .* \.\.\.", line) for line in run.stderr.splitlines())
     lines = run.stdout.splitlines()
     epochs = [line for line in lines if line.startswith("epoch ")]
     assert len(epochs) == 2
@@ -154,8 +158,8 @@ def test_nothing_is_written_to_stderr_and_one_line_per_epoch_to_stdout(run: Run)
 
 def test_summary_names_accuracy_interval_files_and_the_next_command(run: Run) -> None:
     low, high = run.record.test.interval.low, run.record.test.interval.high
-    assert f"{run.record.test.accuracy:.2%}".replace("%", " %") in run.stdout
-    assert f"95 % interval {100 * low:.2f}–{100 * high:.2f} %" in run.stdout
+    assert re.search(rf"Test accuracy, % +{100 * run.record.test.accuracy:.2f}\n", run.stdout)
+    assert re.search(rf"95 % interval .*{100 * low:.2f}–{100 * high:.2f}\n", run.stdout)
     assert all(name in run.stdout for name in ARTEFACTS | OTHER_FORMATS)
     assert f"tensorboard --logdir {run.output_dir / 'runs'}" in run.stdout
 
@@ -243,12 +247,17 @@ def test_tensorboard_has_curves_charts_hyperparameters_and_figures(run: Run) -> 
     tags = events.Tags()
     table = pd.read_csv(run.folder / "metrics.csv")
     for name in ("lr", "train/loss", "train/accuracy", "val/loss", "val/accuracy"):
-        scalars = events.Scalars(name)
+        scalars = events.Scalars("train/lr" if name == "lr" else name)
         assert [scalar.step for scalar in scalars] == table["step"].tolist()
         assert [scalar.value for scalar in scalars] == pytest.approx(table[name].tolist())
-    (final,) = events.Scalars("hp/test_accuracy")
+    (final,) = events.Scalars("verdict/test_accuracy")
     assert final.value == pytest.approx(run.record.test.accuracy)
-    assert {"confusion_matrix", "examples"} <= set(tags["images"])
+    assert set(tags["images"]) == {"verdict/confusion_matrix", "verdict/examples"}
+    # TensorBoard opens the first two groups: the curves, without a chart of one point.
+    groups = sorted({tag.partition("/")[0] for tag in [*tags["scalars"], *tags["images"]]})
+    assert groups == ["train", "val", "verdict"]
+    for tag in tags["images"]:
+        assert events.Images(tag)[0].width <= 700
     assert "custom_scalars__config__" in tags["tensors"]
     assert events.SummaryMetadata("_hparams_/session_start_info").plugin_data.plugin_name == (
         "hparams"
@@ -282,11 +291,19 @@ def test_resuming_a_finished_run_trains_no_step_and_writes_the_results_again(
     output_dir = tmp_path / "moved"
     shutil.copytree(run.output_dir / "runs", output_dir / "runs")
     main([*SMALL, "--output_dir", str(output_dir), "--ckpt_path", "last"])
-    assert "epoch " not in capsys.readouterr().out.replace("epochs", "").replace("Best epoch", "")
+    lines = capsys.readouterr().out.splitlines()
+    assert not any(line.startswith("epoch ") for line in lines)
     again = read_record(output_dir / "custom_cnn_metrics.json")
     assert again.test == run.record.test
     # The training is the same, and so is its description.
     assert again.training == replace(run.record.training, command=again.training.command)
+    # TensorBoard shows every value once.
+    events = EventAccumulator(str(output_dir / "runs" / "custom_cnn" / "version_0"))
+    events.Reload()
+    counts = {tag: len(events.Scalars(tag)) for tag in events.Tags()["scalars"]}
+    epochs = run.record.training.epochs
+    assert {"train/lr", "val/loss", "verdict/test_loss", "verdict/test_accuracy"} <= set(counts)
+    assert counts == {tag: 1 if tag.startswith("verdict/") else epochs for tag in counts}
 
 
 def test_a_second_run_uses_a_new_folder_and_deletes_older_exports(run: Run, tmp_path: Path) -> None:
@@ -300,6 +317,49 @@ def test_a_second_run_uses_a_new_folder_and_deletes_older_exports(run: Run, tmp_
     folders = sorted(path.name for path in (tmp_path / "runs" / "custom_cnn").iterdir())
     assert folders == ["version_0", "version_1"]
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == ARTEFACTS | others
+
+
+@pytest.mark.parametrize("option", [["--quiet"], ["--trainer.enable_progress_bar", "false"]])
+def test_quiet_prints_the_summary_only(
+    option: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "my results"
+    argv = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"]
+    assert main([*SMALL, *argv, "--output_dir", str(folder), *option]) == 0
+
+    out, err = capsys.readouterr()
+    record = read_record(folder / "custom_cnn_metrics.json")
+    assert out.startswith(f"{record.model.title} on {record.dataset.label}\n")
+    # It can be copied from the terminal although the path has a space.
+    assert out.endswith(f"\nNext: tensorboard --logdir '{folder / 'runs'}'\n")
+    assert err == ""
+    assert "--quiet" not in record.training.command
+
+
+def test_every_stage_prints_a_line_and_examples_state_the_confidence_of_predictions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plotted: list[npt.NDArray[np.float64]] = []
+
+    def plot(images: object, labels: object, probabilities: Any, **options: Any) -> Figure:
+        plotted.append(probabilities)
+        return Figure()
+
+    monkeypatch.setattr("mnist_lightning.results.plot_examples", plot)
+    argv = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"]
+    assert main([*SMALL, *argv, "--output_dir", str(tmp_path)]) == 0
+
+    out, err = capsys.readouterr()
+    assert "testing the best weights ...\n" in out
+    stages = [line.split()[1] for line in err.splitlines() if line.endswith(" ...")]
+    assert stages == ["Exporting", "Measuring", "Drawing"]
+    model = load_trained(tmp_path / "custom_cnn_model.pt")
+    assert model.rejection is not None
+    assert model.rejection.temperature != 1
+    expected = model.probabilities(load_embedded().test.images)
+    for found in plotted:
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert len(plotted) == 2
 
 
 def test_fast_dev_run_writes_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -356,6 +416,20 @@ def test_training_without_a_step_has_no_model_to_test(
     argv = ["--trainer.max_time", "00:00:00:00", "--output_dir", str(tmp_path)]
     assert main([*SMALL, *argv]) == 2
     assert "error: No epoch was completed" in capsys.readouterr().err
+
+
+def test_a_torch_without_torchscript_is_detected_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def script(network: torch.nn.Module) -> None:
+        raise AttributeError("module 'torch.jit' has no attribute 'script'")
+
+    monkeypatch.setattr(torch.jit, "script", script)
+    assert main([*SMALL, "--output_dir", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot write TorchScript (AttributeError: module 'torch.jit' has no" in line
+    assert "export.py --formats pt2" in line
+    assert _files(tmp_path) == set()
 
 
 def test_a_full_disk_is_detected_before_training(

@@ -6,6 +6,7 @@ Heavy imports follow after the command line and the folder have been checked.
 from __future__ import annotations
 
 import logging
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,17 +19,14 @@ from mnist_lightning.records.artefacts import (
     PUBLISHED,
     SECOND,
     folder_of,
-    models_of,
-    report_published,
     table_order,
 )
+from mnist_lightning.records.model_names import models_of, report_published
 from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.parser import CommandParser, run_command
 from mnist_lightning.terminal.presets import presets_by_model_name
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from mnist_lightning.comparison.schema import Comparison
     from mnist_lightning.data.digits import Pixels
     from mnist_lightning.records.record import DatasetDescription
@@ -100,7 +98,7 @@ def _run(arguments: Namespace) -> int:
     comparison = compare(models, images, settings, seeds)
     log.info("Writing the figure, the tables and the page ...")
     files = write_comparison(comparison, images[:, 0].numpy(), output_dir, robustness)
-    print(terminal_summary(comparison, files))
+    print(terminal_summary(comparison, files, robustness))
     print(f"\n{beside_clean_accuracy(robustness) if robustness else HOW_ROBUST}")
     return 0
 
@@ -112,6 +110,8 @@ def write_comparison(
     robustness: Robustness | None = None,
 ) -> list[Path]:
     """Write a comparison as figure, tables, HTML page and record, and log it to TensorBoard.
+
+    The page has learning curves of the models whose runs are in ``<output_dir>/runs``.
 
     Args:
         comparison: The comparison.
@@ -125,6 +125,7 @@ def write_comparison(
     Raises:
         OSError: A file cannot be written.
     """
+    from mnist_lightning.comparison.histories import read_histories
     from mnist_lightning.comparison.schema import FILE_NAME
     from mnist_lightning.files.storage import atomic_path
     from mnist_lightning.reporting.comparison_figure import plot_comparison
@@ -136,32 +137,36 @@ def write_comparison(
     stem = output_dir / FILE_NAME.removesuffix(".json")
     with atomic_path(stem.with_suffix(".png")) as path:
         figure.savefig(path, dpi=DPI)
-    # The layout is final: to repeat it for the page and for TensorBoard would take a second each.
+    histories = read_histories(output_dir, comparison.models)
+    # The layout is final: to repeat it for TensorBoard would take a second.
     figure.set_layout_engine("none")
     texts = {
         ".csv": csv_text(comparison),
         ".md": markdown(comparison, robustness),
-        ".html": comparison_html(comparison, images, figure, robustness),
+        ".html": comparison_html(comparison, images, robustness, histories),
     }
     for suffix, text in texts.items():
         with atomic_path(stem.with_suffix(suffix)) as path:
             path.write_text(text, encoding="utf-8")
-    log_to_tensorboard(comparison, figure, output_dir / "runs" / "comparison")
+    log_to_tensorboard(comparison, output_dir / "runs" / "comparison")
     comparison.write(stem.with_suffix(".json"))
     return [stem.with_suffix(suffix) for suffix in (".png", *texts, ".json")]
 
 
-def log_to_tensorboard(comparison: Comparison, figure: Figure, folder: Path) -> None:
-    """Log the quantities that are compared, and the figure, as one run.
+def log_to_tensorboard(comparison: Comparison, folder: Path) -> None:
+    """Log the quantities that are compared, and two panels of the figure, as one run.
+
+    Their names follow those of the curves of the trainings in alphabetical order, and a whole
+    figure could not be read in a card of TensorBoard.
 
     Args:
         comparison: The comparison.
-        figure: As from ``plot_comparison``.
         folder: Of the run. Events of earlier comparisons in it are removed, because TensorBoard
             would show old and new ones as one run.
     """
     from torch.utils.tensorboard import SummaryWriter
 
+    from mnist_lightning.reporting.comparison_figure import plot_panel
     from mnist_lightning.reporting.comparison_tables import values_by_key
 
     for old in folder.glob("events.out.tfevents.*"):
@@ -170,9 +175,10 @@ def log_to_tensorboard(comparison: Comparison, figure: Figure, folder: Path) -> 
         for key, column in values_by_key(comparison).to_dict().items():
             for name, value in column.items():
                 if isinstance(value, (int, float)):
-                    writer.add_scalar(f"{key}/{name}", value)
-        # Only a figure of pyplot has to be closed.
-        writer.add_figure("comparison", figure, close=False)
+                    writer.add_scalar(f"verdict_{key}/{name}", value)
+        for key in ("accuracy", "tradeoff"):
+            # Only a figure of pyplot has to be closed.
+            writer.add_figure(f"verdict/{key}", plot_panel(comparison, key), close=False)
 
 
 def _parser() -> CommandParser:
@@ -285,3 +291,7 @@ def _too_few(output_dir: Path, names: Sequence[str], presets: dict[str, str]) ->
     )
     found = f"only '{names[0]}'" if names else "no complete record"
     return f"A comparison needs two models, and {output_dir} has {found}: run {commands}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

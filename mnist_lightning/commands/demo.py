@@ -3,6 +3,7 @@
 Command line, model files and port are checked before anything slow is imported.
 """
 
+import logging
 import sys
 import threading
 import webbrowser
@@ -12,14 +13,12 @@ from functools import partial
 from pathlib import Path
 
 from mnist_lightning.errors import OutputError
-from mnist_lightning.records.artefacts import (
-    PUBLISHED,
-    files_of_models,
-    find_models,
-    report_published,
-)
+from mnist_lightning.records.artefacts import PUBLISHED, find_models
+from mnist_lightning.records.model_names import files_of_models, report_published
 from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.parser import CommandParser, run_command
+
+log = logging.getLogger(__name__)
 
 EXAMPLES = """\
   python scripts/demo.py
@@ -60,6 +59,7 @@ def _run(arguments: Namespace) -> int:
                 "page; it has no password and no encryption",
                 file=sys.stderr,
             )
+        log.info("Loading %d models ...", len(files))
         models = [load_trained(path) for path in files]
         warm_up(models)
         examples = example_strip(load_dataset(arguments.data_dir, "auto", download=False))
@@ -137,3 +137,7 @@ def _parser() -> CommandParser:
         "--no_browser", action="store_true", help="do not open the page in a browser"
     )
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,7 +9,8 @@ from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from mnist_lightning.records.artefacts import BASELINE, model_of
+from mnist_lightning.records.artefacts import BASELINE
+from mnist_lightning.records.model_names import model_of
 from mnist_lightning.terminal.parser import CommandParser, run_command
 from mnist_lightning.terminal.presets import presets_by_model_name
 
@@ -165,3 +166,7 @@ def _seed(text: str) -> int:
     if value < 0:
         raise ValueError
     return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_lightning.errors import DataError
-from mnist_lightning.records.artefacts import BASELINE, WEIGHTS, model_of
+from mnist_lightning.records.artefacts import BASELINE, WEIGHTS
+from mnist_lightning.records.model_names import model_of
 from mnist_lightning.terminal.parser import CommandParser, run_command
 from mnist_lightning.terminal.presets import presets_by_model_name
 
@@ -131,10 +132,12 @@ def _load_images(record: Record, data_dir: Path | None) -> DigitDataset:
         if data_dir is not None:
             raise
         embedded = load_embedded()
-        print(
-            f"{error}\nContinuing with {len(embedded.test):,} images of {embedded.name}: the files "
-            "are compared on these, and the model may have been trained on some of them.",
-            file=sys.stderr,
+        log.warning(
+            "%s\nContinuing with %s images of %s: the files are compared on these, and the model "
+            "may have been trained on some of them.",
+            error,
+            f"{len(embedded.test):,}",
+            embedded.name,
         )
         return embedded
 
@@ -161,3 +164,7 @@ def _parser() -> CommandParser:
     )
     parser.add_quiet()
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

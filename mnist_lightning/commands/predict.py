@@ -5,6 +5,7 @@ Heavy imports are inside functions, so that ``--help`` and mistakes are answered
 
 from __future__ import annotations
 
+import shlex
 import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Sequence
@@ -12,13 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_lightning.errors import DataError, OutputError, UserError
-from mnist_lightning.records.artefacts import (
-    NETWORK_SUFFIXES,
-    PUBLISHED,
-    files_of_models,
-    find_models,
-    report_published,
-)
+from mnist_lightning.records.artefacts import NETWORK_SUFFIXES, PUBLISHED, find_models
+from mnist_lightning.records.model_names import files_of_models, report_published
 from mnist_lightning.terminal.parser import CommandParser, run_command
 
 if TYPE_CHECKING:
@@ -96,7 +92,8 @@ def _check_no_models(files: Sequence[Path]) -> None:
     """Refuse a model among the images; earlier versions took several after one ``--model``."""
     for path in files:
         if path.suffix in NETWORK_SUFFIXES:
-            raise UserError(f"{path} is a model, not an image: name it with --file {path}")
+            given = shlex.quote(str(path))
+            raise UserError(f"{path} is a model, not an image: name it with --file {given}")
 
 
 _WITHOUT_RULE = (
@@ -207,3 +204,7 @@ def _show(path: Path, digits: Sequence[ReadDigit], inputs: Sequence[InputDigit])
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=DPI, format="png")
     print(f"Written: {path}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -156,3 +156,7 @@ def _parser() -> CommandParser:
         "--check", action="store_true", help="write nothing; exit with 1 if a block is stale"
     )
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,9 +17,8 @@ from mnist_lightning.records.artefacts import (
     WEIGHTS,
     find_models,
     folder_of,
-    models_of,
-    report_published,
 )
+from mnist_lightning.records.model_names import models_of, report_published
 from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.parser import CommandParser, run_command
 from mnist_lightning.terminal.presets import presets_by_model_name
@@ -248,3 +247,7 @@ def _at_least(least: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

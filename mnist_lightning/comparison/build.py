@@ -6,26 +6,10 @@ from itertools import combinations
 
 from torch import Tensor
 
+from mnist_lightning.comparison import paired, schema
 from mnist_lightning.comparison.conclusion import conclude
 from mnist_lightning.comparison.disputed import find_disputed
 from mnist_lightning.comparison.loaded_models import LoadedModel
-from mnist_lightning.comparison.paired import (
-    BOOTSTRAP_SEED,
-    RESAMPLES,
-    agreement,
-    difference_interval,
-    holm,
-    mcnemar_p,
-    prediction_kappa,
-)
-from mnist_lightning.comparison.schema import (
-    COMPARISON_VERSION,
-    Bootstrap,
-    ComparedDataset,
-    ComparedModel,
-    ComparedPair,
-    Comparison,
-)
 from mnist_lightning.comparison.seed_study import SeedStudy
 from mnist_lightning.evaluation.calibration import calibrate, scale
 from mnist_lightning.evaluation.cost import measure_cost, measure_memory
@@ -42,7 +26,7 @@ def compare(
     images: Tensor,
     settings: BenchmarkSettings,
     seeds: SeedStudy,
-) -> Comparison:
+) -> schema.Comparison:
     """Compare models on the same test images.
 
     Args:
@@ -60,7 +44,7 @@ def compare(
     compared = tuple(map(_describe, models, latencies, memories))
     pairs = compare_pairs(models)
     described = models[0].record.dataset
-    dataset = ComparedDataset(
+    dataset = schema.ComparedDataset(
         described.name, described.fingerprint, described.is_standard, described.test
     )
     total, disputed = find_disputed(
@@ -70,12 +54,12 @@ def compare(
         ],
         models[0].predictions.test.labels,
     )
-    return Comparison(
-        schema_version=COMPARISON_VERSION,
+    return schema.Comparison(
+        schema_version=schema.COMPARISON_VERSION,
         dataset=dataset,
         models=compared,
         pairs=pairs,
-        bootstrap=Bootstrap(RESAMPLES, BOOTSTRAP_SEED),
+        bootstrap=schema.Bootstrap(paired.RESAMPLES, paired.BOOTSTRAP_SEED),
         disputed_total=total,
         disputed=disputed,
         seeds=seeds,
@@ -85,7 +69,7 @@ def compare(
     )
 
 
-def compare_pairs(models: Sequence[LoadedModel]) -> tuple[ComparedPair, ...]:
+def compare_pairs(models: Sequence[LoadedModel]) -> tuple[schema.ComparedPair, ...]:
     """Compare every pair of models on the test images.
 
     Args:
@@ -95,35 +79,35 @@ def compare_pairs(models: Sequence[LoadedModel]) -> tuple[ComparedPair, ...]:
         The pairs in the models' order, with p values adjusted for the number of pairs.
     """
     pairs = list(combinations(models, 2))
-    tables = [agreement(first.correct, second.correct) for first, second in pairs]
-    p_values = [mcnemar_p(table) for table in tables]
+    tables = [paired.agreement(first.correct, second.correct) for first, second in pairs]
+    p_values = [paired.mcnemar_p(table) for table in tables]
     return tuple(
-        ComparedPair(
+        schema.ComparedPair(
             first=first.record.model.name,
             second=second.record.model.name,
             agreement=table,
             difference=table.difference,
-            interval=difference_interval(table),
+            interval=paired.difference_interval(table),
             mcnemar_p=p,
             adjusted_p=adjusted,
-            kappa=prediction_kappa(first.predicted, second.predicted),
+            kappa=paired.prediction_kappa(first.predicted, second.predicted),
         )
         for (first, second), table, p, adjusted in zip(
-            pairs, tables, p_values, holm(p_values), strict=True
+            pairs, tables, p_values, paired.holm(p_values), strict=True
         )
     )
 
 
 def _describe(
     entry: LoadedModel, latency: tuple[LatencyPoint, ...], memory: PeakMemory | None
-) -> ComparedModel:
+) -> schema.ComparedModel:
     record, test, validation = entry.record, entry.predictions.test, entry.predictions.validation
     on_gpu = record.training.accelerator != "cpu"
     cleaned = None
     if record.dataset.is_standard:
         known = known_label_errors().errors
         cleaned = without_label_errors(entry.predicted, test.labels, known)
-    return ComparedModel(
+    return schema.ComparedModel(
         name=record.model.name,
         preset=record.model.preset,
         title=record.model.title,

@@ -92,8 +92,8 @@ def compare_speed(baseline: ComparedModel, other: ComparedModel) -> str:
             f"{in_sentence(baseline.title)} take about the same time for one image."
         )
     return (
-        f"On this processor with one thread, {in_sentence(slower.title)} takes {ratio:.2g} times "
-        f"as long for one image as {in_sentence(faster.title)}, by the medians."
+        f"On this processor with one thread, {in_sentence(slower.title)} takes {two_digits(ratio)} "
+        f"times as long for one image as {in_sentence(faster.title)}, by the medians."
     )
 
 
@@ -168,6 +168,11 @@ def p_text(p: float) -> str:
 def count(number: int, thing: str) -> str:
     """Format a count with its noun, e.g. ``1 image`` or ``1,000 images``."""
     return f"{number:,} {thing}{'s'[: number != 1]}"
+
+
+def two_digits(value: float) -> str:
+    """Format with two significant digits and without an exponent, e.g. ``0.31`` or ``120``."""
+    return f"{float(f'{value:.2g}'):,.10g}"
 
 
 def in_sentence(title: str) -> str:

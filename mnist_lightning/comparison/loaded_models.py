@@ -1,6 +1,6 @@
 """Loading the models to compare, and checking that their files belong together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mnist_lightning.comparison.schema import Verification
 from mnist_lightning.data.digits import DigitDataset
 from mnist_lightning.data.sources import load_dataset
-from mnist_lightning.errors import DataError, OutputError
+from mnist_lightning.errors import DataError, OutputError, UserError
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.export.torchscript import load_torchscript
 from mnist_lightning.files.identity import FileDescription, check_file, describe_file
@@ -84,21 +84,14 @@ def read_records(output_dir: Path, presets: Mapping[str, str]) -> list[Record]:
                 f"`{making_command(name, preset)}`."
             )
         records.append(record)
-    _check_same_dataset(records)
-    return records
-
-
-def _check_same_dataset(records: Sequence[Record]) -> None:
-    first = records[0]
-    for other in records[1:]:
-        if other.dataset.fingerprint != first.dataset.fingerprint:
+        first = records[0]
+        if record.dataset.fingerprint != first.dataset.fingerprint:
             raise OutputError(
-                f"{other.model.name} was trained on {other.dataset.name} "
-                f"({other.dataset.fingerprint[:8]}) and {first.model.name} on "
-                f"{first.dataset.name} ({first.dataset.fingerprint[:8]}): train one of them again "
-                f"on the data of the other, e.g. `{other.making_command}` with the --data options "
-                f"of {first.model.name}."
+                f"{name} was trained on {record.dataset.label} and {first.model.name} on "
+                f"{first.dataset.label}: train one of them again on the data of the other, e.g. "
+                f"`{record.making_command}` with the --data options of {first.model.name}."
             )
+    return records
 
 
 def load_test_images(record: Record, data_dir: Path) -> DigitDataset:
@@ -124,8 +117,8 @@ def load_test_images(record: Record, data_dir: Path) -> DigitDataset:
     if dataset.fingerprint != record.dataset.fingerprint:
         raise DataError(
             f"{data_dir} holds {dataset.name} ({dataset.fingerprint[:8]}), but "
-            f"{record.model.name} was tested on {record.dataset.name} "
-            f"({record.dataset.fingerprint[:8]}): name its folder with --data_dir."
+            f"{record.model.name} was tested on {record.dataset.label}: name its folder with "
+            "--data_dir."
         )
     return dataset
 
@@ -146,59 +139,63 @@ def load_model(output_dir: Path, record: Record, dataset: DigitDataset) -> Loade
             those of the exported file.
     """
     folder = folder_of(output_dir, record.model.name)
-    path = check_file(folder, record.model.file, _remedy(record))
-    predictions_path = check_file(folder, record.predictions, _remedy(record))
+    remedy = f"make it again with `{record.making_command}`"
+    path = check_file(folder, record.model.file, remedy)
+    predictions_path = check_file(folder, record.predictions, remedy)
     predictions = read_predictions(predictions_path, record.model.preset)
-    _check_predictions(record, predictions.test, dataset)
+    record_path = folder / f"{record.model.name}_metrics.json"
+    if not _describes(record, predictions.test, dataset):
+        raise OutputError(
+            f"{predictions_path.name} and {record_path.name} do not describe the same "
+            f"predictions: {remedy}."
+        )
     try:
         model = load_torchscript(path)
-    except (RuntimeError, ValueError) as error:  # ValueError: names that are not UTF-8
-        reason = str(error).splitlines()[0]
-        raise OutputError(
-            f"{path} is not a TorchScript file ({reason:.80}): {_remedy(record)}."
-        ) from None
-    verification = verify(model, predictions.test, dataset.test.images)
-    if verification.max_abs_difference > TOLERANCE:
-        raise OutputError(
-            f"{path.name} gives other probabilities than {predictions_path.name} (they differ by "
-            f"up to {verification.max_abs_difference:.2g}): {_remedy(record)}."
-        )
-    record_file = describe_file(folder / f"{record.model.name}_metrics.json")
-    return LoadedModel(record, record_file, path, model, predictions, verification)
+    except UserError:
+        raise
+    except Exception as error:  # damaged bytes can make a reader raise nearly anything
+        reason = next(filter(None, str(error).splitlines()), type(error).__name__)
+        message = f"{path} is not a TorchScript file ({reason:.80}): {remedy}."
+        raise OutputError(message) from None
+    verification = verify(path, model, predictions.test, dataset.test.images, remedy)
+    return LoadedModel(record, describe_file(record_path), path, model, predictions, verification)
 
 
-def verify(model: nn.Module, recorded: SplitPredictions, images: Tensor) -> Verification:
+def verify(
+    path: Path, model: nn.Module, recorded: SplitPredictions, images: Tensor, remedy: str
+) -> Verification:
     """Predict some test images again and compare the probabilities with the recorded ones.
 
     Args:
-        model: The exported model.
+        path: The file of the model, for the message.
+        model: The model.
         recorded: Its recorded predictions for the N test images.
         images: uint8, ``(N, 1, 28, 28)``, the test images.
+        remedy: What to do if they differ, for the message.
 
     Returns:
         The number of images and the largest difference.
+
+    Raises:
+        OutputError: The probabilities differ by more than rounding.
     """
     n = min(VERIFIED_IMAGES, len(images))
     chosen = np.linspace(0, len(images) - 1, n).astype(np.int64)
     again = predict_logits(model, images[torch.from_numpy(chosen)]).softmax(dim=1).numpy()
-    difference = np.abs(again - recorded.probabilities[chosen]).max()
-    return Verification(n=n, max_abs_difference=float(difference))
+    difference = float(np.abs(again - recorded.probabilities[chosen]).max())
+    if difference > TOLERANCE:
+        raise OutputError(
+            f"{path} gives other probabilities than its recorded predictions (they differ by up "
+            f"to {difference:.2g}): {remedy}."
+        )
+    return Verification(n, difference)
 
 
-def _check_predictions(record: Record, test: SplitPredictions, dataset: DigitDataset) -> None:
+def _describes(record: Record, test: SplitPredictions, dataset: DigitDataset) -> bool:
     labels = dataset.test.labels.numpy()
     correct = int((test.probabilities.argmax(axis=1) == test.labels).sum())
-    valid = (
+    return (
         np.array_equal(test.labels, labels)
         and np.array_equal(test.indices, np.arange(len(labels)))
         and correct == record.test.correct
     )
-    if not valid:
-        raise OutputError(
-            f"{record.predictions.name} and {record.model.name}_metrics.json do not describe the "
-            f"same predictions: {_remedy(record)}."
-        )
-
-
-def _remedy(record: Record) -> str:
-    return f"make it again with `{record.making_command}`"

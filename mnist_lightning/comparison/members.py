@@ -1,7 +1,6 @@
 """The members of an ensemble: the kept files of a training with several seeds, checked."""
 
-import re
-import sys
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from mnist_lightning.comparison.loaded_models import TOLERANCE, verify
-from mnist_lightning.comparison.seed_study import recipe, seed_folder
+from mnist_lightning.comparison.loaded_models import verify
+from mnist_lightning.comparison.seed_study import recipe, recorded_seeds, seed_folder
 from mnist_lightning.data.digits import DigitDataset, Digits
 from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.export.weights import network_from_weights
@@ -20,6 +19,8 @@ from mnist_lightning.files.identity import check_file
 from mnist_lightning.records.artefacts import KEPT, WEIGHTS
 from mnist_lightning.records.predictions import Predictions, read_predictions
 from mnist_lightning.records.record import Record, read_record
+
+log = logging.getLogger(__name__)
 
 SEED = "--seed_everything"
 #: Number of members, unless the user names seeds.
@@ -69,7 +70,7 @@ def choose_seeds(
         )
 
     folder = seed_folder(output_dir, name)
-    seeds = _recorded(folder) if wanted is None else list(wanted)
+    seeds = recorded_seeds(folder) if wanted is None else list(wanted)
     missing = {seed: lost for seed in seeds if (lost := _missing(folder, seed))}
     if missing and wanted is not None:
         lost = next(iter(missing.values()))
@@ -81,7 +82,7 @@ def choose_seeds(
             f"There are fewer than two complete seeds in {folder}: {remedy(enough, preset)}."
         )
     for seed, lost in missing.items():
-        print(f"leaving out seed {seed}: {folder} has no {', '.join(lost)}", file=sys.stderr)
+        log.info("leaving out seed %d: %s has no %s", seed, folder, ", ".join(lost))
     return complete
 
 
@@ -134,12 +135,7 @@ def load_networks(members: Sequence[Member], images: Tensor) -> list[nn.Module]:
     networks = []
     for member in members:
         network = network_from_weights(member.record, member.weights, member.remedy)
-        difference = verify(network, member.predictions.test, images).max_abs_difference
-        if difference > TOLERANCE:
-            raise OutputError(
-                f"{member.weights} gives other probabilities than its recorded predictions (they "
-                f"differ by up to {difference:.2g}): {member.remedy}."
-            )
+        verify(member.weights, network, member.predictions.test, images, member.remedy)
         networks.append(network)
     return networks
 
@@ -198,11 +194,6 @@ def _recipe(member: Member) -> tuple[object, ...]:
 
 def _validated(member: Member) -> npt.NDArray[np.int64]:
     return member.predictions.validation.indices
-
-
-def _recorded(folder: Path) -> list[int]:
-    names = [re.fullmatch(rf"seed_(\d+){KEPT[-1]}", path.name) for path in folder.glob("*")]
-    return sorted(int(found[1]) for found in names if found)
 
 
 def _missing(folder: Path, seed: int) -> list[str]:

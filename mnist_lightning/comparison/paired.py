@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
-from sklearn.metrics import cohen_kappa_score
+from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.evaluation.metrics import CONFIDENCE_LEVEL, Interval
@@ -66,12 +66,7 @@ def agreement(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> Ag
     """
     if first.shape != second.shape or first.size == 0:
         raise ValueError(f"predictions for {first.size} and {second.size} images cannot be paired")
-    return Agreement(
-        both_right=int((first & second).sum()),
-        only_first=int((first & ~second).sum()),
-        only_second=int((~first & second).sum()),
-        both_wrong=int((~first & ~second).sum()),
-    )
+    return Agreement(*confusion_matrix(first, second, labels=[True, False]).ravel().tolist())
 
 
 def mcnemar_p(table: Agreement) -> float:

@@ -96,11 +96,8 @@ class ComparedModel:
 
     def point(self, threads: int, batch_size: int) -> LatencyPoint:
         """Return the latency for a thread count and batch size that were measured."""
-        return next(
-            point
-            for point in self.latency
-            if (point.threads, point.batch_size) == (threads, batch_size)
-        )
+        wanted = threads, batch_size
+        return next(one for one in self.latency if (one.threads, one.batch_size) == wanted)
 
 
 @dataclass(frozen=True)

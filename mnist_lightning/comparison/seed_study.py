@@ -14,8 +14,6 @@ from mnist_lightning.files.identity import describe_file
 from mnist_lightning.records.artefacts import KEPT
 from mnist_lightning.records.record import Record, read_record
 
-_FILE = re.compile(r"seed_(\d+)_metrics\.json")
-
 
 @dataclass(frozen=True)
 class SeedSummary:
@@ -74,6 +72,12 @@ def seed_folder(output_dir: Path, model: str) -> Path:
     return output_dir / "seeds" / model
 
 
+def recorded_seeds(folder: Path) -> list[int]:
+    """Return the seeds whose records are in a folder, ascending; none if it is missing."""
+    names = [re.fullmatch(rf"seed_(\d+){KEPT[-1]}", path.name) for path in folder.glob("*")]
+    return sorted(int(found[1]) for found in names if found)
+
+
 def seed_is_complete(folder: Path, command: list[str]) -> bool:
     """Return whether all files of a seed are there and belong together.
 
@@ -116,12 +120,9 @@ def read_seeds(output_dir: Path, record: Record) -> list[Record]:
         OutputError: A record is damaged or of another schema version.
     """
     folder = seed_folder(output_dir, record.model.name)
-    if not folder.is_dir():
-        return []
-    paths = [path for path in folder.iterdir() if _FILE.fullmatch(path.name)]
+    paths = [folder / f"seed_{seed}{KEPT[-1]}" for seed in recorded_seeds(folder)]
     found = [read_record(path, record.model.preset) for path in paths]
-    same = [other for other in found if recipe(other) == recipe(record)]
-    return sorted(same, key=_seed)
+    return [other for other in found if recipe(other) == recipe(record)]
 
 
 def study_seeds(records: Mapping[str, Sequence[Record]]) -> SeedStudy:
@@ -154,14 +155,10 @@ def summarise(model: str, records: Sequence[Record]) -> SeedSummary:
 
 def compare_seeds(first: SeedSummary, second: SeedSummary) -> SeedTest:
     """Test whether the mean accuracies of two recipes differ, with Welch's t test."""
-    varies = first.standard_deviation > 0 or second.standard_deviation > 0
-    p = ttest_ind(first.accuracies, second.accuracies, equal_var=False).pvalue if varies else None
-    return SeedTest(
-        first=first.model,
-        second=second.model,
-        difference=second.mean - first.mean,
-        p=None if p is None else float(p),
-    )
+    p = None
+    if first.standard_deviation > 0 or second.standard_deviation > 0:
+        p = float(ttest_ind(first.accuracies, second.accuracies, equal_var=False).pvalue)
+    return SeedTest(first.model, second.model, second.mean - first.mean, p)
 
 
 def recipe(record: Record) -> tuple[object, ...]:

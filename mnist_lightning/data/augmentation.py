@@ -37,6 +37,11 @@ class Warp(NamedTuple):
         elastic = None if self.elastic is None else self.elastic[index]
         return Warp(self.affine[index], elastic)
 
+    def to(self, device: torch.device | str) -> "Warp":
+        """Return the distortions on a device."""
+        elastic = None if self.elastic is None else self.elastic.to(device)
+        return Warp(self.affine.to(device), elastic)
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -92,7 +97,7 @@ class Augmentation:
 
 
 def apply_warp(images: Tensor, warp: Warp) -> Tensor:
-    """Distort a batch on its device.
+    """Distort a batch on its device, or on the CPU if its device is an Apple GPU.
 
     Args:
         images: uint8 ``(N, 1, 28, 28)``.
@@ -101,6 +106,9 @@ def apply_warp(images: Tensor, warp: Warp) -> Tensor:
     Returns:
         uint8 ``(N, 1, 28, 28)``, resampled; background where the grid leaves the image.
     """
+    if images.device.type == "mps":
+        # Many releases of torch have no bicubic grid_sample there.
+        return apply_warp(images.to("cpu"), warp.to("cpu")).to(images.device)
     # A grid is a linear function of its parameters, so one matrix product gives those of the whole
     # batch. F.affine_grid multiplies image by image and takes twenty times as long on a CPU.
     parts = [warp.affine] if warp.elastic is None else [warp.affine, warp.elastic.flatten(2)]

@@ -11,7 +11,7 @@ from mnist_lightning.data.digits import SIDE, Digits
 from mnist_lightning.errors import DataError
 from mnist_lightning.files.archives import refuse_bomb
 
-REMEDY = "Delete it and run again to download it, or copy an intact file there."
+REMEDY = "Move it away and run again to download MNIST, or copy an intact file there."
 
 
 def check_declared_size(path: Path, declared: int | None = None) -> None:
@@ -27,7 +27,7 @@ def check_declared_size(path: Path, declared: int | None = None) -> None:
     Raises:
         DataError: It declares too much, or its table of contents is damaged.
     """
-    refuse_bomb(path, declared, ratio=100, always_allowed=64 << 20, error=DataError)
+    refuse_bomb(path, declared, ratio=25, always_allowed=64 << 20, error=DataError)
 
 
 def as_digits(

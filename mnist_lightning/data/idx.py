@@ -17,16 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_lightning.data.checks import REMEDY, as_digits, check_declared_size
-from mnist_lightning.data.digits import Digits
+from mnist_lightning.data.digits import SIDE, Digits
 from mnist_lightning.errors import DataError
 from mnist_lightning.files.regular_file import open_regular
+
+MIN_SIDE, MAX_SIDE = 8, 512
+"""Sides of an image in pixels; scikit-learn's digits have 8."""
+MAX_IMAGES = 10_000_000
+"""The largest set of digits, infinite MNIST, has 8,100,000."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_BYTES = 1 << 20
 _MEANINGS = {bytes([0, 0, 8, 1]): "labels", bytes([0, 0, 8, 3]): "images"}
 
 
-def read_idx(path: Path, *, ndim: int) -> NDArray[np.uint8]:
+def read_idx(path: Path, *, ndim: int, max_images: int = MAX_IMAGES) -> NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes, plain or compressed with gzip.
 
     Compression is recognised by the content, because browsers may decompress a file and keep its
@@ -36,15 +41,18 @@ def read_idx(path: Path, *, ndim: int) -> NDArray[np.uint8]:
     Args:
         path: The file.
         ndim: The number of dimensions it must have: 3 for images, 1 for labels.
+        max_images: Number of images, or labels, up to which it is read. Of larger images than
+            MNIST's, it is read up to as many pixels.
 
     Returns:
-        uint8, of the declared shape, writable; at least one value.
+        uint8, of the declared shape, writable; at least one value. Images have sides from 8 to 512.
 
     Raises:
-        DataError: The file is missing, unreadable, damaged, or has other content.
+        DataError: The file is missing, unreadable, damaged, too large, or has other content.
     """
     with _opened(path) as file:
         shape = _read_shape(file, path, ndim)
+        _check_limits(path, shape, max_images)
         count = math.prod(shape)
         check_declared_size(path, count)
         values = np.empty(count, dtype=np.uint8)
@@ -115,6 +123,23 @@ def _read_shape(file: io.BufferedReader | gzip.GzipFile, path: Path, ndim: int) 
             f"{path}: expected {ndim} dimensions above zero, found {shape or 'none'}. {REMEDY}"
         )
     return shape
+
+
+def _check_limits(path: Path, shape: tuple[int, ...], max_images: int) -> None:
+    """Refuse images that are no digits, and more of them than a program can work through."""
+    number, *sides = shape
+    wrong = [side for side in sides if not MIN_SIDE <= side <= MAX_SIDE]
+    if wrong:
+        raise DataError(
+            f"{path}: expected images with sides from {MIN_SIDE} to {MAX_SIDE} pixels, found "
+            f"{wrong[0]:,}. Use a file of images of digits."
+        )
+    if number > max_images or (sides and math.prod(shape) > max_images * SIDE**2):
+        size = f" of {' x '.join(map(str, sides))} pixels" if sides else ""
+        raise DataError(
+            f"{path}: {number:,} values{size} are more than the {max_images:,} that are read. "
+            "Use a smaller file."
+        )
 
 
 def _name(magic: bytes) -> str:

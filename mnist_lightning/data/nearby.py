@@ -14,7 +14,7 @@ MAX_ENTRIES = 2_000
 
 _DIGITS = re.compile(
     r".*(images|labels).?idx[13].*"  # also EMNIST's, zipped ones, and with other separators
-    r"|.*mnist.*\.(npz|pkl|pickle|csv|mat|arff|parquet|h5|hdf5|zip|gz|tar|tgz|bz2|pt)"
+    r"|(?!.*mnist.lightning).*mnist.*\.(npz|pkl|pickle|csv|mat|arff|parquet|h5|hdf5|zip|gz|tar|tgz)"
     r"|(mnist_)?(train|test)\.csv(\.zip|\.gz)?|digit-recognizer\.zip"
     r"|(training|test)\.pt",
     re.IGNORECASE,

@@ -1,6 +1,7 @@
 """The web application of the demo: the page, the examples, and the predictions for a picture."""
 
 import asyncio
+import logging
 import mimetypes
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ from starlette.types import ASGIApp
 
 from mnist_lightning.demo.guard import Guard
 from mnist_lightning.demo.reading import SIDES, NoPictureError
+
+log = logging.getLogger(__name__)
 
 Read = Callable[[bytes], dict[str, Any]]
 
@@ -44,14 +47,11 @@ def make_app(read: Read, examples: dict[str, Any], host: str = "localhost") -> A
             except NoPictureError as error:
                 raise HTTPException(400, str(error)) from error
 
-    async def show_examples(request: Request) -> Response:
-        return JSONResponse(examples)
-
     # The registry of Windows may name another type, which browsers refuse to execute.
     mimetypes.add_type("text/javascript", ".js")
     application = Starlette(
         routes=[
-            Route("/examples", show_examples, methods=["GET"]),
+            Route("/examples", lambda request: JSONResponse(examples), methods=["GET"]),
             Route("/predict", predict, methods=["POST"]),
             Mount("/", StaticFiles(directory=Path(__file__).with_name("static"), html=True)),
         ],
@@ -83,4 +83,5 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 
 async def _fail(request: Request, error: Exception) -> Response:
+    log.error("The demo failed to answer %s", request.url.path, exc_info=error)
     return JSONResponse({"error": "the server could not read this picture"}, 500)

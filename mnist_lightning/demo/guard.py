@@ -56,10 +56,9 @@ class Guard:
         host = headers.get("host", "")
         if not self._is_ours(host):
             return "use the address of this server or localhost"
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return "another web site may not use this server"
-        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        origin = urlsplit(headers.get("origin", f"//{host}")).netloc
+        site = headers.get("sec-fetch-site", "none")
+        if origin.lower() != host.lower() or site not in ("same-origin", "none"):
             return "another web site may not use this server"
         return None
 

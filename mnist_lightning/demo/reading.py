@@ -10,6 +10,7 @@ import torch
 
 from mnist_lightning.data.digits import SIDE, Pixels
 from mnist_lightning.export.trained_model import TrainedModel
+from mnist_lightning.handwriting.answers import names_of
 from mnist_lightning.handwriting.prepare import prepare_digit
 
 #: Side of a drawing that the page sends, in pixels.
@@ -68,7 +69,8 @@ def read_picture(models: Sequence[TrainedModel], body: bytes) -> dict[str, Any]:
     start = time.perf_counter()
     seen = decode_picture(body)
     images = torch.from_numpy(seen.copy()).view(1, 1, SIDE, SIDE)
-    answers = [_answer(model, images) for model in models]
+    names = names_of(models)
+    answers = [_answer(model, name, images) for model, name in zip(models, names, strict=True)]
     return {
         "seen": base64.b64encode(seen.tobytes()).decode("ascii"),
         "models": answers,
@@ -85,12 +87,13 @@ def warm_up(models: Sequence[TrainedModel], calls: int = 3) -> None:
         read_picture(models, box.tobytes())
 
 
-def _answer(model: TrainedModel, images: torch.Tensor) -> dict[str, Any]:
+def _answer(model: TrainedModel, name: str, images: torch.Tensor) -> dict[str, Any]:
     start = time.perf_counter()
     probabilities = model.probabilities(images)
     return {
-        "name": model.name,
-        "title": model.title,
+        "name": name,
+        # Two files of one model differ by the file, not by the title.
+        "title": model.title if name == model.name else f"{model.title}, {model.path.name}",
         "probabilities": [round(float(value), 4) for value in probabilities[0]],
         "digit": int(probabilities[0].argmax()),
         "sure": bool(model.answers(probabilities)[0]),

@@ -62,7 +62,8 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
             http="h11",  # the implementation that bounds the length of incomplete headers
             ws="none",
             lifespan="off",
-            log_level="error",
+            # A request that Ctrl-C cuts off is not an error; the application logs its own.
+            log_level="critical",
             access_log=False,
             server_header=False,
             proxy_headers=False,

@@ -20,18 +20,16 @@ def example_strip(dataset: DigitDataset) -> dict[str, Any]:
     labels = dataset.test.labels
     first = [int((labels == digit).nonzero()[0]) for digit in sorted(set(labels.tolist()))]
     examples = [_example(dataset, place, str(int(labels[place]))) for place in first]
-    if not dataset.is_standard:
-        source = (
-            f"One of each digit from the test images of {dataset.name}. The known label errors "
-            "are not shown: they are in the whole MNIST, which was not found in --data_dir."
+    source = f"One of each digit from the test images of {dataset.name}"
+    if dataset.is_standard:
+        known = known_label_errors().errors
+        examples += [_label_error(dataset, error) for error in known]
+        source += f", then the {len(known)} whose label most people disagree with."
+    else:
+        source += (
+            ". The known label errors are not shown: they are in the whole MNIST, which was not "
+            "found in --data_dir."
         )
-        return {"source": source, "examples": examples}
-    known = known_label_errors()
-    examples += [_label_error(dataset, error) for error in known.errors]
-    source = (
-        "One of each digit from the test images of MNIST, then the "
-        f"{len(known.errors)} whose label most people disagree with."
-    )
     return {"source": source, "examples": examples}
 
 

@@ -18,6 +18,7 @@ COVERAGES = tuple(percent / 100 for percent in (50, 60, 70, 80, 85, *range(90, 1
 SMALLEST = float(np.finfo(np.float32).tiny)
 
 Probabilities = npt.NDArray[np.floating]
+Float64 = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
 
@@ -130,11 +131,12 @@ def measure_calibration(probabilities: Probabilities, labels: Labels) -> Calibra
     Returns:
         The metrics.
     """
-    wide, bins = probabilities.astype(np.float64), reliability_bins(probabilities, labels)
+    bins = reliability_bins(probabilities, labels)
+    distances = probabilities.astype(np.float64) - np.eye(CLASSES)[labels]
     return CalibrationMetrics(
         ece=sum(one.count * abs(one.accuracy - one.confidence) for one in bins) / len(labels),
-        brier=float(((wide - np.eye(CLASSES)[labels]) ** 2).sum(axis=1).mean()),
-        nll=_nll(_log(wide), labels),
+        brier=float((distances**2).sum(axis=1).mean()),
+        nll=_nll(_log(probabilities), labels),
         bins=bins,
     )
 
@@ -177,7 +179,7 @@ def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
         The temperature, 0.05 to 20.
     """
     # Log-probabilities are the logits up to a constant per row, which softmax ignores.
-    logits = _log(probabilities.astype(np.float64))
+    logits = _log(probabilities)
     low, high = np.log(TEMPERATURE_RANGE)
     found = minimize_scalar(
         lambda log_t: _nll(log_softmax(logits / np.exp(log_t), axis=1), labels),
@@ -187,7 +189,7 @@ def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
     return float(np.exp(found.x))
 
 
-def scale(probabilities: Probabilities, temperature: float) -> npt.NDArray[np.float64]:
+def scale(probabilities: Probabilities, temperature: float) -> Float64:
     """Divide the logits behind probabilities by a temperature.
 
     Args:
@@ -197,9 +199,7 @@ def scale(probabilities: Probabilities, temperature: float) -> npt.NDArray[np.fl
     Returns:
         float64, ``(N, 10)``, rows sum to 1.
     """
-    scaled: npt.NDArray[np.float64] = np.exp(
-        log_softmax(_log(probabilities.astype(np.float64)) / temperature, axis=1)
-    )
+    scaled: Float64 = np.exp(log_softmax(_log(probabilities) / temperature, axis=1))
     return scaled
 
 
@@ -229,10 +229,10 @@ def coverage_curve(probabilities: Probabilities, labels: Labels) -> tuple[Covera
     )
 
 
-def _log(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    logs: npt.NDArray[np.float64] = np.log(np.maximum(probabilities, SMALLEST))
+def _log(probabilities: Probabilities) -> Float64:
+    logs: Float64 = np.log(np.maximum(probabilities.astype(np.float64), SMALLEST))
     return logs
 
 
-def _nll(log_probabilities: npt.NDArray[np.float64], labels: Labels) -> float:
+def _nll(log_probabilities: Float64, labels: Labels) -> float:
     return float(-log_probabilities[np.arange(len(labels)), labels].mean())

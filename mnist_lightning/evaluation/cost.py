@@ -60,12 +60,7 @@ def measure_cost(
     Returns:
         The cost.
     """
-    return Cost(
-        parameters=parameters,
-        multiply_accumulates=count_multiply_accumulates(model),
-        file_bytes=path.stat().st_size,
-        memory=memory,
-    )
+    return Cost(parameters, count_multiply_accumulates(model), path.stat().st_size, memory)
 
 
 def measure_memory(paths: Sequence[Path]) -> list[PeakMemory | None]:

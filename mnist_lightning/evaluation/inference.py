@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from mnist_lightning.data.digits import CLASSES
+from mnist_lightning.data.digits import CLASSES, SIDE
 from mnist_lightning.errors import UserError
 
 
@@ -21,9 +21,14 @@ def predict_logits(model: nn.Module, images: Tensor, batch_size: int = 100) -> T
 
     Raises:
         UserError: The model's output has another shape or dtype, or is not finite.
-        ValueError: The model is in training mode, where dropout and batch statistics would change
-            its predictions.
+        ValueError: The images have another dtype or shape, or the model is in training mode, where
+            dropout and batch statistics would change its predictions.
     """
+    if images.dtype != torch.uint8 or images.shape[1:] != (1, SIDE, SIDE):
+        raise ValueError(
+            f"expected uint8 images of shape (N, 1, {SIDE}, {SIDE}), found {images.dtype} of shape "
+            f"{tuple(images.shape)}"
+        )
     # A frozen TorchScript module has neither the mode nor the attribute.
     if getattr(model, "training", False):
         raise ValueError("the model is in training mode; call model.eval() first")

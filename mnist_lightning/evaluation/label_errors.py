@@ -4,6 +4,7 @@ The list is in ``mnist_test_label_errors.json`` next to this file, with its sour
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -108,9 +109,7 @@ def known_label_errors() -> LabelErrors:
 
 
 def without_label_errors(
-    predicted: npt.NDArray[np.int64],
-    labels: npt.NDArray[np.int64],
-    known: tuple[LabelError, ...],
+    predicted: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], known: Sequence[LabelError]
 ) -> WithoutLabelErrors:
     """Measure accuracy without the images whose labels are known to be wrong.
 

@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import cycle
+from itertools import cycle, product
 
 import numpy as np
 import torch
@@ -147,6 +146,7 @@ def measure_latency(
     return Latency(threads, WARMUP_CALLS, single, batched)
 
 
+@torch.inference_mode()
 def benchmark(
     models: Sequence[nn.Module], images: Tensor, settings: BenchmarkSettings
 ) -> list[tuple[LatencyPoint, ...]]:
@@ -161,19 +161,21 @@ def benchmark(
         For each model its points, by thread count and then batch size.
     """
     points: list[list[LatencyPoint]] = [[] for _ in models]
-    with torch.inference_mode():
-        for threads in settings.threads:
-            with _threads(threads):
-                for batch_size in settings.batch_sizes:
-                    batches = _batches(images, batch_size)
-                    timed = interleaved_seconds(
-                        [partial(_call_next, model, cycle(batches)) for model in models],
-                        budget=settings.seconds_per_point,
-                        turn=settings.turn_seconds,
-                        warmup=settings.warmup_calls,
-                    )
-                    for own, seconds in zip(points, timed, strict=True):
-                        own.append(_point(threads, batch_size, seconds))
+    before = torch.get_num_threads()
+    try:
+        for threads, batch_size in product(settings.threads, settings.batch_sizes):
+            torch.set_num_threads(threads)
+            batches = _batches(images, batch_size)
+            timed = interleaved_seconds(
+                [partial(_call_next, model, cycle(batches)) for model in models],
+                budget=settings.seconds_per_point,
+                turn=settings.turn_seconds,
+                warmup=settings.warmup_calls,
+            )
+            for own, seconds in zip(points, timed, strict=True):
+                own.append(_point(threads, batch_size, seconds))
+    finally:
+        torch.set_num_threads(before)
     return [tuple(own) for own in points]
 
 
@@ -240,13 +242,3 @@ def _point(threads: int, batch_size: int, seconds: list[float]) -> LatencyPoint:
     milliseconds = 1000 * np.array(seconds) / batch_size
     p50, p95, p99 = np.percentile(milliseconds, [50, 95, 99]).tolist()
     return LatencyPoint(threads, batch_size, len(seconds), p50, p95, p99, 1000 / p50)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -3,9 +3,9 @@
 All results are frozen dataclasses of plain Python numbers, ready to be written as JSON.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
-import torch
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 from torch import Tensor
@@ -159,15 +159,18 @@ def measure_in_detail(logits: Tensor, labels: Tensor) -> DetailedMetrics:
     digits = range(CLASSES)
     per_class = precision_recall_fscore_support(true, predicted, labels=digits, zero_division=0)
     matrix = confusion_matrix(true, predicted, labels=digits).tolist()
+    pairs = Counter(zip(true.tolist(), predicted.tolist(), strict=True))
+    # Most frequent first, then by label and prediction.
+    errors = sorted((-pairs[one], *one) for one in pairs if one[0] != one[1])
     return DetailedMetrics(
         **vars(overall),
         macro_f1=float(f1_score(true, predicted, average="macro")),
-        per_class=tuple(
-            ClassMetrics(digit, float(precision), float(recall), float(f1), int(support))
-            for digit, precision, recall, f1, support in zip(digits, *per_class, strict=True)
-        ),
+        per_class=tuple(map(ClassMetrics, digits, *(scores.tolist() for scores in per_class))),
         confusion_matrix=tuple(tuple(row) for row in matrix),
-        most_confused=_most_confused(torch.tensor(matrix)),
+        most_confused=tuple(
+            Confusion(label, answer, -count)
+            for count, label, answer in errors[:MOST_CONFUSED_PAIRS]
+        ),
     )
 
 
@@ -187,13 +190,3 @@ def wilson_interval(correct: int, n: int) -> Interval:
     """
     interval = binomtest(correct, n).proportion_ci(CONFIDENCE_LEVEL, method="wilson")
     return Interval(float(interval.low), float(interval.high), CONFIDENCE_LEVEL, "wilson")
-
-
-def _most_confused(matrix: Tensor) -> tuple[Confusion, ...]:
-    errors = matrix.clone().fill_diagonal_(0)
-    pairs = [
-        Confusion(true, predicted, int(errors[true, predicted]))
-        for true, predicted in errors.nonzero().tolist()
-    ]
-    # sorted() is stable and nonzero() goes row by row, so ties stay in the digits' order.
-    return tuple(sorted(pairs, key=lambda pair: -pair.count)[:MOST_CONFUSED_PAIRS])

@@ -56,7 +56,7 @@ def load_network(path: Path) -> nn.Module:
         # Not every command that loads a checkpoint has this option.
         raise OutputError(str(error).removeprefix(OPTION)) from None
     except Exception as error:  # damaged bytes can make a reader raise nearly anything
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = next(filter(None, str(error).splitlines()), type(error).__name__)
         raise OutputError(
             f"{path} is not a valid {name} file ({reason:.120}): take an intact copy, or make it "
             "again with scripts/train.py."

@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from mnist_lightning.data.digits import SIDE
 from mnist_lightning.errors import UserError
 from mnist_lightning.export.metadata import Metadata
+from mnist_lightning.export.operators import RefusedError, refusing
 from mnist_lightning.export.tracing import example, plain_copy, quiet_torch
 from mnist_lightning.files.storage import atomic_path
 
@@ -69,24 +71,29 @@ class OnnxNetwork(nn.Module):
     """An ONNX file as a module, used like the files of the other formats.
 
     Args:
-        path: The file. It is loaded from memory, so it cannot refer to other files.
+        path: The file. It must contain its weights.
 
     Raises:
-        Exception: The file is damaged; ONNX Runtime raises many kinds of errors.
-        UserError: A package is missing, or the file is of another kind of network.
+        Exception: The file is damaged; onnx and ONNX Runtime raise many kinds of errors.
+        UserError: A package is missing, or the file is of another kind of network or refers to
+            other files.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        if find_spec("onnxruntime") is None:
-            raise UserError(f"{path} needs onnxruntime: {INSTALL}")
+        if missing := [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]:
+            raise UserError(f"{path} needs {', '.join(missing)}: {INSTALL}")
+        import onnx
         import onnxruntime
 
+        content = path.read_bytes()
+        with refusing(path):
+            _check_self_contained(onnx.load_model_from_string(content))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 4
         self._session = onnxruntime.InferenceSession(
-            path.read_bytes(), options, providers=["CPUExecutionProvider"]
+            content, options, providers=["CPUExecutionProvider"]
         )
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if (
@@ -112,3 +119,14 @@ class OnnxNetwork(nn.Module):
         """Return the logits of a batch of digits."""
         (logits,) = self._session.run(None, {self._input: images.cpu().numpy()})
         return torch.from_numpy(logits)
+
+
+def _check_self_contained(message: Any) -> None:
+    """Refuse tensors whose values are in other files: ONNX Runtime reads whatever they name."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for inner in [value] if hasattr(value, "ListFields") else value:
+            for entry in getattr(inner, "external_data", ()):
+                raise RefusedError(f"its weights refer to other files ({entry.value!r:.60})")
+            _check_self_contained(inner)

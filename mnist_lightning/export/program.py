@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from mnist_lightning.export.metadata import METADATA_FILE, Metadata
+from mnist_lightning.export.program_archive import checked_program
 from mnist_lightning.export.tracing import example, plain_copy, quiet_torch
-from mnist_lightning.files.archives import refuse_bomb
 from mnist_lightning.files.storage import atomic_path
 
 
@@ -35,21 +35,22 @@ def export_program(network: nn.Module, path: Path, metadata: Metadata) -> None:
 
 
 def load_program(path: Path) -> nn.Module:
-    """Load a ``.pt2`` file onto the CPU.
+    """Load a ``.pt2`` file onto the CPU, if it contains nothing but a graph and tensors.
 
     Args:
-        path: A file written by ``export_program``.
+        path: A file written by ``export_program``, or another one.
 
     Returns:
         uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``, in evaluation mode.
 
     Raises:
-        UserError: The file would unpack to far more than its own size.
+        UserError: The file would unpack to far more than its own size, or contains something that
+            runs code or does input or output.
         Exception: The file is damaged; torch raises many kinds of errors.
     """
-    refuse_bomb(path)
+    content = checked_program(path)
     with quiet_torch():
-        return _Program(torch.export.load(path).module())
+        return _Program(torch.export.load(content).module())
 
 
 class _Program(nn.Module):

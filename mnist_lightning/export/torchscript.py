@@ -1,18 +1,30 @@
 """TorchScript: a ``.pt`` file that runs without this project, from Python, C++ or a phone."""
 
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from mnist_lightning.errors import UserError
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.parity import ExportParity, measure_parity
 from mnist_lightning.export.metadata import METADATA_FILE, Metadata
-from mnist_lightning.export.tracing import plain_copy, quiet_torch
-from mnist_lightning.files.archives import refuse_bomb
+from mnist_lightning.export.operators import RefusedError, check_operator, refusing
+from mnist_lightning.export.tracing import CheckedInput, plain_copy, quiet_torch
+from mnist_lightning.files.archives import pack_members, read_members
 from mnist_lightning.files.storage import atomic_path
+
+_MEMBERS = re.compile(
+    r"(data|constants|traced_inputs)(\.pkl|/\d+)|code/[\w/]+\.py(\.debug_pkl)?"
+    r"|version|byteorder|\.[\w/]+|extra/[\w./-]+"
+)
+_CLASS = re.compile(rb"torch\s*\.?\s*classes\s*\.?\s*(\w+)")
+#: Namespaces of the classes, written in C++, that contain packed weights.
+_CLASSES = (b"quantized", b"rnn", b"sparse", b"xnnpack")
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,7 @@ def export_torchscript(
 
     The file holds the network in float32 and evaluation mode, with batch normalisation folded into
     the convolutions and their weights in channels_last layout, which is up to twice as fast on a
-    CPU.
+    CPU. It refuses input that is not uint8 of shape ``(N, 1, 28, 28)``.
 
     Args:
         network: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``, scriptable.
@@ -53,7 +65,7 @@ def export_torchscript(
     """
     network = plain_copy(network)
     with quiet_torch():
-        frozen = torch.jit.freeze(torch.jit.script(network))
+        frozen = torch.jit.freeze(torch.jit.script(CheckedInput(network).eval()))
         with atomic_path(path) as temporary:
             extra = {METADATA_FILE: metadata.to_json()} if metadata else {}
             # In memory first: torch would turn a full disk into an error without its reason.
@@ -66,20 +78,77 @@ def export_torchscript(
     return ExportedModel(model, logits, expected, parity)
 
 
+def check_scriptable(network: nn.Module) -> None:
+    """Check that the installed torch can turn a network into TorchScript.
+
+    Raises:
+        UserError: It cannot; the message names the alternative.
+    """
+    try:
+        with quiet_torch():
+            torch.jit.script(CheckedInput(plain_copy(network)))
+    except Exception as error:  # whatever a torch without TorchScript raises
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(
+            f"torch {torch.__version__} cannot write TorchScript ({reason:.100}), which a training "
+            "exports and measures; install an older torch. A .pt2 file of a trained model needs no "
+            "TorchScript: export.py --formats pt2"
+        ) from error
+
+
 def load_torchscript(path: Path) -> torch.jit.ScriptModule:
-    """Load an exported model onto the CPU.
+    """Load an exported model onto the CPU, if all that it does is to compute.
+
+    TorchScript is a programming language with operators that read, create and overwrite files. The
+    file may be any network from anybody as long as it uses none of them.
 
     Args:
-        path: A file written by ``export_torchscript``.
+        path: A file written by ``export_torchscript``, or another one.
 
     Returns:
         The model, uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
 
     Raises:
-        UserError: The file would unpack to far more than its own size.
-        RuntimeError, ValueError: It is damaged or something else.
+        UserError: The file would unpack to far more than its own size, contains something that a
+            model does not need, or uses an operator that does input or output.
+        Exception: It is damaged or something else; torch and zipfile raise many kinds of errors.
     """
-    refuse_bomb(path)
+    members = read_members(path, _MEMBERS)
+    with refusing(path):
+        for name, content in members.items():
+            if name.endswith((".py", ".pkl")):
+                _check_code(content)
+    # What was checked is packed again: torch has another reader of zip archives, which could find
+    # other members in the same file.
+    content = pack_members(members, "archive").getvalue()
     with quiet_torch():
-        model: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+        # What torch.jit.load does, with the functions of the file at hand.
+        unit: Any = torch._C.CompilationUnit()
+        read: Any = torch._C.import_ir_module_from_buffer
+        module = read(unit, content, torch.device("cpu"), {}, False)
+        with refusing(path):
+            for function in unit.get_functions():
+                _check_graph(function.graph)
+        wrap: Any = torch.jit._recursive.wrap_cpp_module
+        model: torch.jit.ScriptModule = wrap(module)
     return model
+
+
+def _check_code(content: bytes) -> None:
+    """Refuse what torch runs while it loads a file: methods that set the state of an object."""
+    if b"__setstate__" in content:
+        raise RefusedError("it runs code while it is loaded (__setstate__)")
+    for found in _CLASS.finditer(content):
+        if found[1] not in _CLASSES:
+            raise RefusedError(f"it uses the class torch.classes.{found[1].decode():.80}")
+
+
+def _check_graph(graph: Any) -> None:
+    """Check the operators of a graph, and of all blocks and graphs inside it."""
+    for node in graph.nodes():
+        check_operator(node.kind())
+        for inner in node.blocks():
+            _check_graph(inner)
+        for name in node.attributeNames():
+            if node.kindOf(name) == "g":
+                _check_graph(node.g(name))

@@ -23,6 +23,35 @@ def plain_copy(network: nn.Module) -> nn.Module:
     return copy.requires_grad_(False)
 
 
+class CheckedInput(nn.Module):
+    """A network that refuses other input than digits, for formats that do not check it themselves.
+
+    Pixels that are already scaled to 0..1 would give wrong digits without an error.
+
+    Args:
+        network: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits of a batch of digits.
+
+        Raises:
+            ValueError: The images are not uint8 of shape ``(N, 1, 28, 28)``.
+        """
+        # TorchScript compares lists of numbers, not shapes, and cannot read a global.
+        if images.dtype != torch.uint8 or list(images.shape[1:]) != [1, 28, 28]:
+            raise ValueError(
+                "expected uint8 images of shape (N, 1, 28, 28), 0 is background and 255 is ink; "
+                f"found other values or the shape {list(images.shape)}"
+            )
+        logits: Tensor = self.network(images)
+        return logits
+
+
 def example() -> Tensor:
     """Return blank images to trace a network with, uint8 ``(2, 1, 28, 28)``."""
     return torch.zeros(EXAMPLE_BATCH, 1, SIDE, SIDE, dtype=torch.uint8)

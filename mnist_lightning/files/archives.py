@@ -1,5 +1,7 @@
-"""The check for archive bombs, made before anything is unpacked."""
+"""Zip archives from strangers: bombs are refused, members are read and packed again."""
 
+import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -53,3 +55,49 @@ def refuse_bomb(
             f"more than the {limit / 1e6:,.0f} MB that a file of its size can have: use a copy "
             "from a source you trust."
         )
+
+
+def read_members(path: Path, allowed: re.Pattern[str]) -> dict[str, bytes]:
+    """Read a zip archive that has no members but those that are expected.
+
+    Args:
+        path: The archive.
+        allowed: Pattern of the whole name of a member, without the folder that contains all of them
+            in archives of PyTorch.
+
+    Returns:
+        The contents by these names, in their order.
+
+    Raises:
+        UserError: It is a bomb.
+        ValueError: It has a member of another name, or two of the same.
+        Exception: It is damaged; zipfile raises many kinds of errors.
+    """
+    refuse_bomb(path)
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        root = f"{names[0].partition('/')[0]}/" if names else ""
+        if not all(name.startswith(root) for name in names):
+            root = ""
+        members: dict[str, bytes] = {}
+        for name in names:
+            inner = name.removeprefix(root)
+            if not allowed.fullmatch(inner) or inner in members:
+                raise ValueError(f"it contains {inner!r:.60}, which does not belong there")
+            members[inner] = archive.read(name)
+    return members
+
+
+def pack_members(members: dict[str, bytes], root: str) -> io.BytesIO:
+    """Write a zip archive that another reader finds the same members in as ours.
+
+    Args:
+        members: The contents by name; emptied, so that large ones are in memory only once.
+        root: Name of the folder that contains them; empty for none.
+    """
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in list(members):
+            archive.writestr(f"{root}/{name}" if root else name, members.pop(name))
+    content.seek(0)
+    return content

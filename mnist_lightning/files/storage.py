@@ -121,12 +121,13 @@ def one_writer(folder: Path, name: str) -> Iterator[None]:
             lock.release()
 
 
-def check_writable(folder: Path, bytes_needed: int) -> None:
+def check_writable(folder: Path, bytes_needed: int, option: str = "--output_dir") -> None:
     """Check before a run that its results can be written.
 
     Args:
-        folder: The value of ``--output_dir``; created if missing.
+        folder: The value of ``option``; created if missing.
         bytes_needed: Approximate size of the results.
+        option: The option that names the folder, for messages.
 
     Raises:
         OutputError: The folder cannot be created or written to, or its disk is too full.
@@ -138,12 +139,12 @@ def check_writable(folder: Path, bytes_needed: int) -> None:
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise OutputError(
-            f"--output_dir: nothing can be written to '{folder}' ({error.strerror}); "
+            f"{option}: nothing can be written to '{folder}' ({error.strerror}); "
             "choose another folder"
         ) from None
     if free < bytes_needed:
         raise OutputError(
-            f"--output_dir: '{folder}' has {free / 1e6:,.0f} MB left and this run needs about "
+            f"{option}: '{folder}' has {free / 1e6:,.0f} MB left and this run needs about "
             f"{bytes_needed / 1e6:,.0f} MB; free space or choose another folder"
         )
 

@@ -26,6 +26,14 @@ class Reading:
     confidence: float
     answered: bool
 
+    @property
+    def caption(self) -> str:
+        """The prediction in a few characters: ``7  99.9 %``, or ``?  (7 at 52.0 %)``."""
+        confidence = f"{self.confidence:.1%}".replace("%", " %")
+        if self.answered:
+            return f"{self.digit}  {confidence}"
+        return f"?  ({self.digit} at {confidence})"
+
 
 @dataclass(frozen=True)
 class ReadDigit:

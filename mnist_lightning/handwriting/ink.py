@@ -7,6 +7,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy.ndimage import gaussian_filter, maximum_filter1d, minimum_filter1d
 from skimage.filters import threshold_otsu
+from skimage.measure import label
 
 Invert = Literal["auto", "yes", "no"]
 Ink = npt.NDArray[np.float64]
@@ -57,6 +58,8 @@ def find_ink(
         # Dividing by the paper's brightness removes a shadow, because a closing keeps its edge.
         image = image / np.maximum(_closed(image), 0.05)
     difference = np.where(where, _above_paper(image, where), 0.0)
+    if shaded:
+        difference[_at_border(difference > _FAINT)] = 0.0
     noise = 1.4826 * float(np.median(np.abs(difference - np.median(difference))))
     if difference.max() < _FAINT:
         return None
@@ -141,3 +144,10 @@ def _closed(image: Ink) -> Ink:
         for axis in (0, 1):
             image = extremum(image, size, axis=axis)
     return image
+
+
+def _at_border(mask: Mask) -> Mask:
+    """Select what touches the border, where a wedge of shadow is as narrow as a stroke."""
+    labels = label(mask, connectivity=2)
+    edges = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    return np.asarray(mask & np.isin(labels, np.concatenate(edges)))

@@ -10,12 +10,15 @@ import numpy as np
 
 from mnist_lightning.data.digits import SIDE, Pixels
 from mnist_lightning.data.idx import read_idx
-from mnist_lightning.data.sources import load_dataset
+from mnist_lightning.data.sources import is_dataset, load_dataset
 from mnist_lightning.errors import DataError
 from mnist_lightning.handwriting.ink import Invert
 from mnist_lightning.handwriting.pages import Grey, read_pages
 from mnist_lightning.handwriting.prepare import NoInkError, prepare_digit
 from mnist_lightning.handwriting.segment import Box, find_digits
+
+#: Of an IDX file, more images are refused: each is prepared by itself and kept with its cutout.
+MAX_IDX_IMAGES = 300_000
 
 _IDX_MAGIC = bytes([0, 0, 8, 3])
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -49,7 +52,7 @@ def expand(paths: list[Path]) -> Iterator[Path]:
     """Replace folders by the files in them, sorted, except datasets and empty folders."""
     for path in paths:
         files = []
-        if path.is_dir() and not _is_dataset(path):
+        if path.is_dir() and not is_dataset(path):
             files = [file for file in path.iterdir() if file.is_file() and file.name[0] != "."]
         yield from sorted(files) or [path]
 
@@ -66,13 +69,13 @@ def read_digits(path: Path, invert: Invert) -> list[InputDigit]:
         DataError: The file cannot be read or contains no digits; the message names it.
     """
     if path.is_dir():
-        if not _is_dataset(path):
+        if not is_dataset(path):
             raise DataError(f"{path}: there is no file in this folder; name one with images.")
         test = load_dataset(path, "mnist", download=False).test
         labels = test.labels.tolist()
         return _from_dataset(path, test.images[:, 0].numpy(), labels)
     if _is_idx(path):
-        return _from_dataset(path, read_idx(path, ndim=3), None)
+        return _from_dataset(path, read_idx(path, ndim=3, max_images=MAX_IDX_IMAGES), None)
     digits = []
     for number, page in enumerate(read_pages(path), start=1):
         digits += _on_page(path, number, page, invert)
@@ -111,11 +114,6 @@ def _from_dataset(path: Path, images: Pixels, labels: list[int] | None) -> list[
         label = labels[index] if labels else None
         digits.append(InputDigit(str(path), 1, index + 1, pixels, cutout, None, label))
     return digits
-
-
-def _is_dataset(folder: Path) -> bool:
-    names = ("MNIST/raw", "t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz", "mnist.npz")
-    return any((folder / name).exists() for name in names)
 
 
 def _is_idx(path: Path) -> bool:

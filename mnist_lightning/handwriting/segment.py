@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import binary_dilation, find_objects, maximum_filter1d, minimum_filter1d
+from scipy.ndimage import binary_dilation, find_objects
 from skimage.filters import threshold_otsu
 from skimage.measure import label
 
@@ -13,11 +13,10 @@ from mnist_lightning.errors import DataError
 from mnist_lightning.handwriting.ink import Ink, Invert, find_ink
 from mnist_lightning.handwriting.prepare import prepare_digit
 from mnist_lightning.handwriting.sheet import find_sheet
+from mnist_lightning.handwriting.structures import without_structures
 
 #: Pages with more components are textures, and joining their parts would take minutes.
 MAX_PARTS = 600
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,8 @@ def find_digits(grey: npt.NDArray[np.floating], invert: Invert = "auto") -> list
     ink = find_ink(grey, invert, None if invert == "yes" else find_sheet(grey))
     if ink is None:
         return []
-    mask = _without_lines(ink > 0.7 * min(threshold_otsu(ink), 0.8))
+    threshold = 0.7 * min(threshold_otsu(ink), 0.8)
+    mask = without_structures(ink > threshold, ink > 0.6 * threshold)
     labels = label(mask, connectivity=2)
     smallest = max(4, int(2e-5 * mask.size))
     areas = np.bincount(labels.ravel())
@@ -97,20 +97,6 @@ def find_digits(grey: npt.NDArray[np.floating], invert: Invert = "auto") -> list
         return []
     boxes = _digit_sized(_join(boxes))
     return [FoundDigit(_cut(ink, labels, box), box) for box in in_reading_order(boxes)]
-
-
-def _without_lines(mask: Mask) -> Mask:
-    """Remove ruled lines: thin horizontal runs over half of the page's width."""
-    length = mask.shape[1] // 2
-    if min(mask.shape) < 100:
-        return mask
-    thick = maximum_filter1d(mask, 3, axis=0)
-    runs = maximum_filter1d(minimum_filter1d(thick, length, axis=1), length, axis=1)
-    thin = runs & ~maximum_filter1d(minimum_filter1d(runs, 15, axis=0), 15, axis=0)
-    rest = mask & ~thin
-    # Close the gaps of strokes that a line crossed.
-    closed = minimum_filter1d(maximum_filter1d(rest, 9, axis=0), 9, axis=0) & mask & thin
-    return np.asarray(rest | closed)
 
 
 def _join(boxes: list[Box]) -> list[Box]:

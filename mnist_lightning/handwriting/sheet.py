@@ -3,8 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy.ndimage import binary_erosion, grey_closing, grey_opening
-from skimage.filters import threshold_otsu
+from scipy.ndimage import binary_erosion, grey_closing, grey_opening, morphological_gradient
 from skimage.measure import label, regionprops
 from skimage.morphology import convex_hull_image
 
@@ -12,15 +11,17 @@ from mnist_lightning.handwriting.ink import Mask
 
 #: Long side of the small copy in which the sheet is searched.
 _SIDE = 256
-#: Width of the strokes that are removed first, as a share of the long side.
-_STROKE = 0.08
-#: A sheet is at least this share of the image in each direction, and not all of it.
-_SMALLEST, _LARGEST = 0.35, 0.985
-#: How convex a sheet is, and how much darker the table.
-_SOLID, _CONTRAST = 0.93, 0.12
+#: Width of the strokes that are removed first, in pixels of that copy.
+_STROKE = 21
+#: A sheet is at least this share of the image in each direction, and this convex.
+_SMALLEST, _SOLID = 0.35, 0.93
+#: How much darker the table is at the edge of the sheet. A gradient is less steep than that.
+_CONTRAST = 0.12
 #: Darker marks than this, as a share of the brightness around them, are ink: then the dark part
 #: is paper in a shadow.
 _MARKED = 0.35
+
+_Small = npt.NDArray[np.floating]
 
 
 def find_sheet(grey: npt.NDArray[np.floating]) -> Mask | None:
@@ -35,54 +36,41 @@ def find_sheet(grey: npt.NDArray[np.floating]) -> Mask | None:
     """
     height, width = grey.shape
     scale = _SIDE / max(height, width)
-    if scale > 1 or min(height, width) * scale < 32:
+    if scale > 1 or min(height, width) * scale < 2 * _STROKE:
         return None
     size = (round(width * scale), round(height * scale))
     image = Image.fromarray(np.asarray(grey, dtype=np.float32))
     small = np.asarray(image.resize(size, Image.Resampling.BOX))
-    stroke = round(_STROKE * _SIDE)
     # Mode "nearest" continues a narrow strip of the table, so that it is not taken for a stroke.
-    plain = grey_closing(small, (stroke, stroke), mode="nearest")
-    plain = grey_opening(plain, (stroke, stroke), mode="nearest")
-    if np.ptp(plain) < _CONTRAST:
-        return None
-    threshold = threshold_otsu(plain)
-    hull = _largest(plain > threshold)
-    if hull is None:
-        return None
-    dark = label(~hull | (small < threshold), connectivity=1)
-    sheet = ~np.isin(dark, np.unique(dark[~hull]))
-    if not _stands_out(small, plain, sheet):
-        return None
-    # The rim is in the shadow of the edge, or shows some of the table.
-    inner = Image.fromarray(binary_erosion(sheet, iterations=2, border_value=1))
-    return np.asarray(inner.resize((width, height), Image.Resampling.NEAREST), dtype=bool)
+    plain = grey_closing(small, (_STROKE, _STROKE), mode="nearest")
+    plain = grey_opening(plain, (_STROKE, _STROKE), mode="nearest")
+    for hull in _candidates(plain):
+        if _stands_out(small, plain, hull):
+            # The rim is in the shadow of the edge, or shows some of the table.
+            inner = Image.fromarray(binary_erosion(hull, iterations=2, border_value=1))
+            return np.asarray(inner.resize((width, height), Image.Resampling.NEAREST), dtype=bool)
+    return None
 
 
-def _largest(bright: Mask) -> Mask | None:
-    """Return the convex hull of the largest bright part, if it has the shape of a sheet."""
-    regions = regionprops(label(bright, connectivity=1))
-    if not regions:
-        return None
-    region = max(regions, key=lambda region: region.area)
-    top, left, bottom, right = region.bbox
-    sides = ((bottom - top) / bright.shape[0], (right - left) / bright.shape[1])
-    if min(sides) < _SMALLEST or region.area > _LARGEST * bright.size or region.solidity < _SOLID:
-        return None
-    return np.asarray(convex_hull_image(region.label == label(bright, connectivity=1)))
+def _candidates(plain: _Small) -> list[Mask]:
+    """Return the smooth parts of the image that have the shape of a sheet, the brightest first."""
+    parts = label(morphological_gradient(plain, 3) < _CONTRAST / 3, connectivity=1)
+    found = []
+    for part in regionprops(parts, intensity_image=plain):
+        top, left, bottom, right = part.bbox
+        sides = ((bottom - top) / plain.shape[0], (right - left) / plain.shape[1])
+        if min(sides) >= _SMALLEST and part.solidity >= _SOLID:
+            found.append((part.intensity_mean, part.label))
+    return [convex_hull_image(parts == number) for _, number in sorted(found, reverse=True)]
 
 
-def _stands_out(
-    small: npt.NDArray[np.floating], plain: npt.NDArray[np.floating], sheet: Mask
-) -> bool:
+def _stands_out(small: _Small, plain: _Small, sheet: Mask) -> bool:
     """Whether the rest is darker, begins at an edge, and has no writing on it."""
-    near = binary_erosion(sheet, iterations=3, border_value=1)
-    inside = near & ~binary_erosion(near, iterations=4, border_value=1)
-    far = binary_erosion(~sheet, iterations=3, border_value=1)
+    inside = sheet & ~binary_erosion(sheet, iterations=4, border_value=1)
+    far = binary_erosion(~sheet, iterations=4, border_value=1)
     outside = far & ~binary_erosion(far, iterations=4, border_value=1)
     if not inside.any() or not outside.any():
         return False
-    # Both sides of the edge: a gradient or a soft shadow hardly differs there.
     if np.median(plain[inside]) - np.median(plain[outside]) < _CONTRAST:
         return False
     depth = plain[far] - small[far]

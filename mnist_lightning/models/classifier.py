@@ -62,9 +62,8 @@ class DigitClassifier(LightningModule):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing
-        metrics = MetricCollection(
-            {"accuracy": MulticlassAccuracy(CLASSES, average="micro", validate_args=False)}
-        )
+        accuracy = MulticlassAccuracy(CLASSES, average="micro", validate_args=False)
+        metrics = MetricCollection({"accuracy": accuracy})
         self.train_loss, self.val_loss, self.test_loss = (MeanMetric() for _ in range(3))
         self.train_metrics = metrics.clone(prefix="train/")
         self.val_metrics = metrics.clone(prefix="val/")
@@ -116,11 +115,7 @@ class DigitClassifier(LightningModule):
         logits = self(images)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         if not torch.isfinite(loss):
-            raise NonFiniteLossError(
-                f"the loss became {loss.item()} at step {self.global_step + 1} (epoch "
-                f"{self.current_epoch + 1}); the last checkpoint is from before that. "
-                f"Try a lower --model.learning_rate than {self.learning_rate:g}"
-            )
+            raise self._diverged(f"the loss became {loss.item()} at step {self.global_step + 1}")
         self.train_loss.update(loss.detach(), weight=len(labels))
         self.train_metrics.update(logits.detach(), labels)
         return loss
@@ -139,11 +134,13 @@ class DigitClassifier(LightningModule):
         # last step of an epoch a checkpoint is saved before there is a next loss.
         for name, value in self.network.state_dict().items():
             if value.is_floating_point() and not torch.isfinite(value).all():
-                raise NonFiniteLossError(
-                    f"'{name}' is no longer finite after step {self.global_step} (epoch "
-                    f"{self.current_epoch + 1}); the last checkpoint is from before that. "
-                    f"Try a lower --model.learning_rate than {self.learning_rate:g}"
-                )
+                raise self._diverged(f"'{name}' is no longer finite after step {self.global_step}")
+
+    def _diverged(self, event: str) -> NonFiniteLossError:
+        return NonFiniteLossError(
+            f"{event} (epoch {self.current_epoch + 1}); the last checkpoint is from before that. "
+            f"Try a lower --model.learning_rate than {self.learning_rate:g}"
+        )
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Update the validation loss and metrics with one batch."""
@@ -185,32 +182,31 @@ class DigitClassifier(LightningModule):
         """Build AdamW over all trained parameters, and a learning rate schedule per step."""
         # One kernel updates all weights. Lightning cannot clip gradients with a fused optimiser.
         fused = self.device.type in ("cpu", "cuda") and not self.trainer.gradient_clip_val
-        optimizer = torch.optim.AdamW(
-            self._parameter_groups(),
-            lr=self.learning_rate,
-            weight_decay=self.weight_decay,
-            fused=fused,
-        )
+        groups, rate = self._parameter_groups(), self.learning_rate
+        optimizer = torch.optim.AdamW(groups, rate, weight_decay=self.weight_decay, fused=fused)
         schedule = self._schedule(optimizer, int(self.trainer.estimated_stepping_batches))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
     def _schedule(self, optimizer: Optimizer, total_steps: int) -> LRScheduler:
         """Return a one-cycle schedule over the whole training."""
         return OneCycleLR(optimizer, self.learning_rate, total_steps=total_steps)
 
     def on_train_start(self) -> None:
-        """Check that a resumed schedule has the length of this run.
+        """Check that the schedule has the length of this run.
 
         Raises:
-            UserError: The checkpoint's learning rate was planned for another number of steps.
+            UserError: The learning rate, of a checkpoint or before a callback changed the number
+                of steps, was planned for another one.
         """
         schedule = self.lr_schedulers()
         assert isinstance(schedule, LRScheduler)
         steps = int(self.trainer.estimated_stepping_batches)
         planned = schedule.state_dict().get("total_steps", steps)
+        if planned != steps and self.trainer.ckpt_path is None:
+            raise UserError(
+                f"--trainer.callbacks: a callback changed the number of steps from {planned} to "
+                f"{steps}, but the learning rate is planned for {planned}; omit that callback"
+            )
         if planned != steps:
             raise UserError(
                 f"--ckpt_path: the checkpoint's learning rate is planned for {planned} steps, this "

@@ -45,7 +45,19 @@ class CNN(nn.Module):
         first_stride: int = 1,
     ) -> None:
         super().__init__()
-        _check(widths, convs_per_stage, dropout, first_kernel, first_stride)
+        if first_kernel < 1 or first_kernel % 2 == 0:
+            raise ValueError(f"--model.first_kernel must be odd and positive, not {first_kernel}")
+        if not 1 <= first_stride <= SIDE:
+            raise ValueError(f"--model.first_stride must be 1 to {SIDE}, not {first_stride}")
+        # 28 pixels can be halved four times before nothing is left, fewer times after a stride.
+        most = math.ceil(SIDE / first_stride).bit_length()
+        if not 1 <= len(widths) <= most or min(widths) < 1:
+            numbers = "1 positive number" if most == 1 else f"1 to {most} positive numbers"
+            raise ValueError(f"--model.widths must be {numbers}, not {list(widths)}")
+        if convs_per_stage < 1:
+            raise ValueError(f"--model.convs_per_stage must be 1 or more, not {convs_per_stage}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"--model.dropout must be at least 0 and below 1, not {dropout}")
         # Attributes, because TorchScript cannot read the globals of a module in forward().
         self.mean, self.std = MEAN, STD
         layers: list[nn.Module] = []
@@ -73,25 +85,3 @@ class CNN(nn.Module):
         x = x.amax(dim=(2, 3))  # (N, widths[-1])
         logits: Tensor = self.head(self.dropout(x)).float()
         return logits  # (N, 10)
-
-
-def _check(
-    widths: Sequence[int],
-    convs_per_stage: int,
-    dropout: float,
-    first_kernel: int,
-    first_stride: int,
-) -> None:
-    if first_kernel < 1 or first_kernel % 2 == 0:
-        raise ValueError(f"--model.first_kernel must be odd and positive, not {first_kernel}")
-    if not 1 <= first_stride <= SIDE:
-        raise ValueError(f"--model.first_stride must be 1 to {SIDE}, not {first_stride}")
-    # 28 pixels can be halved four times before nothing is left, fewer times after a stride.
-    most = math.ceil(SIDE / first_stride).bit_length()
-    if not 1 <= len(widths) <= most or min(widths) < 1:
-        numbers = "1 positive number" if most == 1 else f"1 to {most} positive numbers"
-        raise ValueError(f"--model.widths must be {numbers}, not {list(widths)}")
-    if convs_per_stage < 1:
-        raise ValueError(f"--model.convs_per_stage must be 1 or more, not {convs_per_stage}")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"--model.dropout must be at least 0 and below 1, not {dropout}")

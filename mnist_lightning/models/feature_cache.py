@@ -2,16 +2,13 @@
 
 import hashlib
 import logging
-import shutil
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from mnist_lightning.errors import OutputError, WeightsError
+from mnist_lightning.files.storage import check_writable, one_writer
 from mnist_lightning.models.feature_extraction import FeatureExtractor, Precision
 from mnist_lightning.models.feature_store import FeatureStore
 from mnist_lightning.models.resnet50 import FEATURES, ResNet50
@@ -22,39 +19,32 @@ log = logging.getLogger(__name__)
 CHUNK_ROWS = 1024
 """Images between two writes: 4 MB of features, the most that an interrupted run loses."""
 
+FOLDER_OPTION = "--model.feature_cache_dir"
 
-@dataclass(frozen=True)
-class CacheKey:
-    """Everything that the features depend on, identified by content.
 
-    Attributes:
-        weights: SHA-256 of the backbone's parameters, buffers and normalisation.
-        image_size: Side in pixels to which the network enlarges the digits.
+def cache_key(network: ResNet50, images: Tensor, precision: Precision) -> dict[str, object]:
+    """Identify everything that the features depend on by its content.
+
+    Args:
+        network: The network whose backbone is used.
+        images: uint8, ``(N, 1, 28, 28)``. Their hash covers the dataset, the split, the selection
+            and order of the images and their distortion, so that no name has to be trusted.
         precision: Arithmetic of the backbone.
-        images: SHA-256 of the pixels. It covers the dataset, the split, the selection and order of
-            the images and their distortion, so that no name has to be trusted.
+
+    Returns:
+        Strings and numbers by name, ready for JSON.
     """
+    return {
+        "weights": backbone_hash(network),
+        "image_size": network.image_size,
+        "precision": precision,
+        "images": _tensor_hash(images),
+    }
 
-    weights: str
-    image_size: int
-    precision: Precision
-    images: str
 
-    @classmethod
-    def of(cls, network: ResNet50, images: Tensor, precision: Precision) -> "CacheKey":
-        """Build the key for a network's features of ``images``, uint8 ``(N, 1, 28, 28)``."""
-        return cls(
-            weights=backbone_hash(network),
-            image_size=network.image_size,
-            precision=precision,
-            images=_tensor_hash(images),
-        )
-
-    @property
-    def file_stem(self) -> str:
-        """File name without suffix: ``resnet50-`` and 16 hexadecimal digits."""
-        text = repr(sorted(asdict(self).items()))
-        return f"resnet50-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+def file_stem(key: dict[str, object]) -> str:
+    """Return a cache file's name without suffix: ``resnet50-`` and 16 hexadecimal digits."""
+    return f"resnet50-{hashlib.sha256(repr(sorted(key.items())).encode()).hexdigest()[:16]}"
 
 
 def backbone_hash(network: ResNet50) -> str:
@@ -76,13 +66,7 @@ def backbone_hash(network: ResNet50) -> str:
 
 
 def cached_features(
-    network: ResNet50,
-    images: Tensor,
-    *,
-    folder: Path,
-    precision: Precision,
-    title: str,
-    chunk_rows: int = CHUNK_ROWS,
+    network: ResNet50, images: Tensor, *, folder: Path, precision: Precision, title: str
 ) -> Tensor:
     """Return the backbone's features from the cache; compute and store those that are missing.
 
@@ -96,7 +80,6 @@ def cached_features(
         folder: Folder of the cache files; created if missing.
         precision: Arithmetic of the backbone.
         title: Name of the images in messages, e.g. ``MNIST training images``.
-        chunk_rows: Images between two writes.
 
     Returns:
         float16, ``(N, 2048)``, memory-mapped copy-on-write.
@@ -108,55 +91,35 @@ def cached_features(
     """
     if not len(images):
         raise ValueError("there are no images to compute features for")
-    key = CacheKey.of(network, images, precision)
-    store = FeatureStore(folder / key.file_stem, asdict(key), (len(images), FEATURES), chunk_rows)
+    key = cache_key(network, images, precision)
+    stem = file_stem(key)
+    store = FeatureStore(folder / stem, key, (len(images), FEATURES), CHUNK_ROWS)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder / f".{key.file_stem}.lock", title):
+        with one_writer(folder, stem):
             missing = store.missing_chunks()
             if missing:
-                _announce(store, missing, folder, title)
-                extract = FeatureExtractor(network, precision)
-                _fill(store, missing, extract, images, title)
+                _fill(store, missing, FeatureExtractor(network, precision), images, title)
             else:
                 log.info("Features of %s are taken from %s.", title, store.data_path)
             return store.map()
     except OSError as error:
         raise OutputError(
             f"The feature cache in {folder} cannot be used: {error.strerror or error}. "
-            "Choose another folder with --model.feature_cache_dir."
+            f"Choose another folder with {FOLDER_OPTION}."
         ) from error
-
-
-def _locked(path: Path, title: str) -> AbstractContextManager[object]:
-    # The operating system releases the lock of a process that dies, so there are no stale locks.
-    lock = FileLock(path)
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        log.info("Another run is computing the features of %s: waiting for it.", title)
-        return lock.acquire()
-
-
-def _announce(store: FeatureStore, missing: list[int], folder: Path, title: str) -> None:
-    rows, columns = store.shape
-    needed = _row_count(store, missing) * columns * 2
-    log.info("Caching %s x %s features: %s in %s", f"{rows:,}", f"{columns:,}", _mb(needed), folder)
-    if needed < store.nbytes:
-        log.info("%s of %s are already there.", _mb(store.nbytes - needed), _mb(store.nbytes))
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise OutputError(
-            f"{folder} has {_mb(free)} free, but the features of {title} need {_mb(needed)}. "
-            "Free some space or choose another folder with --model.feature_cache_dir."
-        )
 
 
 def _fill(
     store: FeatureStore, missing: list[int], extract: FeatureExtractor, images: Tensor, title: str
 ) -> None:
-    done = len(images) - _row_count(store, missing)
-    with progress(f"Features of {title}", len(images), done, log) as advance:
+    folder = store.data_path.parent
+    left = sum(len(images[store.rows(chunk)]) for chunk in missing)
+    size = left * FEATURES * 2
+    amount = f"{left:,} x {FEATURES:,} features: {size / 1e6:,.2f} MB"
+    log.info("Caching %s in %s", amount, folder)
+    check_writable(folder, size, FOLDER_OPTION)
+    with progress(f"Features of {title}", len(images), len(images) - left, log) as advance:
         for chunk in missing:
             batches = []
             for features in extract(images[store.rows(chunk)]):
@@ -169,14 +132,6 @@ def _fill(
                     "weights are not those of a trained ResNet50. Use others with --model.weights."
                 )
             store.write(chunk, rows.numpy())
-
-
-def _row_count(store: FeatureStore, chunks: list[int]) -> int:
-    return sum(rows.stop - rows.start for rows in map(store.rows, chunks))
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e6:.2f} MB"
 
 
 def _tensor_hash(tensor: Tensor) -> str:

@@ -84,13 +84,12 @@ class FeatureExtractor:
             float32, ``(batch_size, 2048)``, on the CPU; the last batch may have fewer rows.
         """
         device = self.network.mean.device
-        use_bf16 = self._precision == "bf16-mixed"
+        autocast = torch.autocast(
+            device.type, torch.bfloat16, enabled=self._precision == "bf16-mixed"
+        )
         for start in range(0, len(images), self.batch_size):
             batch = images[start : start + self.batch_size].to(device)
-            with (
-                torch.inference_mode(),
-                torch.autocast(device.type, torch.bfloat16, enabled=use_bf16),
-            ):
+            with torch.inference_mode(), autocast:
                 features = self.network.features(batch)
             yield features.cpu()
 

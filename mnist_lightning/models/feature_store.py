@@ -1,14 +1,13 @@
 """A float16 matrix on disk, written in chunks of rows and mapped into memory when complete."""
 
 import hashlib
-import io
 import json
 import logging
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,6 +42,7 @@ class FeatureStore:
         self.journal_path = stem.with_name(f"{stem.name}.json")
         self.shape = shape
         self.chunk_rows = chunk_rows
+        self._row_bytes = 2 * shape[1]
         self._description = {
             "identity": dict(identity),
             "dtype": "float16",
@@ -51,11 +51,6 @@ class FeatureStore:
             "chunk_rows": chunk_rows,
         }
         self._checksums: list[str | None] = [None] * -(-shape[0] // chunk_rows)
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the whole matrix in bytes."""
-        return self.shape[0] * self.shape[1] * 2
 
     def missing_chunks(self) -> list[int]:
         """Read both files and return the chunks that are still to be written.
@@ -66,14 +61,12 @@ class FeatureStore:
         Raises:
             OSError: A file exists and cannot be read.
         """
-        self._checksums = self._read_journal()
-        damaged = []
-        with self.data_path.open("rb") if self.data_path.exists() else io.BytesIO() as file:
-            for chunk, checksum in enumerate(self._checksums):
-                if checksum and checksum != self._hash(file, chunk):
-                    damaged.append(chunk)
-                    self._checksums[chunk] = None
-        if damaged:
+        recorded = self._read_journal()
+        self._checksums = [
+            checksum if checksum and checksum == self._stored_checksum(chunk) else None
+            for chunk, checksum in enumerate(recorded)
+        ]
+        if self._checksums != recorded:
             log.warning("%s is damaged: its damaged parts are computed again.", self.data_path)
         return [chunk for chunk, checksum in enumerate(self._checksums) if not checksum]
 
@@ -98,8 +91,7 @@ class FeatureStore:
         content = values.tobytes()
         self.data_path.touch()  # "r+b" does not create a file, "wb" truncates it, "ab" cannot seek
         with self.data_path.open("r+b") as file:
-            file.truncate(self.nbytes)
-            file.seek(self._offset(chunk))
+            file.seek(rows.start * self._row_bytes)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -118,26 +110,24 @@ class FeatureStore:
         flat = torch.from_file(str(self.data_path), shared=False, size=count, dtype=torch.float16)
         return flat.view(self.shape)
 
-    def _hash(self, file: BinaryIO, chunk: int) -> str:
-        start, end = self._offset(chunk), self._offset(chunk + 1)
-        file.seek(start)
-        return hashlib.sha256(file.read(end - start)).hexdigest()
-
-    def _offset(self, chunk: int) -> int:
-        return min(chunk * self.chunk_rows, self.shape[0]) * self.shape[1] * 2
+    def _stored_checksum(self, chunk: int) -> str:
+        rows = self.rows(chunk)
+        with self.data_path.open("rb") as file:
+            file.seek(rows.start * self._row_bytes)
+            content = file.read((rows.stop - rows.start) * self._row_bytes)
+        return hashlib.sha256(content).hexdigest()
 
     def _read_journal(self) -> list[str | None]:
         none: list[str | None] = [None] * len(self._checksums)
-        if not self.journal_path.exists():
+        if not (self.journal_path.exists() and self.data_path.exists()):
             return none
         try:
             journal = json.loads(self.journal_path.read_text(encoding="utf-8"))
-            checksums = journal.pop("sha256")
+            checksums = list(journal.pop("sha256"))
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
-            journal, checksums = None, None
+            journal, checksums = None, []
         # The items need no check: anything but the right checksum marks a chunk as missing.
-        whole = isinstance(checksums, list) and len(checksums) == len(none)
-        if journal != self._description or not whole:
+        if journal != self._description or len(checksums) != len(none):
             log.warning("%s is damaged or stale: the cache is rebuilt.", self.journal_path)
             return none
-        return list(checksums)
+        return checksums

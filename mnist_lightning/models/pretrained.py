@@ -156,7 +156,7 @@ def _published_file(pretrained: Pretrained, timeout: float) -> Path:
 
 def _check_cached(path: Path, expected: str) -> None:
     # torchvision checks a file only while downloading it, and loads a wrong one from the cache.
-    require_file(path, "delete it and run again")
+    require_file(path, "move it away and run again to download it")
     try:
         found = pooch.file_hash(str(path))[: len(expected)]
     except OSError as error:
@@ -164,5 +164,5 @@ def _check_cached(path: Path, expected: str) -> None:
     if found != expected:
         raise WeightsError(
             f"{path} is damaged: its SHA-256 starts with {found}, not with {expected}. "
-            "Delete it and run again."
+            "Move it away and run again to download it."
         )

@@ -2,20 +2,14 @@
 
 import logging
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from torch import Tensor
 
 from mnist_lightning.errors import UserError
+from mnist_lightning.models import pretrained
 from mnist_lightning.models.feature_cache import cached_features
 from mnist_lightning.models.feature_extraction import extraction_precision
-from mnist_lightning.models.pretrained import (
-    NO_WEIGHTS,
-    load_backbone,
-    normalisation,
-    resolve_weights,
-    weights_label,
-)
 from mnist_lightning.models.resnet50 import ResNet50
 from mnist_lightning.models.staged_classifier import StagedClassifier
 from mnist_lightning.models.stages import Stage
@@ -28,23 +22,12 @@ FEATURE_CACHE = "feature_cache"
 Strategy = Literal["frozen", "finetune", "scratch"]
 
 
-class TrainedParts(NamedTuple):
-    """The parts of the network that a strategy trains.
-
-    Attributes:
-        label: The strategy's name in figures and tables.
-        parts: Modules of the network in the order of their stages. A part may contain earlier
-            ones; modules in none of them stay frozen.
-    """
-
-    label: str
-    parts: tuple[str, ...]
-
-
-STRATEGIES: dict[Strategy, TrainedParts] = {
-    "frozen": TrainedParts("frozen", ("head",)),
-    "finetune": TrainedParts("fine-tuned", ("head", "backbone.layer4", "backbone")),
-    "scratch": TrainedParts("from scratch", ("",)),
+#: The name of each strategy in figures and tables, and the parts of the network that it trains, in
+#: the order of their stages. A part may contain earlier ones; modules in none of them stay frozen.
+STRATEGIES: dict[Strategy, tuple[str, tuple[str, ...]]] = {
+    "frozen": ("frozen", ("head",)),
+    "finetune": ("fine-tuned", ("head", "backbone.layer4", "backbone")),
+    "scratch": ("from scratch", ("",)),
 }
 
 
@@ -93,13 +76,13 @@ class ResNet50Classifier(StagedClassifier):
         _check_weights(weights, strategy)
         _check_stages(stage_starts, stage_rates, warmup)
         _check_passes(augmented_passes, strategy)
-        mean, std = normalisation(weights)
+        mean, std = pretrained.normalisation(weights)
         network = ResNet50(image_size, dropout=dropout, mean=mean, std=std)
         super().__init__(network=network, **training)
         self.save_hyperparameters(logger=False)
-        self.weights = weights_label(weights)
+        self.weights = pretrained.weights_label(weights)
         label, parts = STRATEGIES[strategy]
-        suffix = f", {self.weights}" if weights == NO_WEIGHTS else ""
+        suffix = f", {self.weights}" if weights == pretrained.NO_WEIGHTS else ""
         self.title = f"ResNet50 ({label}{suffix})"
         # A strategy with fewer parts ignores the later starts and rates.
         self.stages = tuple(map(Stage, parts, stage_starts, stage_rates))
@@ -114,9 +97,9 @@ class ResNet50Classifier(StagedClassifier):
         Raises:
             WeightsError: The weights are not available or are not those of a ResNet50.
         """
-        path = resolve_weights(self.hparams["weights"])
+        path = pretrained.resolve_weights(self.hparams["weights"])
         if path is not None:
-            load_backbone(self.network, path)
+            pretrained.load_backbone(self.network, path)
         elif self.hparams["strategy"] != "scratch":
             log.warning(
                 "--model.weights none: the backbone starts from %s; leave the option out for "
@@ -135,20 +118,16 @@ class ResNet50Classifier(StagedClassifier):
         folder = self.hparams["feature_cache_dir"]
         if folder is None:
             folder = Path(self.trainer.default_root_dir) / FEATURE_CACHE
-        return cached_features(
-            self.network,
-            images,
-            folder=Path(folder).expanduser(),
-            precision=extraction_precision(str(self.trainer.precision)),
-            title=title,
-        )
+        path = Path(folder).expanduser()
+        precision = extraction_precision(str(self.trainer.precision))
+        return cached_features(self.network, images, folder=path, precision=precision, title=title)
 
 
 def _check_weights(weights: str, strategy: Strategy) -> None:
-    if strategy == "scratch" and weights != NO_WEIGHTS:
+    if strategy == "scratch" and weights != pretrained.NO_WEIGHTS:
         raise UserError(
             f"--model.strategy scratch starts from random weights: use --model.weights "
-            f"{NO_WEIGHTS} with it, not {weights}"
+            f"{pretrained.NO_WEIGHTS} with it, not {weights}"
         )
 
 

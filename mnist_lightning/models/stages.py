@@ -82,12 +82,9 @@ class StagedRate(LambdaLR):
         # Part of the scheduler's state, as with OneCycleLR.
         self.total_steps = total_steps
         by_part = {stage.part: stage for stage in stages}
+        steps = {"total_steps": total_steps, "warmup_steps": warmup_steps}
         factors: list[Callable[[int], float]] = [
-            partial(
-                by_part[group["stage"]].rate_factor,
-                total_steps=total_steps,
-                warmup_steps=warmup_steps,
-            )
+            partial(by_part[group["stage"]].rate_factor, **steps)
             for group in optimizer.param_groups
         ]
         super().__init__(optimizer, factors)

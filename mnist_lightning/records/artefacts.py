@@ -1,15 +1,6 @@
 """The names of the files that belong to a trained model, and the folders in which they are."""
 
-import logging
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-
-from mnist_lightning.errors import OutputError, UserError
-from mnist_lightning.terminal.parser import require_name
-from mnist_lightning.terminal.presets import model_name, preset_names, presets_by_model_name
-
-log = logging.getLogger(__name__)
 
 #: Folder within the output folder with the results that the repository publishes. No run writes it.
 PUBLISHED = "published"
@@ -48,82 +39,6 @@ def folder_of(output_dir: Path, name: str) -> Path:
     record, published = f"{name}{COMPLETE[-1]}", output_dir / PUBLISHED
     own = (output_dir / record).is_file() or not (published / record).is_file()
     return output_dir if own else published
-
-
-def model_of(option: str, given: str, output_dir: Path) -> str:
-    """Return the model that a name means: a prefix of files, or the preset that trains it.
-
-    Args:
-        option: The option with the name, for messages.
-        given: E.g. ``custom_cnn`` or ``cnn``. If there are files of exactly this name in the output
-            folder, it means those.
-        output_dir: The output folder.
-
-    Raises:
-        UserError: It is a path.
-    """
-    require_name(option, given)
-    return given if (output_dir / f"{given}{COMPLETE[-1]}").is_file() else model_name(given)
-
-
-def models_of(given: Sequence[str], output_dir: Path) -> list[str]:
-    """Return the models that the names of ``--models`` mean, as ``model_of`` does.
-
-    Raises:
-        UserError: A name is a path, or two mean the same model.
-    """
-    names = [model_of("--models", name, output_dir) for name in given]
-    if len(set(names)) < len(names):
-        raise UserError(f"--models names a model twice: {' '.join(given)}; name each once")
-    return names
-
-
-def files_of_models(names: Sequence[str], files: Sequence[Path], output_dir: Path) -> list[Path]:
-    """Return the files that ``--model`` and ``--file`` mean, and log which ones are published.
-
-    Args:
-        names: Names of models, as for ``model_of``, or paths of files, for which ``--file`` exists.
-        files: Paths of files.
-        output_dir: The output folder; a model that is not in it is among the published results.
-
-    Returns:
-        The files of the names, then the others. A path may not exist.
-
-    Raises:
-        OutputError: There is no model of a name.
-    """
-    found = [_file_of_model(name, output_dir) for name in names]
-    report_published(found, output_dir)
-    return [*found, *files]
-
-
-def _file_of_model(given: str, output_dir: Path) -> Path:
-    path = Path(given)
-    if path.name != given or path.suffix in NETWORK_SUFFIXES:
-        if path.is_file():
-            print(f"hint: --model takes a name; for a file, use --file {path}", file=sys.stderr)
-        return path
-    model = model_of("--model", given, output_dir)
-    folders = (output_dir, output_dir / PUBLISHED)
-    for file in (folder / f"{model}{COMPLETE[0]}" for folder in folders):
-        if file.is_file():
-            return file
-    preset = presets_by_model_name().get(model)
-    remedy = (
-        f"train it with `python scripts/train.py --model {preset}`"
-        if preset
-        else f"name a model that was trained there, one of those that `python scripts/train.py "
-        f"--model NAME` trains ({', '.join(preset_names())}), or a file with --file"
-    )
-    raise OutputError(f"--model: there is no trained model '{given}' in {output_dir}: {remedy}.")
-
-
-def report_published(files: Sequence[Path], output_dir: Path) -> None:
-    """Log which files are those of the published results."""
-    published = output_dir / PUBLISHED
-    names = [file.stem.removesuffix(MODEL_SUFFIX) for file in files if file.parent == published]
-    if names:
-        log.info("published results are used, from %s: %s", published, ", ".join(names))
 
 
 def find_models(output_dir: Path) -> list[Path]:

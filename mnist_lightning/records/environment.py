@@ -13,14 +13,7 @@ import torch
 from mnist_lightning import __version__
 
 PACKAGE = Path(__file__).resolve().parents[1]
-RECORDED_PACKAGES = (
-    "torch",
-    "torchvision",
-    "lightning",
-    "torchmetrics",
-    "numpy",
-    "scikit-learn",
-)
+RECORDED_PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -66,10 +59,7 @@ def describe_environment() -> Environment:
         processor=_processor_name(),
         logical_cores=os.cpu_count() or 1,
         gpu=torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
-        versions={
-            "mnist-lightning": __version__,
-            **{name: version(name) for name in RECORDED_PACKAGES},
-        },
+        versions={"mnist-lightning": __version__} | {p: version(p) for p in RECORDED_PACKAGES},
     )
 
 

@@ -5,15 +5,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from mnist_lightning.comparison.schema import Comparison
-from mnist_lightning.reporting.style import (
-    DARK_GREY,
-    LIGHT_GREY,
-    SMALL_SIZE,
-    TICK_SIZE,
-    label_axes,
-    letters,
-    look,
-)
+from mnist_lightning.reporting import style
+
+Counts = npt.NDArray[np.float64]
 
 # A point that stands for fewer images than this tells next to nothing about them.
 FEWEST_IN_BIN = 10
@@ -21,19 +15,19 @@ FEWEST_IN_BIN = 10
 
 def draw_agreement(axes: Axes, comparison: Comparison) -> None:
     """Draw the 2x2 table of two models, or for more how many images each gets right alone."""
-    names = letters(len(comparison.models))
+    names = style.letters(len(comparison.models))
     cells = _only_one_right(comparison)
     if len(names) > 2:
-        label_axes(axes, "Row right, column wrong", "wrong", "right")
+        style.label_axes(axes, "Row right, column wrong", "wrong", "right")
         _draw_cells(axes, cells, cells, names)
         return
     found = comparison.pairs[0].agreement
-    label_axes(axes, "Agreement (images)", f"{names[1]} is", f"{names[0]} is")
-    table = np.array([[found.both_right, found.only_first], [found.only_second, found.both_wrong]])
-    _draw_cells(axes, table, cells, ["right", "wrong"])
+    style.label_axes(axes, "Agreement (images)", f"{names[1]} is", f"{names[0]} is")
+    table = [[found.both_right, found.only_first], [found.only_second, found.both_wrong]]
+    _draw_cells(axes, np.array(table, float), cells, ["right", "wrong"])
 
 
-def _only_one_right(comparison: Comparison) -> npt.NDArray[np.float64]:
+def _only_one_right(comparison: Comparison) -> Counts:
     """Count the images that the row's model gets right and the column's wrong; NaN on itself."""
     names = [model.name for model in comparison.models]
     cells = np.full((len(names), len(names)), np.nan)
@@ -44,12 +38,7 @@ def _only_one_right(comparison: Comparison) -> npt.NDArray[np.float64]:
     return cells
 
 
-def _draw_cells(
-    axes: Axes,
-    cells: npt.NDArray[np.generic],
-    colours: npt.NDArray[np.float64],
-    names: list[str],
-) -> None:
+def _draw_cells(axes: Axes, cells: Counts, colours: Counts, names: list[str]) -> None:
     # Twice the largest, so that black text is readable on the darkest cell too.
     highest = max(2 * float(np.nanmax(colours)), 1)
     axes.imshow(np.nan_to_num(colours), cmap="Oranges", vmin=0, vmax=highest)
@@ -60,43 +49,38 @@ def _draw_cells(
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(length=0)
     for edge in range(1, len(cells)):
-        axes.axhline(edge - 0.5, color=LIGHT_GREY)
-        axes.axvline(edge - 0.5, color=LIGHT_GREY)
+        axes.axhline(edge - 0.5, color=style.LIGHT_GREY)
+        axes.axvline(edge - 0.5, color=style.LIGHT_GREY)
 
 
 def draw_reliability(axes: Axes, comparison: Comparison) -> None:
     """Draw the share of right predictions against the raw confidence."""
-    label_axes(axes, "Reliability", "mean confidence of a bin", "share of it that is right")
-    axes.plot([0, 1], [0, 1], color=DARK_GREY, linewidth=1)
+    style.label_axes(axes, "Reliability", "mean confidence of a bin", "share of it that is right")
+    axes.plot([0, 1], [0, 1], color=style.DARK_GREY, linewidth=1)
     for place, model in enumerate(comparison.models):
         raw, scaled = model.calibration.raw, model.calibration.scaled
-        bins = [found for found in raw.bins if found.count >= FEWEST_IN_BIN]
-        axes.plot(
-            [found.confidence for found in bins],
-            [found.accuracy for found in bins],
-            label=f"{look(place).letter} {raw.ece:.4f} → {scaled.ece:.4f}",
-            **look(place).lines,
-        )
+        bins = [one for one in raw.bins if one.count >= FEWEST_IN_BIN]
+        confidence, accuracy = [one.confidence for one in bins], [one.accuracy for one in bins]
+        label = f"{style.look(place).letter} {raw.ece:.4f} → {scaled.ece:.4f}"
+        axes.plot(confidence, accuracy, label=label, **style.look(place).lines)
     axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
-    title = {"title": "ECE, raw → scaled", "title_fontsize": SMALL_SIZE}
-    axes.legend(fontsize=SMALL_SIZE, loc="lower right", **title)
+    title = {"title": "ECE, raw → scaled", "title_fontsize": style.SMALL_SIZE}
+    style.add_legend(
+        axes, len(comparison.models), 2, fontsize=style.SMALL_SIZE, loc="lower right", **title
+    )
     axes.grid(alpha=0.3)
 
 
 def draw_coverage(axes: Axes, comparison: Comparison) -> None:
     """Draw the errors that remain when the least confident images are rejected."""
-    label_axes(
+    style.label_axes(
         axes, "Rejecting the least confident", "images answered (%)", "errors among them (%)"
     )
     for place, model in enumerate(comparison.models):
-        points = model.calibration.coverage
-        axes.plot(
-            [100 * point.coverage for point in points],
-            [100 * point.errors / point.n for point in points],
-            markersize=5,
-            label=look(place).letter,
-            **look(place).lines,
-        )
-    axes.legend(fontsize=TICK_SIZE, loc="upper left")
+        model_look, points = style.look(place), model.calibration.coverage
+        answered = [100 * point.coverage for point in points]
+        errors = [100 * point.errors / point.n for point in points]
+        axes.plot(answered, errors, markersize=5, label=model_look.letter, **model_look.lines)
+    style.add_legend(axes, len(comparison.models), loc="upper left")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)

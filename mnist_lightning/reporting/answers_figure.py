@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.handwriting.answers import ReadDigit
-from mnist_lightning.reporting.answers_text import caption, shorten
 from mnist_lightning.reporting.style import BLUE, VERMILLION, draw_digit, new_figure
+from mnist_lightning.reporting.tables import shorten
 
 MAX_SHOWN = 60
 _PAIRS = 5  # in a row
@@ -46,7 +46,7 @@ def plot_answers(
         left.set(xticks=[], yticks=[])
         draw_digit(right, seen)
         name = shorten(Path(digit.file).name, 20)
-        text = "\n".join([f"{name} #{digit.number}", *map(caption, digit.answers)])
+        text = "\n".join([f"{name} #{digit.number}", *(answer.caption for answer in digit.answers)])
         sure = all(answer.answered for answer in digit.answers)
         tile.suptitle(text, fontsize=10, color=BLUE if sure else VERMILLION)
     return figure

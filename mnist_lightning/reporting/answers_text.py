@@ -4,20 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from mnist_lightning.handwriting.answers import ReadDigit, Reading
-from mnist_lightning.reporting.tables import table, to_csv
+from mnist_lightning.handwriting.answers import ReadDigit
+from mnist_lightning.reporting.tables import shorten, table, to_csv
 
 #: A terminal shows no more rows than these.
 MAX_ROWS = 200
 FILE_WIDTH = 40
-
-
-def caption(answer: Reading) -> str:
-    """Format an answer in a few characters: ``7  99.9 %``, or ``?  (7 at 52.0 %)``."""
-    confidence = f"{answer.confidence:.1%}".replace("%", " %")
-    if answer.answered:
-        return f"{answer.digit}  {confidence}"
-    return f"?  ({answer.digit} at {confidence})"
 
 
 def answers_table(digits: Sequence[ReadDigit], models: Sequence[str]) -> str:
@@ -32,7 +24,7 @@ def answers_table(digits: Sequence[ReadDigit], models: Sequence[str]) -> str:
             "file": shorten(digit.file, FILE_WIDTH),
             "page": digit.page,
             "digit": digit.number,
-            **dict(zip(names, map(caption, digit.answers), strict=True)),
+            **dict(zip(names, (answer.caption for answer in digit.answers), strict=True)),
         }
         for digit in digits[:MAX_ROWS]
     )
@@ -42,11 +34,6 @@ def answers_table(digits: Sequence[ReadDigit], models: Sequence[str]) -> str:
     return "\n".join(
         [*lines, *(_tally(digits, place, model) for place, model in enumerate(models))]
     )
-
-
-def shorten(text: str, width: int) -> str:
-    """Cut the beginning of a text that is longer than ``width``: the end tells files apart."""
-    return text if len(text) <= width else f"...{text[len(text) - width + 3 :]}"
 
 
 def _tally(digits: Sequence[ReadDigit], place: int, model: str) -> str:

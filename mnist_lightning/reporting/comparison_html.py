@@ -2,11 +2,15 @@
 
 import base64
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image
 
 from mnist_lightning.comparison.schema import Comparison
+from mnist_lightning.comparison.verdict import seeds_text, short_titles, verdict
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.evaluation.label_errors import known_label_errors
 from mnist_lightning.reporting.comparison_figure import PANELS, plot_disputed, plot_panel
@@ -16,17 +20,20 @@ from mnist_lightning.reporting.comparison_tables import (
     heading,
     label_error_table,
     latency_table,
+    overview,
     pair_table,
     quantities,
     side_by_side,
 )
+from mnist_lightning.reporting.curves import plot_learning_curves
 from mnist_lightning.reporting.rendering import render
 from mnist_lightning.reporting.robustness_text import under_corruptions, with_clean_accuracy
-from mnist_lightning.reporting.style import legend_text, letters
+from mnist_lightning.reporting.style import legend_text
 from mnist_lightning.reporting.tables import Table
 from mnist_lightning.robustness.error_rates import Robustness
 
 DPI = 110
+COLOURS = 128
 IN_ALL_TIMINGS = ("p95_ms", "p99_ms", "images_per_second")
 
 
@@ -38,52 +45,61 @@ class Picture:
         data: PNG, base64.
         width: In pixels.
         height: In pixels.
-        alt: What it shows.
+        caption: What it shows.
+        legend: Which models its letters mean, for those who hear the page.
     """
 
     data: str
     width: int
     height: int
-    alt: str
+    caption: str
+    legend: str = ""
 
 
 def comparison_html(
-    comparison: Comparison, images: Pixels, whole: Figure, robustness: Robustness | None = None
+    comparison: Comparison,
+    images: Pixels,
+    robustness: Robustness | None = None,
+    histories: Mapping[str, pd.DataFrame] | None = None,
 ) -> str:
     """Render the page of a comparison.
 
     Args:
         comparison: The comparison.
         images: uint8, ``(N, 28, 28)``, the test images in their order.
-        whole: The figure of ``plot_comparison``.
         robustness: How these models perform on corrupted digits, if that is known.
+        histories: The training histories that are known, by model name; see ``read_histories``.
 
     Returns:
         The page, with its images inside.
     """
-    legend = legend_text(model.title for model in comparison.models)
-    # Letters, because two titles in one cell leave a phone no room for the numbers.
-    names = letters(len(comparison.models))
-    listed = zip(names, comparison.models, strict=True)
-    models = side_by_side(comparison, [f"{letter}: {model.title}" for letter, model in listed])
+    titles = [model.title for model in comparison.models]
+    legend = legend_text(titles)
+    # Two titles in one cell leave a phone little room for the numbers.
+    names = [*short_titles(comparison.models).values()]
+    models = side_by_side(comparison, titles)
     return render(
         "comparison.html",
         comparison=comparison,
         environment=comparison.environment,
         heading=heading(comparison),
+        verdict=verdict(comparison, robustness),
+        overview=overview(comparison, titles, robustness),
         legend=legend,
+        seeds_text=seeds_text,
         groups={group: _group(models, group) for group in quantities(comparison)},
         pairs=pair_table(comparison, names),
         panels=[
-            _picture(plot_panel(comparison, key), f"{alt}. {legend}.")
-            for key, (alt, _) in PANELS.items()
+            _picture(plot_panel(comparison, key), f"{caption}.", f" {legend}.")
+            for key, (caption, _) in PANELS.items()
         ],
+        curves=_curves(comparison, names, histories or {}),
         disputed=_picture(
             plot_disputed(comparison, images),
             f"{len(comparison.disputed)} of {comparison.disputed_total:,} test images that some "
-            f"models get right and others wrong, with their predictions. {legend}.",
+            "models get right and others wrong, with their predictions.",
+            f" {legend}.",
         ),
-        whole=_picture(whole, f"All panels in one figure. {legend}."),
         f1=f1_table(comparison, names),
         confusions=confusion_table(comparison, names),
         label_errors=known_label_errors() if comparison.dataset.is_standard else None,
@@ -92,6 +108,20 @@ def comparison_html(
         corruptions=robustness and under_corruptions(robustness),
         latencies=latency_table(comparison, names),
     )
+
+
+def _curves(
+    comparison: Comparison, names: list[str], histories: Mapping[str, pd.DataFrame]
+) -> Picture | None:
+    places = {
+        place: histories[model.name]
+        for place, model in enumerate(comparison.models)
+        if model.name in histories
+    }
+    if not places:
+        return None
+    caption = "Validation loss and accuracy of each epoch, for the models whose runs are at hand."
+    return _picture(plot_learning_curves(places, names), caption)
 
 
 def _group(models: Table, group: str) -> Table:
@@ -104,8 +134,12 @@ def _group(models: Table, group: str) -> Table:
     return models.apply(lambda one: one[columns].droplevel([0, 2], axis=1))
 
 
-def _picture(figure: Figure, alt: str) -> Picture:
-    stream = io.BytesIO()
-    figure.savefig(stream, dpi=DPI)
-    width, height = (int(side) for side in DPI * figure.get_size_inches())
-    return Picture(base64.b64encode(stream.getvalue()).decode("ascii"), width, height, alt)
+def _picture(figure: Figure, caption: str, legend: str = "") -> Picture:
+    drawn, stream = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, dpi=DPI)
+    # A palette takes a third of the bytes; these figures have few colours.
+    with Image.open(drawn) as image:
+        small = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    small.save(stream, "PNG", optimize=True)
+    data = base64.b64encode(stream.getvalue()).decode("ascii")
+    return Picture(data, *small.size, caption, legend)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mnist_lightning.comparison.conclusion import count, p_text, signed
 from mnist_lightning.comparison.schema import ComparedModel, ComparedPair, Comparison
+from mnist_lightning.comparison.verdict import how_measured, mean_accuracy, spread
 from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.evaluation.label_errors import known_label_errors
 from mnist_lightning.evaluation.latency import TABLE_BATCH_SIZES
@@ -25,6 +26,7 @@ from mnist_lightning.reporting.tables import (
     texts,
     three,
 )
+from mnist_lightning.robustness.error_rates import Robustness
 
 MIB = 2**20
 
@@ -63,6 +65,27 @@ def heading(comparison: Comparison) -> str:
         f"{len(comparison.models)} models on the same {dataset.test:,} test images of "
         f"{dataset.label}"
     )
+
+
+def overview(
+    comparison: Comparison, names: Sequence[str], robustness: Robustness | None = None
+) -> Table:
+    """Tabulate what the verdict is about, a row for each model."""
+    measured = robustness.models if robustness else ()
+    errors = {model.name: model.mean_corruption_error for model in measured}
+    rows = (
+        {
+            "Model": name,
+            "Test accuracy, %": mean_accuracy(comparison, model),
+            "Measured on": how_measured(comparison, model),
+            "Uncertainty": spread(comparison, model),
+            "One image, ms": model.point(1, 1).p50_ms,
+            "Parameters": model.cost.parameters.total,
+            **({"Corrupted, errors in %": errors.get(model.name)} if robustness else {}),
+        }
+        for name, model in zip(names, comparison.models, strict=True)
+    )
+    return table(rows, {"Test accuracy, %": percent, "Corrupted, errors in %": percent})
 
 
 def side_by_side(comparison: Comparison, names: Sequence[str]) -> Table:

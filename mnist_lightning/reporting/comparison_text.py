@@ -1,54 +1,49 @@
 """A comparison for the terminal, as Markdown and as CSV."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
 from mnist_lightning.comparison.schema import Comparison
+from mnist_lightning.comparison.verdict import short_titles, verdict
 from mnist_lightning.reporting.comparison_tables import (
     heading,
+    overview,
     pair_table,
     side_by_side,
     values_by_key,
 )
 from mnist_lightning.reporting.rendering import render
 from mnist_lightning.reporting.robustness_text import under_corruptions, with_clean_accuracy
-from mnist_lightning.reporting.style import letters
 from mnist_lightning.reporting.tables import Table, paragraphs, to_csv, written
 from mnist_lightning.robustness.error_rates import Robustness
 
-#: What only the files have, so that the table fits a screen.
-_DETAIL = re.compile(
-    r"p9[59]_ms|brier_scaled|nll_scaled|trainable|label_errors_counted|\w+_batch32_"
-    "|images_per_second_batch1_|p50_ms_batch256_"
-)
 _IN_TERMINAL = ["points", "95 % interval", "adjusted p", "kappa"]
 
 
-def terminal_summary(comparison: Comparison, files: Sequence[Path]) -> str:
-    """Summarise a comparison for the terminal.
+def terminal_summary(
+    comparison: Comparison, files: Sequence[Path], robustness: Robustness | None = None
+) -> str:
+    """Summarise a comparison for the terminal: the verdict, one table, then the tests.
 
     Args:
         comparison: The comparison.
         files: What was written, in one folder.
+        robustness: How these models perform on corrupted digits, if that is known.
 
     Returns:
         Lines of at most 100 columns, unless a title or the folder's name is longer. No newline at
         the end.
     """
-    names = letters(len(comparison.models))
-    named = zip(names, comparison.models, strict=True)
-    models = side_by_side(comparison, names)
-    keys = [column for column in models.values.columns if not _DETAIL.match(column[2])]
+    names = [*short_titles(comparison.models).values()]
     # The pairs of the baseline come first.
     pairs = pair_table(comparison, names).apply(lambda one: one[_IN_TERMINAL].head(len(names) - 1))
     return "\n\n".join(
         [
             heading(comparison),
-            "\n".join(f"  {letter}  {model.title}" for letter, model in named),
-            f"{models.apply(lambda one: one[keys].T.droplevel(2)).to_text()}\n* best of its row",
+            paragraphs(verdict(comparison, robustness)),
+            overview(comparison, names, robustness).to_text(),
             "Difference in accuracy, percentage points (95 % interval from the paired bootstrap):\n"
             f"{pairs.to_text()}",
             paragraphs(comparison.conclusion),
@@ -65,13 +60,15 @@ def markdown(comparison: Comparison, robustness: Robustness | None = None) -> st
         robustness: How these models perform on corrupted digits, if that is known.
 
     Returns:
-        A document with a heading, tables and the conclusion.
+        A document with the verdict, one table, and below them all quantities and tests.
     """
     titles = [model.title for model in comparison.models]
     return render(
         "comparison.md",
         comparison=comparison,
         heading=heading(comparison),
+        verdict=verdict(comparison, robustness),
+        overview=overview(comparison, titles, robustness).to_markdown(),
         side_by_side=quantity_markdown(side_by_side(comparison, titles)),
         pairs=pair_table(comparison, titles).to_markdown(),
         robustness=robustness and with_clean_accuracy(robustness).to_markdown(),

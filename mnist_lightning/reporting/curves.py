@@ -1,11 +1,16 @@
 """Loss and accuracy of a training against the epoch, as a figure."""
 
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FormatStrFormatter, MaxNLocator, NullLocator
 
+from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.reporting.style import (
     DARK_GREY,
     TICK_SIZE,
@@ -17,6 +22,12 @@ from mnist_lightning.reporting.style import (
 
 # Beyond this number of epochs, markers overlap.
 MAX_MARKERS = 40
+# Below this number of epochs, the values are written next to the markers.
+FEWEST_WITHOUT_VALUES = 3
+# A validation loss that ends above its minimum by less than this share only fluctuates.
+RISE = 0.05
+# Characters of the note in a line.
+NOTE_WIDTH = 115
 # Above this ratio of the largest to the smallest loss, the axis is logarithmic.
 LOG_FROM_RATIO = 5
 ACCURACY_TICKS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 100)
@@ -24,7 +35,14 @@ ACCURACY_TICKS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 100)
 ERROR_OFFSET = 0.05
 
 
-def plot_curves(history: pd.DataFrame, *, title: str, best_epoch: int, note: str = "") -> Figure:
+def plot_curves(
+    history: pd.DataFrame,
+    *,
+    title: str,
+    best_epoch: int,
+    note: str = "",
+    label_smoothing: float = 0.0,
+) -> Figure:
     """Plot loss and accuracy of training and validation against the epoch.
 
     The accuracy axis is stretched towards 100 %, by the logarithm of the error: on a linear one,
@@ -39,6 +57,8 @@ def plot_curves(history: pd.DataFrame, *, title: str, best_epoch: int, note: str
         best_epoch: The epoch whose weights were kept; one of those in ``history``.
         note: How the two curves were measured, e.g. that training accuracy is on augmented
             images; shown below the panels.
+        label_smoothing: That of the training loss, 0 to 1; the validation loss has none. If it is
+            not 0, the lowest possible training loss is drawn as a line.
 
     Raises:
         KeyError: A column or the best epoch is missing in ``history``.
@@ -46,36 +66,115 @@ def plot_curves(history: pd.DataFrame, *, title: str, best_epoch: int, note: str
     figure = new_figure(12, 5.4, title)
     loss_axes, accuracy_axes = figure.subplots(1, 2)
     epochs = history.set_index("epoch")
-    _plot_loss(loss_axes, epochs, best_epoch)
+    floor = smoothed_floor(label_smoothing)
+    _plot_loss(loss_axes, epochs, best_epoch, floor)
     _plot_accuracy(accuracy_axes, epochs, best_epoch)
-    if note:
-        figure.supxlabel(note, fontsize=TICK_SIZE, color=DARK_GREY)
+    lines = [note, _why_loss_rises(epochs, label_smoothing)]
+    if floor:
+        lines.append(
+            f"The training loss is that of labels smoothed by {label_smoothing:g}: it cannot fall "
+            f"below {floor:.2f}, and is not comparable with the validation loss."
+        )
+    text = "\n".join(textwrap.fill(line, NOTE_WIDTH) for line in lines if line)
+    figure.supxlabel(text, fontsize=TICK_SIZE, color=DARK_GREY)
     return figure
 
 
-def _plot_loss(axes: Axes, epochs: pd.DataFrame, best_epoch: int) -> None:
+def smoothed_floor(label_smoothing: float) -> float:
+    """Return the lowest possible cross-entropy with smoothed labels, in nats: their entropy."""
+    others = label_smoothing / CLASSES
+    shares = [1 - label_smoothing + others, *[others] * (CLASSES - 1)]
+    return -sum(share * math.log(share) for share in shares if share > 0)
+
+
+def plot_learning_curves(histories: Mapping[int, pd.DataFrame], titles: Sequence[str]) -> Figure:
+    """Plot validation loss and accuracy of several models on shared axes.
+
+    Args:
+        histories: Like that of :func:`plot_curves`, by the model's place.
+        titles: The titles of all models.
+    """
+    figure = new_figure(12, 4.6)
+    loss_axes, accuracy_axes = figure.subplots(1, 2)
+    epochs = {place: history.set_index("epoch") for place, history in histories.items()}
+    values = pd.concat(epochs)
+    label_axes(loss_axes, "Validation loss", "epoch", "cross-entropy (nats)")
+    label_axes(accuracy_axes, "Validation accuracy", "epoch", "accuracy (%, stretched towards 100)")
+    _scale_loss(loss_axes, values["val/loss"])
+    _scale_accuracy(accuracy_axes, 100 * values["val/accuracy"])
+    for axes, column, factor in (
+        (loss_axes, "val/loss", 1),
+        (accuracy_axes, "val/accuracy", 100),
+    ):
+        for place, table in epochs.items():
+            _plot_series(axes, factor * table[column], place, titles[place])
+        _limit_epochs(axes, max(map(len, epochs.values())))
+    if loss_axes.get_yscale() == "log":
+        label_log_ticks(loss_axes.yaxis)
+    handles, labels = loss_axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=TICK_SIZE)
+    return figure
+
+
+def _why_loss_rises(epochs: pd.DataFrame, label_smoothing: float) -> str:
+    """Explain a validation loss that rises while the accuracy does not fall; else nothing."""
+    loss = epochs["val/loss"].dropna()
+    if loss.empty:
+        return ""
+    lowest = int(loss.to_numpy().argmin())
+    accuracy = epochs["val/accuracy"].loc[loss.index]
+    rises = loss.iloc[-1] > (1 + RISE) * loss.iloc[lowest]
+    if not rises or accuracy.iloc[-1] < accuracy.iloc[lowest]:
+        return ""
+    reason = (
+        "smoothed labels keep the confidence low, which costs loss on images that are right"
+        if label_smoothing
+        else "the network grows more confident, also in the images that it gets wrong"
+    )
+    epoch = loss.index[lowest]
+    return f"Validation loss rises after epoch {epoch} but accuracy does not fall: {reason}."
+
+
+def _plot_loss(axes: Axes, epochs: pd.DataFrame, best_epoch: int, floor: float) -> None:
     label_axes(axes, "Loss", "epoch", "cross-entropy (nats)")
     losses = epochs[["train/loss", "val/loss"]]
-    # A logarithmic axis cannot show a loss of zero, and has no ticks on a short range.
-    if losses.max().max() > LOG_FROM_RATIO * losses.min().min() > 0:
-        axes.set_yscale("log")
-        axes.set_ylabel("cross-entropy (nats, log scale)")
-    _plot_both(axes, losses["train/loss"], losses["val/loss"])
+    _scale_loss(axes, losses)
+    _plot_both(axes, losses["train/loss"], losses["val/loss"], "{:.4f}")
     if axes.get_yscale() == "log":
         label_log_ticks(axes.yaxis)
     _mark_best(axes, losses["val/loss"], best_epoch, "{:.4f}")
+    if floor:
+        axes.axhline(
+            floor,
+            color=look(1).colour,
+            linewidth=1,
+            label=f"lowest possible train: {floor:.4f}",
+        )
+        _legend(axes, ncols=2)
+
+
+def _scale_loss(axes: Axes, losses: "pd.DataFrame | pd.Series[float]") -> None:
+    # A logarithmic axis cannot show a loss of zero, and has no ticks on a short range.
+    if np.nanmax(losses) > LOG_FROM_RATIO * np.nanmin(losses) > 0:
+        axes.set_yscale("log")
+        axes.set_ylabel("cross-entropy (nats, log scale)")
 
 
 def _plot_accuracy(axes: Axes, epochs: pd.DataFrame, best_epoch: int) -> None:
     label_axes(axes, "Accuracy", "epoch", "accuracy (%, stretched towards 100)")
+    percent = 100 * epochs[["train/accuracy", "val/accuracy"]]
+    _scale_accuracy(axes, percent)
+    _plot_both(axes, percent["train/accuracy"], percent["val/accuracy"], "{:.2f} %")
+    _mark_best(axes, percent["val/accuracy"], best_epoch, "{:.2f} %")
+
+
+def _scale_accuracy(axes: Axes, percent: "pd.DataFrame | pd.Series[float]") -> None:
     stretch = (
         lambda percent: -np.log10(np.maximum(100 - percent, 0) + ERROR_OFFSET),
         lambda stretched: 100 + ERROR_OFFSET - 10.0**-stretched,
     )
     axes.set_yscale("function", functions=stretch)
-    percent = 100 * epochs[["train/accuracy", "val/accuracy"]]
-    _plot_both(axes, percent["train/accuracy"], percent["val/accuracy"])
-    lowest, highest = percent.min().min(), percent.max().max()
+    lowest, highest = np.nanmin(percent), np.nanmax(percent)
     axes.set_ylim(
         max(tick for tick in ACCURACY_TICKS if tick == 0 or tick < lowest),
         min(tick for tick in ACCURACY_TICKS if tick == 100 or tick > highest),
@@ -83,26 +182,51 @@ def _plot_accuracy(axes: Axes, epochs: pd.DataFrame, best_epoch: int) -> None:
     axes.yaxis.set_major_locator(FixedLocator(ACCURACY_TICKS))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
-    _mark_best(axes, percent["val/accuracy"], best_epoch, "{:.2f} %")
 
 
-def _plot_both(axes: Axes, train: "pd.Series[float]", validation: "pd.Series[float]") -> None:
-    size = 5 if len(train) <= MAX_MARKERS else 0
-    for name, series, style in (("train", train, look(1)), ("validation", validation, look(0))):
-        present = series.dropna()
-        if not present.empty:
-            axes.plot(
-                present.index,
-                present,
-                label=name,
-                linewidth=2,
-                markersize=size,
-                # 100 % is on the frame.
-                clip_on=False,
-                **style.lines,
-            )
+def _plot_both(
+    axes: Axes, train: "pd.Series[float]", validation: "pd.Series[float]", value_format: str
+) -> None:
+    for name, series, place in (("train", train, 1), ("validation", validation, 0)):
+        _plot_series(axes, series, place, name)
+        if len(series) < FEWEST_WITHOUT_VALUES:
+            for epoch, value in series.dropna().items():
+                axes.annotate(
+                    value_format.format(value),
+                    (epoch, value),
+                    # Training on the left, so that two close values do not overlap.
+                    xytext=(-10 if place else 10, 0),
+                    textcoords="offset points",
+                    ha="right" if place else "left",
+                    va="center",
+                    fontsize=TICK_SIZE,
+                    color=look(place).colour,
+                    # The curve and the mark of the best epoch pass behind the value.
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+                )
+    _limit_epochs(axes, len(train))
+
+
+def _plot_series(axes: Axes, series: "pd.Series[float]", place: int, label: str) -> None:
+    epochs = len(series)
+    size = 0 if epochs > MAX_MARKERS else 9 if epochs < FEWEST_WITHOUT_VALUES else 5
+    present = series.dropna()
+    if not present.empty:
+        axes.plot(
+            present.index,
+            present,
+            label=label,
+            linewidth=2,
+            markersize=size,
+            # 100 % is on the frame.
+            clip_on=False,
+            **look(place).lines,
+        )
+
+
+def _limit_epochs(axes: Axes, epochs: int) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlim(train.index.min() - 0.5, train.index.max() + 0.5)
+    axes.set_xlim(0.5, epochs + 0.5)
     axes.grid(alpha=0.3)
 
 
@@ -117,7 +241,15 @@ def _mark_best(
         linewidth=2,
         label=f"best epoch {best_epoch}: {value}",
     )
+    _legend(axes, ncols=3)
+
+
+def _legend(axes: Axes, ncols: int) -> None:
     # Below the axes: within them, the legend would cover some curves.
     axes.legend(
-        fontsize=TICK_SIZE, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.13)
+        fontsize=TICK_SIZE,
+        frameon=False,
+        ncols=ncols,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.13),
     )

@@ -1,5 +1,7 @@
 """Test images that a model gets wrong, and some that it gets right, as a figure."""
 
+from textwrap import fill
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
@@ -12,6 +14,7 @@ MAX_MISTAKES = 20
 TILE_WIDTH = 1.3
 TILE_HEIGHT = 1.75
 HEADING_HEIGHT = 0.42
+LETTERS_PER_COLUMN = 12
 _CAPTION = "true → predicted, calibrated confidence"
 
 
@@ -49,13 +52,20 @@ def plot_examples(
         )
     ]
     shown = mistakes[:most]
-    heights = [HEADING_HEIGHT + TILE_HEIGHT * _rows(found, columns) for found in (shown, correct)]
+    wrong, right = (
+        fill(text, LETTERS_PER_COLUMN * columns)
+        for text in (
+            _describe_mistakes(len(mistakes), len(labels), most),
+            f"Correct: the first of each digit, {_CAPTION}",
+        )
+    )
+    heights = [
+        HEADING_HEIGHT * (1 + head.count("\n")) + TILE_HEIGHT * _rows(found, columns)
+        for head, found in ((wrong, shown), (right, correct))
+    ]
     figure = new_figure(columns * TILE_WIDTH, HEADING_HEIGHT + sum(heights), title)
     upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=heights).ravel()
-    heads = {
-        _describe_mistakes(len(mistakes), len(labels), most): (upper, shown, VERMILLION),
-        f"Correct: the first of each digit, {_CAPTION}": (lower, correct, BLUE),
-    }
+    heads = {wrong: (upper, shown, VERMILLION), right: (lower, correct, BLUE)}
     for head, (part, positions, colour) in heads.items():
         part.suptitle(head, fontsize=LABEL_SIZE, color=colour, x=0.01, ha="left")
         # Without a tile there are no axes: only the heading remains.

@@ -4,15 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mnist_lightning.records.record import Record
-from mnist_lightning.reporting.tables import (
-    Formats,
-    Table,
-    duration,
-    four,
-    interval,
-    percent,
-    table,
-)
+from mnist_lightning.reporting import tables
 
 #: The columns that each generated block shows next to the model.
 COLUMNS = {
@@ -33,18 +25,18 @@ TURKISH = {
     "Test images": "Test görüntüsü sayısı",
     "Parameters": "Parametre sayısı",
 }
-FORMATS: Formats = {
+FORMATS: tables.Formats = {
     "Exported file, MB": "{:.2f}".format,
-    "Time": duration,
-    "Test accuracy, %": percent,
-    "Validation accuracy, %": percent,
-    "Macro F1": four,
+    "Time": tables.duration,
+    "Test accuracy, %": tables.percent,
+    "Validation accuracy, %": tables.percent,
+    "Macro F1": tables.four,
 }
 
 
-def record_table(records: Sequence[Record]) -> Table:
+def record_table(records: Sequence[Record]) -> tables.Table:
     """Tabulate the models, a row each."""
-    return table(map(_row, records), FORMATS)
+    return tables.table(map(_row, records), FORMATS)
 
 
 def block(records: Sequence[Record], name: str) -> str:
@@ -73,7 +65,7 @@ def versions(records: Sequence[Record]) -> str:
         }
         for record in records
     ]
-    return table(rows).apply(lambda one: one.T).to_markdown()
+    return tables.table(rows).apply(lambda one: one.T).to_markdown()
 
 
 def _row(record: Record) -> dict[str, object]:
@@ -98,7 +90,7 @@ def _row(record: Record) -> dict[str, object]:
         "On": _device(record),
         "Precision": training.precision,
         "Test accuracy, %": test.accuracy,
-        "95 % interval (Wilson)": interval(test.interval),
+        "95 % interval (Wilson)": tables.interval(test.interval),
         "Errors": test.n - test.correct,
         "Macro F1": test.macro_f1,
         "Validation accuracy, %": record.validation.accuracy,

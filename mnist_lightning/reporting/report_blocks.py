@@ -7,6 +7,7 @@ from functools import partial
 from mnist_lightning.comparison.conclusion import in_sentence
 from mnist_lightning.comparison.schema import Comparison
 from mnist_lightning.comparison.seed_study import SeedStudy
+from mnist_lightning.comparison.verdict import verdict
 from mnist_lightning.evaluation.latency import TABLE_BATCH_SIZES
 from mnist_lightning.records.record import Record
 from mnist_lightning.reporting import record_tables, robustness_text
@@ -83,6 +84,7 @@ def report_blocks(evidence: Evidence) -> dict[str, Callable[[], str]]:
             name: block(COMPARE_FIRST, make, comparison, titles)
             for name, make in from_comparison.items()
         },
+        "verdict": block(COMPARE_FIRST, partial(_verdict, robustness), comparison),
         "seeds": lambda: over_seeds(evidence),
         "robustness": block(CORRUPT_FIRST, robustness_text.report, robustness),
     }
@@ -109,6 +111,10 @@ def over_seeds(evidence: Evidence) -> str:
     if single:
         parts.append(f"Trained with one seed only: {', '.join(single)}.")
     return "\n\n".join(parts) or TRAIN_FIRST
+
+
+def _verdict(robustness: Robustness | None, comparison: Comparison) -> str:
+    return "\n\n".join(map(escape_markdown, verdict(comparison, robustness)))
 
 
 def _reproduce(records: tuple[Record, ...]) -> str:

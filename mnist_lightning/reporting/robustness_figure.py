@@ -9,16 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from mnist_lightning.data.digits import Pixels
+from mnist_lightning.reporting import style
 from mnist_lightning.reporting.robustness_text import robustness_heading, title
-from mnist_lightning.reporting.style import (
-    DARK_GREY,
-    LABEL_SIZE,
-    LIGHT_GREY,
-    TICK_SIZE,
-    label_axes,
-    look,
-    new_figure,
-)
 from mnist_lightning.reporting.tables import percent
 from mnist_lightning.robustness.error_rates import ErrorRate, Robustness
 
@@ -31,14 +23,14 @@ def plot_robustness(record: Robustness, units: dict[str, str]) -> Figure:
         units: What the strengths of each sweep count.
     """
     sweeps = list(record.models[0].sweeps)
-    figure = new_figure(13, 9, f"Robustness: {robustness_heading(record)}")
+    figure = style.new_figure(13, 9, f"Robustness: {robustness_heading(record)}")
     grid = figure.add_gridspec(max(len(sweeps), 1), 2)
     _draw_corruptions(figure.add_subplot(grid[:, 0]), record)
     for place, name in enumerate(sweeps):
         _draw_sweep(figure.add_subplot(grid[place, 1]), record, name, units[name])
     handles, labels = figure.axes[0].get_legend_handles_labels()
     # One below the other: the title of a ResNet50 is long.
-    figure.legend(handles, labels, loc="outside lower center", fontsize=TICK_SIZE)
+    figure.legend(handles, labels, loc="outside lower center", fontsize=style.TICK_SIZE)
     return figure
 
 
@@ -48,41 +40,32 @@ def _draw_corruptions(axes: Axes, record: Robustness) -> None:
     count = len(record.models)
     for place, model in enumerate(record.models):
         rates = [model.clean, *model.corruptions.values()]
-        mean, style = model.mean_corruption_error, look(place)
-        axes.errorbar(
-            [100 * rate.rate for rate in rates],
-            places + 0.5 * ((place + 0.5) / count - 0.5),
-            xerr=_bars(rates),
-            linestyle="",
-            capsize=3,
-            label=f"{model.title}: clean {percent(model.clean.rate)} %, mean corruption error "
-            f"{percent(mean)} %",
-            **style.points,
-        )
-        axes.axvline(100 * mean, color=style.colour, linestyle=style.line, alpha=0.6)
+        mean, model_look = model.mean_corruption_error, style.look(place)
+        clean = f"{model.title}: clean {percent(model.clean.rate)} %"
+        marks = model_look.points | {"linestyle": "", "capsize": 3}
+        marks["label"] = f"{clean}, mean corruption error {percent(mean)} %"
+        x, y = [100 * rate.rate for rate in rates], places + 0.5 * ((place + 0.5) / count - 0.5)
+        axes.errorbar(x, y, xerr=_bars(rates), **marks)
+        axes.axvline(100 * mean, color=model_look.colour, linestyle=model_look.line, alpha=0.6)
     axes.set_yticks(places, ["Clean", *map(title, names)])
     axes.invert_yaxis()
-    axes.grid(color=LIGHT_GREY)
+    axes.grid(color=style.LIGHT_GREY)
     axes.set_axisbelow(True)
     axes.set_xlim(-2, 102)
     axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
-    label_axes(axes, "Each corruption (vertical line: mean)", "error rate, 95 % interval", "")
+    style.label_axes(axes, "Each corruption (vertical line: mean)", "error rate, 95 % interval", "")
 
 
 def _draw_sweep(axes: Axes, record: Robustness, name: str, unit: str) -> None:
     for place, model in enumerate(record.models):
-        points = model.sweeps[name]
-        axes.errorbar(
-            [point.strength for point in points],
-            [100 * point.error.rate for point in points],
-            yerr=_bars([point.error for point in points]),
-            capsize=3,
-            **look(place).lines,
-        )
+        strengths = [point.strength for point in model.sweeps[name]]
+        errors = [point.error for point in model.sweeps[name]]
+        rates = [100 * error.rate for error in errors]
+        axes.errorbar(strengths, rates, yerr=_bars(errors), capsize=3, **style.look(place).lines)
     axes.set_ylim(bottom=0)
-    axes.grid(color=LIGHT_GREY)
+    axes.grid(color=style.LIGHT_GREY)
     axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
-    label_axes(axes, name.capitalize(), unit, "error rate")
+    style.label_axes(axes, name.capitalize(), unit, "error rate")
 
 
 def _bars(rates: Sequence[ErrorRate]) -> npt.NDArray[np.float64]:
@@ -103,14 +86,14 @@ def plot_corruptions(rows: dict[str, Pixels], heading: str) -> Figure:
         The figure; two columns of rows.
     """
     half = -(-len(rows) // 2)
-    figure = new_figure(13, 0.72 * half + 0.8, heading)
+    figure = style.new_figure(13, 0.72 * half + 0.8, heading)
     panels = figure.subplots(half, 2, squeeze=False).T.ravel()
     for axes in panels:
         axes.set_axis_off()
     for axes, (name, images) in zip(panels, rows.items(), strict=False):
         padded = np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=128)
         axes.imshow(np.concatenate(list(padded), axis=1), cmap="gray", vmin=0, vmax=255)
-        axes.text(-6, 15, name, ha="right", va="center", fontsize=LABEL_SIZE)
+        axes.text(-6, 15, name, ha="right", va="center", fontsize=style.LABEL_SIZE)
     return figure
 
 
@@ -130,7 +113,7 @@ def plot_saliency(
         The figure; red is evidence for the prediction, blue against it, each image in its own
         scale.
     """
-    figure = new_figure(1.2 * len(images) + 2, 1.4 * (len(models) + 1) + 0.9, heading)
+    figure = style.new_figure(1.2 * len(images) + 2, 1.4 * (len(models) + 1) + 0.9, heading)
     panels = figure.subplots(len(models) + 1, len(images), squeeze=False)
     for axes in panels.ravel():
         axes.set(xticks=[], yticks=[])
@@ -142,10 +125,12 @@ def plot_saliency(
         for axes, found, predicted in zip(row, attributions, predictions, strict=True):
             limit = float(np.abs(found).max()) or 1.0
             axes.imshow(found, cmap="RdBu_r", vmin=-limit, vmax=limit)
-            axes.set_xlabel(f"says {predicted}", fontsize=TICK_SIZE, color=DARK_GREY)
+            axes.set_xlabel(f"says {predicted}", fontsize=style.TICK_SIZE, color=style.DARK_GREY)
     return figure
 
 
 def _label_row(axes: Axes, text: str) -> None:
     wrapped = text.replace(" (", "\n(").replace(", ", ",\n")
-    axes.set_ylabel(wrapped, rotation=0, ha="right", va="center", fontsize=LABEL_SIZE, labelpad=12)
+    axes.set_ylabel(
+        wrapped, rotation=0, ha="right", va="center", fontsize=style.LABEL_SIZE, labelpad=12
+    )

@@ -8,14 +8,7 @@ import pandas as pd
 from mnist_lightning.comparison.conclusion import count
 from mnist_lightning.records.record import dataset_label
 from mnist_lightning.reporting.rendering import escape_markdown
-from mnist_lightning.reporting.tables import (
-    UNKNOWN,
-    Table,
-    interval,
-    percent,
-    table,
-    written,
-)
+from mnist_lightning.reporting.tables import UNKNOWN, Table, interval, percent, table, written
 from mnist_lightning.robustness.error_rates import ErrorRate, Robustness
 
 
@@ -80,9 +73,8 @@ def with_clean_accuracy(record: Robustness) -> Table:
 
 def beside_clean_accuracy(record: Robustness) -> str:
     """Format the same table for the terminal."""
-    return (
-        f"{under_corruptions(record)} (robustness.json):\n{with_clean_accuracy(record).to_text()}"
-    )
+    rows = with_clean_accuracy(record).to_text()
+    return f"{under_corruptions(record)} (robustness.json):\n{rows}"
 
 
 def under_corruptions(record: Robustness) -> str:

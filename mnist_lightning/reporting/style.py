@@ -131,6 +131,21 @@ def label_axes(axes: Axes, title: str, x: str, y: str) -> None:
     axes.tick_params(labelsize=TICK_SIZE)
 
 
+def add_legend(axes: Axes, models: int, ncols: int = 4, **inside: Any) -> None:
+    """Add the legend of a panel: below the axes for more than three models, else within.
+
+    Args:
+        axes: With labelled artists.
+        models: Number of models.
+        ncols: Number of columns below the axes.
+        inside: Keyword arguments of Matplotlib for the place within the axes.
+    """
+    if models > 3:
+        # Within, it would cover some of the data.
+        inside |= {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": ncols}
+    axes.legend(**{"fontsize": TICK_SIZE, **inside})
+
+
 def label_log_ticks(axis: Axis) -> None:
     """Give a logarithmic axis, whose limits are set, enough ticks, labelled without powers."""
     low, high = axis.get_view_interval()

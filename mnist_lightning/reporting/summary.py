@@ -7,6 +7,7 @@ from pathlib import Path
 from mnist_lightning.records.record import Record
 from mnist_lightning.reporting.record_tables import record_table
 from mnist_lightning.reporting.tables import WIDTH
+from mnist_lightning.terminal.streams import one_line
 
 COLUMNS = [
     *("Test accuracy, %", "95 % interval (Wilson)", "Errors", "Test images", "Macro F1"),
@@ -31,10 +32,10 @@ def summary(record: Record, files: Sequence[Path], next_command: str) -> str:
     results = record_table([record]).apply(lambda one: one[COLUMNS].T)
     folders = {str(file.parent) for file in files}
     if len(folders) == 1:
-        names = ", ".join(file.name for file in files)
+        names = ", ".join(one_line(file.name) for file in files)
         wrapped = textwrap.fill(names, WIDTH, break_long_words=False, break_on_hyphens=False)
-        listed = f"Written to {folders.pop()}:\n{wrapped}"
+        listed = f"Written to {one_line(folders.pop())}:\n{wrapped}"
     else:
-        listed = "\n".join(["Written:", *map(str, files)])
+        listed = "\n".join(["Written:", *map(one_line, files)])
     head = f"{record.model.title} on {record.dataset.label}"
-    return f"{head}\n{results.to_text(header=False)}\n\n{listed}\n\nNext: {next_command}"
+    return f"{head}\n{results.to_text(header=False)}\n\n{listed}\n\nNext: {one_line(next_command)}"

@@ -176,3 +176,8 @@ def by_type(value: object) -> str:
 def _without_formula(value: object) -> object:
     risky = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
     return f"'{value}" if risky else value
+
+
+def shorten(text: str, width: int) -> str:
+    """Cut the beginning of a text that is longer than ``width``: the end tells files apart."""
+    return text if len(text) <= width else f"...{text[len(text) - width + 3 :]}"

@@ -3,14 +3,14 @@
 As in MNIST-C, every image is changed by the same amount, in a direction drawn for each.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import affine_transform
 
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.robustness.draws import Draws, Integers
+
+Matrix = npt.NDArray[np.float64]
 
 #: Up, down, left and right, as (rows, columns).
 DIRECTIONS = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
@@ -24,12 +24,9 @@ def rotate(images: Pixels, draws: Draws, radians: float) -> Pixels:
         draws: Random numbers of these images.
         radians: The angle; MNIST-C uses 0.2 to 1.
     """
-
-    def rotated(images: Pixels, angle: float) -> Pixels:
-        cosine, sine = np.cos(angle), np.sin(angle)
-        return _transformed(images, np.array([[cosine, -sine], [sine, cosine]]))
-
-    return _either_way(images, draws, radians, rotated)
+    cosine, sine = np.cos(radians), np.sin(radians)
+    inverse = np.array([[cosine, -sine], [sine, cosine]])
+    return _either_way(images, draws, inverse, inverse.T)
 
 
 def shear(images: Pixels, draws: Draws, slope: float) -> Pixels:
@@ -40,11 +37,9 @@ def shear(images: Pixels, draws: Draws, slope: float) -> Pixels:
         draws: Random numbers of these images.
         slope: Angle of the slant in radians, below pi / 2; MNIST-C uses 0.2 to 1.
     """
-
-    def slanted(images: Pixels, angle: float) -> Pixels:
-        return _transformed(images, np.array([[1, 0], [np.tan(angle), 1]]))
-
-    return _either_way(images, draws, slope, slanted)
+    tangent = np.tan(slope)
+    left, right = np.array([[1, 0], [tangent, 1]]), np.array([[1, 0], [-tangent, 1]])
+    return _either_way(images, draws, left, right)
 
 
 def scale(images: Pixels, draws: Draws, factor: float) -> Pixels:
@@ -87,40 +82,26 @@ def moved(images: Pixels, offsets: Integers) -> Pixels:
         images: uint8, ``(N, 28, 28)``.
         offsets: int64, ``(N, 2)``, down and to the right.
     """
-    result = np.zeros_like(images)
-    size = images.shape[1]
-    for down, right in np.unique(offsets, axis=0).tolist():
-        chosen = (offsets == (down, right)).all(axis=1)
-        part, source = np.zeros_like(images[chosen]), images[chosen]
-        rows, columns = _overlap(down, size), _overlap(right, size)
-        part[:, rows, columns] = source[:, _overlap(-down, size), _overlap(-right, size)]
-        result[chosen] = part
+    margin = int(np.abs(offsets).max(initial=0))
+    padded = np.pad(images, ((0, 0), (margin, margin), (margin, margin)))
+    every = np.arange(len(images))[:, None, None]
+    places = margin - offsets[:, :, None] + np.arange(images.shape[1])  # (N, 2, 28)
+    result: Pixels = padded[every, places[:, 0, :, None], places[:, 1, None, :]]
     return result
 
 
-def _overlap(offset: int, size: int) -> slice:
-    return slice(max(offset, 0), max(size + min(offset, 0), 0))
+def _either_way(images: Pixels, draws: Draws, forwards: Matrix, backwards: Matrix) -> Pixels:
+    chosen = draws.integers(0, 1)[:, None, None] == 1
+    return np.where(chosen, _transformed(images, forwards), _transformed(images, backwards))
 
 
-def _either_way(
-    images: Pixels, draws: Draws, amount: float, transform: Callable[[Pixels, float], Pixels]
-) -> Pixels:
-    forwards = draws.integers(0, 1) == 1
-    result = np.empty_like(images)
-    result[forwards] = transform(images[forwards], amount)
-    result[~forwards] = transform(images[~forwards], -amount)
-    return result
-
-
-def _transformed(images: Pixels, inverse: npt.NDArray[np.float64]) -> Pixels:
+def _transformed(images: Pixels, inverse: Matrix) -> Pixels:
     """Apply one linear map around the centre to all images, with bilinear interpolation.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
         inverse: ``(2, 2)``, from output to input coordinates, (row, column).
     """
-    if len(images) == 0:
-        return images.copy()
     matrix = np.eye(3)
     matrix[1:, 1:] = inverse
     centre = np.array([0, *(np.array(images.shape[1:]) - 1) / 2])

@@ -21,13 +21,11 @@ class Corruption:
 
     Attributes:
         name: As in MNIST-C, e.g. ``glass_blur``; it also selects the random numbers.
-        family: ``noise``, ``blur``, ``affine``, ``weather`` or ``strokes``.
         levels: The function of each severity, from 1; a single one if there are no severities.
         severity: The severity that MNIST-C uses, from 1; None if there are no severities.
     """
 
     name: str
-    family: str
     levels: tuple[Apply, ...]
     severity: int | None = None
 
@@ -62,62 +60,47 @@ class Corruption:
         return self.levels[chosen - 1](images, Draws(seed, self.name, indices))
 
 
-def _levels(apply: Callable[..., Pixels], **values: Sequence[float]) -> tuple[Apply, ...]:
-    """Bind the arguments of each severity; ``values`` are lists over the severities."""
-    columns = zip(*values.values(), strict=True)
-    return tuple(partial(apply, **dict(zip(values, column, strict=True))) for column in columns)
+def _corruption(
+    apply: Callable[..., Pixels], severity: int | None = None, **arguments: Sequence[float]
+) -> Corruption:
+    """Name a corruption after its function; ``arguments`` are lists over the severities."""
+    levels = [
+        partial(apply, **dict(zip(arguments, values, strict=True)))
+        for values in zip(*arguments.values(), strict=True)
+    ]
+    return Corruption(apply.__name__, tuple(levels) or (apply,), severity)
 
 
 _ANGLES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 CORRUPTIONS: tuple[Corruption, ...] = (
-    Corruption("shot_noise", "noise", _levels(shot_noise, photons=(60, 25, 12, 5, 3)), 5),
-    Corruption(
-        "impulse_noise", "noise", _levels(impulse_noise, amount=(0.03, 0.06, 0.09, 0.17, 0.27)), 4
-    ),
-    Corruption(
-        "glass_blur",
-        "blur",
-        _levels(
-            glass_blur,
-            sigma=(0.7, 0.9, 1.0, 1.1, 1.5),
-            distance=(1, 2, 2, 3, 4),
-            iterations=(2, 1, 3, 2, 2),
-        ),
+    _corruption(shot_noise, 5, photons=(60, 25, 12, 5, 3)),
+    _corruption(impulse_noise, 4, amount=(0.03, 0.06, 0.09, 0.17, 0.27)),
+    _corruption(
+        glass_blur,
         1,
+        sigma=(0.7, 0.9, 1.0, 1.1, 1.5),
+        distance=(1, 2, 2, 3, 4),
+        iterations=(2, 1, 3, 2, 2),
     ),
-    Corruption(
-        "motion_blur",
-        "blur",
-        # Twice ImageMagick's radius, which is half the width of a kernel that lies on one side.
-        _levels(motion_blur, length=(20, 30, 30, 30, 40), sigma=(3, 5, 8, 12, 15)),
-        1,
-    ),
-    Corruption("shear", "affine", _levels(shear, slope=_ANGLES), 2),
-    Corruption("scale", "affine", _levels(scale, factor=(0.9, 0.8, 0.7, 0.6, 0.5)), 3),
-    Corruption("rotate", "affine", _levels(rotate, radians=_ANGLES), 2),
-    Corruption("brightness", "weather", _levels(brightness, amount=(0.1, 0.2, 0.3, 0.4, 0.5)), 5),
-    Corruption("translate", "affine", _levels(translate, pixels=(1, 2, 3, 4, 5)), 3),
-    Corruption("stripe", "strokes", (stripe,)),
-    Corruption(
-        "fog",
-        "weather",
-        _levels(fog, amount=(1.5, 2.0, 2.5, 2.5, 3.0), decay=(2.0, 2.0, 1.7, 1.5, 1.4)),
-        5,
-    ),
-    Corruption(
-        "spatter",
-        "weather",
-        _levels(
-            spatter,
-            deviation=(0.3, 0.3, 0.3, 0.3, 0.4),
-            smoothing=(4, 3, 2, 1, 1),
-            level=(0.69, 0.68, 0.68, 0.65, 0.65),
-            blur=(0.6, 0.6, 0.5, 1.5, 1.5),
-        ),
+    # Twice ImageMagick's radius, which is half the width of a kernel that lies on one side.
+    _corruption(motion_blur, 1, length=(20, 30, 30, 30, 40), sigma=(3, 5, 8, 12, 15)),
+    _corruption(shear, 2, slope=_ANGLES),
+    _corruption(scale, 3, factor=(0.9, 0.8, 0.7, 0.6, 0.5)),
+    _corruption(rotate, 2, radians=_ANGLES),
+    _corruption(brightness, 5, amount=(0.1, 0.2, 0.3, 0.4, 0.5)),
+    _corruption(translate, 3, pixels=(1, 2, 3, 4, 5)),
+    _corruption(stripe),
+    _corruption(fog, 5, amount=(1.5, 2.0, 2.5, 2.5, 3.0), decay=(2.0, 2.0, 1.7, 1.5, 1.4)),
+    _corruption(
+        spatter,
         4,
+        deviation=(0.3, 0.3, 0.3, 0.3, 0.4),
+        smoothing=(4, 3, 2, 1, 1),
+        level=(0.69, 0.68, 0.68, 0.65, 0.65),
+        blur=(0.6, 0.6, 0.5, 1.5, 1.5),
     ),
-    Corruption("dotted_line", "strokes", (dotted_line,)),
-    Corruption("zigzag", "strokes", (zigzag,)),
-    Corruption("canny_edges", "strokes", (canny_edges,)),
+    _corruption(dotted_line),
+    _corruption(zigzag),
+    _corruption(canny_edges),
 )

@@ -42,19 +42,17 @@ class Draws:
 
     def uniform(self, *shape: int) -> Floats:
         """Draw uniform numbers from [0, 1), float32, ``(N, *shape)``."""
-        drawn = [generator.random(shape, np.float32) for generator in self._generators]
+        drawn = [g.random(shape, np.float32) for g in self._generators]
         return np.array(drawn, np.float32).reshape(len(self), *shape)
 
     def normal(self, *shape: int) -> Floats:
         """Draw from the standard normal distribution, float32, ``(N, *shape)``."""
-        drawn = [generator.standard_normal(shape, np.float32) for generator in self._generators]
+        drawn = [g.standard_normal(shape, np.float32) for g in self._generators]
         return np.array(drawn, np.float32).reshape(len(self), *shape)
 
     def integers(self, low: int, high: int, *shape: int) -> Integers:
         """Draw integers from ``low`` to ``high``, both included, int64, ``(N, *shape)``."""
-        drawn = [
-            generator.integers(low, high, shape, endpoint=True) for generator in self._generators
-        ]
+        drawn = [g.integers(low, high, shape, endpoint=True) for g in self._generators]
         return np.array(drawn, np.int64).reshape(len(self), *shape)
 
     def poisson(self, means: Floats) -> Floats:

@@ -13,17 +13,9 @@ from mnist_lightning.data.digits import DigitDataset, Pixels
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.records.environment import describe_environment
 from mnist_lightning.records.record import ModelDescription, Record
+from mnist_lightning.robustness import error_rates
 from mnist_lightning.robustness.catalogue import Corruption
 from mnist_lightning.robustness.draws import Integers
-from mnist_lightning.robustness.error_rates import (
-    ROBUSTNESS_VERSION,
-    ErrorRate,
-    RobustModel,
-    Robustness,
-    SweepPoint,
-    error_rate,
-    relative_error,
-)
 from mnist_lightning.robustness.sweeps import SWEEPS
 from mnist_lightning.terminal.long_jobs import progress
 
@@ -32,7 +24,7 @@ CHUNK = 500
 #: The libraries on which the corruptions depend.
 LIBRARIES = ("scipy", "scikit-image", "captum")
 #: Error rates by model name.
-Rates = dict[str, ErrorRate]
+Rates = dict[str, error_rates.ErrorRate]
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +60,7 @@ def measure_robustness(
     *,
     seed: int,
     command: Sequence[str],
-) -> Robustness:
+) -> error_rates.Robustness:
     """Measure all models on clean, corrupted and distorted images.
 
     Args:
@@ -91,7 +83,7 @@ def measure_robustness(
 
         def rates(pixels: Pixels) -> Rates:
             return {
-                name: error_rate(_count_errors(network, pixels, labels, advance), len(labels))
+                name: _error_rate(network, pixels, labels, advance)
                 for name, network in networks.items()
             }
 
@@ -103,8 +95,8 @@ def measure_robustness(
             for sweep in SWEEPS
         }
     baseline = _of_model(corrupted, records[0].model.name)
-    return Robustness(
-        schema_version=ROBUSTNESS_VERSION,
+    return error_rates.Robustness(
+        schema_version=error_rates.ROBUSTNESS_VERSION,
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
         images=len(indices),
@@ -117,16 +109,16 @@ def measure_robustness(
     )
 
 
-def _count_errors(
+def _error_rate(
     network: nn.Module, pixels: Pixels, labels: Tensor, advance: Callable[[int], object]
-) -> int:
+) -> error_rates.ErrorRate:
     images, errors = torch.from_numpy(pixels).unsqueeze(1), 0
     for start in range(0, len(images), CHUNK):
         chunk = slice(start, start + CHUNK)
         predicted = predict_logits(network, images[chunk]).argmax(dim=1)
         errors += int((predicted != labels[chunk]).sum())
         advance(len(predicted))
-    return errors
+    return error_rates.error_rate(errors, len(labels))
 
 
 def _describe(
@@ -135,23 +127,25 @@ def _describe(
     corrupted: Mapping[str, Rates],
     swept: Mapping[str, Mapping[float, Rates]],
     baseline: Rates,
-) -> RobustModel:
+) -> error_rates.RobustModel:
     rates = _of_model(corrupted, model.name)
-    return RobustModel(
+    return error_rates.RobustModel(
         name=model.name,
         title=model.title,
         file=model.file,
         clean=clean[model.name],
         corruptions=rates,
         mean_corruption_error=float(np.mean([rate.rate for rate in rates.values()])),
-        relative=relative_error(rates, baseline),
+        relative=error_rates.relative_error(rates, baseline),
         sweeps={
-            sweep: tuple(SweepPoint(float(s), found[model.name]) for s, found in points.items())
+            sweep: tuple(
+                error_rates.SweepPoint(float(s), found[model.name]) for s, found in points.items()
+            )
             for sweep, points in swept.items()
         },
     )
 
 
-def _of_model(corrupted: Mapping[str, Rates], name: str) -> dict[str, ErrorRate]:
+def _of_model(corrupted: Mapping[str, Rates], name: str) -> dict[str, error_rates.ErrorRate]:
     """Return the error rates of one model by corruption."""
     return {corruption: rates[name] for corruption, rates in corrupted.items()}

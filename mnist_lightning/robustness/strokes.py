@@ -5,7 +5,7 @@ import numpy.typing as npt
 from skimage.feature import canny
 
 from mnist_lightning.data.digits import Pixels
-from mnist_lightning.robustness.draws import Draws, Floats, Integers, to_floats, to_pixels
+from mnist_lightning.robustness.draws import Draws, Floats, to_floats, to_pixels
 
 #: Scale of the fading of a stroke, in pixels; its ink ends at about two thirds of it.
 STROKE_FADING = 2.3
@@ -37,7 +37,8 @@ def dotted_line(images: Pixels, draws: Draws) -> Pixels:
     """
     rows, columns = _grid(images)
     ends = draws.integers(0, images.shape[1] - 2, 2)
-    middle = _line(ends, columns, (0, images.shape[2] - 1))
+    share = columns / (images.shape[2] - 1)
+    middle = ends[:, :1, None] + np.diff(ends)[..., None] * share  # (N, 1, 28)
     ink = _ink(rows - middle) * (columns % 4 >= 2)
     return to_pixels(to_floats(images) + ink)
 
@@ -86,18 +87,6 @@ def _grid(images: Pixels) -> tuple[Floats, Floats]:
     height, width = images.shape[1:]
     rows, columns = np.arange(height, dtype=np.float32), np.arange(width, dtype=np.float32)
     return rows[:, None], columns[None, :]
-
-
-def _line(ends: Integers, columns: Floats, where: tuple[int, int]) -> npt.NDArray[np.float64]:
-    """Return the row of a straight line at each column, ``(N, 1, 28)``.
-
-    Args:
-        ends: ``(N, 2)``, the rows of its ends.
-        columns: ``(1, 28)``.
-        where: The columns of its ends.
-    """
-    share = (columns - where[0]) / (where[1] - where[0])
-    return ends[:, :1, None] + (ends[:, 1:] - ends[:, :1])[..., None] * share
 
 
 def _ink(distance: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

@@ -4,6 +4,15 @@ import logging
 import sys
 import warnings
 
+from mnist_lightning.terminal.streams import one_line
+
+
+class _OneLine(logging.Formatter):
+    """Escapes control characters, which names of files can contain."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # of the base class
+        return one_line(super().formatMessage(record))
+
 
 def configure_logging(level: int = logging.INFO) -> None:
     """Show this package's messages, and hide those of Lightning that need no action.
@@ -17,11 +26,13 @@ def configure_logging(level: int = logging.INFO) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Lightning explains here why it kills all processes of a training after one has died.
     logging.getLogger("lightning.fabric.strategies.launchers").setLevel(logging.INFO)
+    # The summary of --trainer.profiler.
+    logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)
     log = logging.getLogger("mnist_lightning")
     log.setLevel(level)
     if not log.handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        handler.setFormatter(_OneLine("%(levelname)s: %(message)s"))
         log.addHandler(handler)
         log.propagate = False
     # Lightning 2.6 calls a deprecated function of torch in every fit (Lightning issue 21326).

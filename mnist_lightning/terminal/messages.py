@@ -15,6 +15,19 @@ _DETAIL = re.compile(
     r"Parser key|Does not validate|Subtypes:|Errors:|Problem with given class_path|.*'NoneType'>$"
     r"|Given value type:|Given value: (NestedArg\(|Namespace\(|\{)"
 )
+#: A class of --trainer.callbacks or --trainer.logger that cannot be built.
+_CLASS = re.compile(r"Problem with given class_path '(?:\w+\.)*(\w+)':\s+(.+)")
+_MISSING = re.compile(r"the following arguments are required: (\S+)")
+_NO_CLASS = re.compile(
+    r"no attribute|No module named|dot import path|not correspond to a subclass of"
+)
+#: The options that take classes, by a part of the messages about them.
+_CLASS_OPTIONS = {
+    "callbacks.callback.Callback": "--trainer.callbacks",
+    "loggers.logger.Logger": "--trainer.logger",
+    "trainer.plugins": "--trainer.plugins",
+    '"trainer.strategy"': "--trainer.strategy",
+}
 #: Names that other programs use, and the last part of ours.
 _OTHER_NAMES = {
     "epochs": "max_epochs",
@@ -35,6 +48,9 @@ def shorten(message: str, options: Sequence[str] = ()) -> str:
         options: The existing options without dashes, e.g. ``data.batch_size``, to suggest one.
     """
     keys = _KEY.findall(message)
+    for kind, option in _CLASS_OPTIONS.items():
+        if kind in message:
+            return _explain_class(message, option)
     if unknown := _UNKNOWN.search(message):
         if not (unknown[1] or "-").startswith("-"):
             return f"'{unknown[1]}' is not an option: options start with --, their values follow"
@@ -46,6 +62,27 @@ def shorten(message: str, options: Sequence[str] = ()) -> str:
     text = re.sub("[.;] G(ot|iven) value:", ", not", text).replace("Expected a ", "expected ")
     prefix = f"--{'.'.join(keys)}: " if keys else ""
     return textwrap.shorten(prefix + text, 400, placeholder=" ...")
+
+
+def _explain_class(message: str, option: str) -> str:
+    """Say why a class cannot be built that an option names.
+
+    Args:
+        message: A message of jsonargparse that lists every type that the option accepts.
+        option: The option.
+    """
+    given = message.rpartition("Given value: ")[2]
+    reason = message.partition("Errors:")[2].strip().partition("\n")[0].removeprefix("- ")
+    if _NO_CLASS.search(message) and "Namespace(" not in given:
+        reason = f"there is no such class as '{given:.100}'; give one of Lightning's by its name, "
+        reason += "or another one by package.module.Class"
+    elif problem := _CLASS.search(message):
+        name, reason = problem.groups()
+        missing = _MISSING.match(reason)
+        reason = (
+            f"{name} needs {missing[1]}; add {option}.{missing[1]} VALUE" if missing else reason
+        )
+    return textwrap.shorten(f"{option}: {reason or message}", 400, placeholder=" ...")
 
 
 def _suggest(name: str, options: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 import threading
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -11,9 +12,12 @@ from typing import NoReturn
 
 from mnist_lightning import __version__
 from mnist_lightning.errors import UserError
+from mnist_lightning.terminal.streams import one_line, terminal_streams
 from mnist_lightning.terminal.threads import shorten_waiting
 
 VERSION = f"mnist-lightning {__version__}"
+# How torch and the C++ library say it.
+_NO_MEMORY = re.compile(r"can't allocate memory|not enough memory|[Oo]ut of memory|bad_alloc")
 OUTPUT_HELP = "folder of the trained models and of the results (default: output)"
 DATA_HELP = "folder with MNIST (default: the one that the first model was trained with)"
 
@@ -91,15 +95,31 @@ def run_command(run: Callable[[], int]) -> int:
 
     threading.excepthook = report_unless_raised_again
     try:
+        with terminal_streams():
+            return _run_and_report(run)
+    finally:
+        threading.excepthook = report
+
+
+def _run_and_report(run: Callable[[], int]) -> int:
+    try:
         return run()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
+        print(
+            "error: there is not enough memory; end other programs, or process less at a time",
+            file=sys.stderr,
+        )
         return 2
     except OSError as error:
         name = error.filename
         # TensorBoard names its files in bytes.
         where = f"{os.fsdecode(name) if isinstance(name, bytes) else name}: " if name else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        print(f"error: {one_line(f'{where}{error.strerror or error}')}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, SystemExit) as stop:
         # Lightning turns Ctrl-C into SystemExit with status 1.
@@ -107,5 +127,8 @@ def run_command(run: Callable[[], int]) -> int:
             raise
         print("interrupted", file=sys.stderr)
         return 130
-    finally:
-        threading.excepthook = report
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether an exception says that memory has run out, of the system or of a GPU."""
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))

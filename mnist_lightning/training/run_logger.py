@@ -77,9 +77,10 @@ class RunLogger(TensorBoardLogger):
             figures: matplotlib figures by name, small enough for a card of TensorBoard.
             batch_size: Images per training batch.
         """
-        steps = record.training.steps
+        # After the last step: TensorBoard discards them when the finished run is resumed.
+        step = record.training.steps + 1
         for kind, figure in figures.items():
-            self.experiment.add_figure(f"verdict/{kind}", figure, global_step=steps)
+            self.experiment.add_figure(f"verdict/{kind}", figure, global_step=step)
         settings = {
             **record.model.hyperparameters,
             "seed": record.training.seed,
@@ -91,7 +92,7 @@ class RunLogger(TensorBoardLogger):
             "verdict/test_accuracy": record.test.accuracy,
             "verdict/test_loss": record.test.loss,
         }
-        self.log_hyperparams(settings, final, step=steps)
+        self.log_hyperparams(settings, final, step=step)
         self.experiment.close()
 
     @contextmanager

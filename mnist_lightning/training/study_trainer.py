@@ -3,13 +3,12 @@
 import atexit
 import signal
 import sys
-from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal, NewType
 
 from lightning import Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.strategies import DDPStrategy
 
@@ -17,12 +16,16 @@ from mnist_lightning.errors import UserError
 from mnist_lightning.training.allocator import keep_freed_memory
 from mnist_lightning.training.checkpoints import AtomicCheckpointIO
 from mnist_lightning.training.precision import choose_precision
+from mnist_lightning.training.trainer_options import one_line_errors
 
 # Lightning annotates int | float. typing treats float | int as equal and caches whichever order any
 # library used first; with float first, "1" (one batch) would be parsed as 1.0 (all batches).
 Share = NewType("Share", float)
 Limit = int | Share | None
-Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true", "16-true"]
+# The images are converted to float32, so that weights of another type ("16-true") would not fit.
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+#: Types of the devices that 16-mixed is offered on.
+FLOAT16_DEVICES = ("cuda",)
 _KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
 
 
@@ -40,7 +43,7 @@ class StudyTrainer(Trainer):
         **kwargs: See lightning.Trainer.
 
     Raises:
-        ValueError: An option would leave nothing to train, to choose the best epoch by or to test.
+        UserError: The device does not support the precision.
     """
 
     def __init__(
@@ -56,11 +59,13 @@ class StudyTrainer(Trainer):
         kwargs["limit_train_batches"] = limit_train_batches
         kwargs["limit_val_batches"] = limit_val_batches
         kwargs["limit_test_batches"] = limit_test_batches
-        _check(kwargs)
         if kwargs.get("strategy") == "ddp":
             kwargs["strategy"] = DDPStrategy(timeout=timedelta(seconds=timeout))
         keep_freed_memory()
-        super().__init__(precision=None if precision == "auto" else precision, **kwargs)
+        # Only after its construction does a Trainer know its device. Given "16-mixed", it would use
+        # bfloat16 on a CPU.
+        first: Any = None if precision in ("auto", "16-mixed") else precision
+        super().__init__(precision=first, **kwargs)
         if self.strategy.launcher is not None:
             # A process that hangs would outlive this one.
             atexit.register(self.strategy.launcher.kill, _KILL)
@@ -68,33 +73,37 @@ class StudyTrainer(Trainer):
             self.strategy.checkpoint_io = AtomicCheckpointIO()
         #: The reason for the precision, in a few words.
         self.precision_reason = "as requested"
+        device = self.strategy.root_device.type
         if precision == "auto":
-            # Only after its construction does a Trainer know its device.
-            device = self.strategy.root_device.type
             chosen, self.precision_reason = choose_precision(device)
             if chosen == "bf16-mixed":
                 self.strategy.precision_plugin = MixedPrecision("bf16-mixed", device)
+        elif precision == "16-mixed":
+            if device not in FLOAT16_DEVICES:
+                raise UserError("--trainer.precision 16-mixed needs an NVIDIA GPU; use auto")
+            self.strategy.precision_plugin = MixedPrecision("16-mixed", device)
 
     def fit(self, *args: Any, **kwargs: Any) -> None:
         """Train, see lightning.Trainer.
 
         Raises:
-            UserError: Options contradict each other or do not fit the data.
+            UserError: Options contradict each other or do not fit the data, or memory runs out.
         """
-        try:
+        found = sorted(Path(self.default_root_dir).glob("hpc_ckpt_*.ckpt"))
+        if found and kwargs.get("ckpt_path") is None:
+            # On SLURM, Lightning would resume from it without being asked.
+            raise UserError(
+                f"{found[0]} is a checkpoint of a SLURM job; move it away to start a new training, "
+                "or resume with --ckpt_path and its name"
+            )
+        with one_line_errors():
             super().fit(*args, **kwargs)
-        except MisconfigurationException as error:
-            raise UserError(" ".join(str(error).split())) from error
 
+    def test(self, *args: Any, **kwargs: Any) -> Any:
+        """Test, see lightning.Trainer.
 
-def _check(options: Mapping[str, Any]) -> None:
-    """Refuse options that Lightning accepts, but that fail later with a traceback."""
-    limits = [f"limit_{stage}_batches" for stage in ("train", "val", "test")]
-    for name in (*limits, "max_steps", "accumulate_grad_batches"):
-        if options.get(name) == 0:
-            raise ValueError(f"--trainer.{name} must be above 0")
-    if options.get("check_val_every_n_epoch", 1) != 1:
-        raise ValueError(
-            "--trainer.check_val_every_n_epoch must be 1: each epoch is validated to choose the "
-            "best one"
-        )
+        Raises:
+            UserError: As for ``fit``.
+        """
+        with one_line_errors():
+            return super().test(*args, **kwargs)

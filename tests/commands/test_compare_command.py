@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from comparison_inputs import GOLDEN_RECORD, LINEAR_MACS, golden_comparison, write_model
-from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mnist_lightning.commands import compare, robustness
@@ -17,6 +16,7 @@ from mnist_lightning.commands import compare as command
 from mnist_lightning.commands.compare import main
 from mnist_lightning.comparison.schema import Comparison, read_comparison
 from mnist_lightning.evaluation import cost
+from mnist_lightning.evaluation.calibration import scale
 from mnist_lightning.evaluation.peak_memory import PeakMemory
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.records.predictions import read_predictions, write_predictions
@@ -99,6 +99,15 @@ def test_two_models_are_compared_and_all_files_are_written(
     right = [split.probabilities.argmax(1) == split.labels for split in answers]
     assert pair.agreement.only_first == int(np.sum(right[0] & ~right[1])) > 0
     assert pair.difference == pytest.approx(right[1].mean() - right[0].mean())
+    temperatures = [model.calibration.temperature for model in found.models]
+    calibrated = [
+        scale(split.probabilities, temperature).max(axis=1)
+        for split, temperature in zip(answers, temperatures, strict=True)
+    ]
+    assert found.disputed
+    for image in found.disputed:
+        stated = [answer.confidence for answer in image.answers]
+        assert stated == pytest.approx([each[image.index] for each in calibrated])
     assert list((output / "runs" / "comparison").glob("events.*"))
     text = capsys.readouterr().out
     assert all(name in text for name in FILES)
@@ -185,18 +194,20 @@ def test_recipes_with_two_seeds_are_studied(output: Path) -> None:
     assert "Over 3 seeds" in " ".join(found.conclusion)
 
 
-def test_tensorboard_gets_the_scalars_and_the_figure_of_the_last_comparison(
+def test_tensorboard_gets_the_scalars_and_two_figures_of_the_last_comparison(
     tmp_path: Path,
 ) -> None:
     comparison = golden_comparison()
     for _ in range(2):
-        compare.log_to_tensorboard(comparison, Figure(), tmp_path)
+        compare.log_to_tensorboard(comparison, tmp_path)
     assert len(list(tmp_path.glob("events.*"))) == 1
     events = EventAccumulator(str(tmp_path))
     events.Reload()
-    (logged,) = events.Scalars("test_accuracy/resnet50")
+    (logged,) = events.Scalars("verdict_test_accuracy/resnet50")
     assert logged.value == pytest.approx(comparison.models[1].test.accuracy)
-    assert events.Tags()["images"] == ["comparison"]
+    assert events.Tags()["images"] == ["verdict/accuracy", "verdict/tradeoff"]
+    # After the groups of the trainings, of which TensorBoard opens the first two.
+    assert all(tag > "val" for tag in events.Tags()["scalars"])
 
 
 @pytest.mark.usefixtures("_only_the_record")
@@ -272,7 +283,7 @@ def test_predictions_of_another_model_are_refused_even_with_a_matching_record(
     )
     forged.write(output / "resnet50_metrics.json")
     line = refused(output, capsys)
-    assert "resnet50_model.pt gives other probabilities than resnet50_predictions.npz" in line
+    assert "resnet50_model.pt gives other probabilities than its recorded predictions" in line
 
 
 def test_predictions_that_contradict_the_record_are_refused(
@@ -404,3 +415,16 @@ def test_whole_mnist_is_compared_with_and_without_label_errors(
         assert cleaned.correct == model.test.correct - (15 - len(cleaned.counted_wrong))
     golden = golden_comparison()
     assert found.dataset.name == golden.dataset.name
+
+
+@pytest.mark.usefixtures("_only_the_record")
+def test_presets_name_models_and_quiet_prints_the_summary_alone(
+    output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(output, "--models", "resnet50", "cnn", "--quiet") == 0
+
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "model_comparison.json" in out
+    found = read_comparison(output / "model_comparison.json")
+    assert [model.name for model in found.models] == ["resnet50", "custom_cnn"]

@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -47,8 +48,13 @@ def test_command_serves_on_loopback_until_ctrl_c(tiny_data_dir: Path) -> None:
         assert url.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(url, timeout=10) as answer:
             assert b"<h1>Draw a digit</h1>" in answer.read()
-        server.send_signal(signal.SIGINT)
-        _, complaints = server.communicate(timeout=20)
+        # A request that is still being sent must not turn Ctrl-C into a traceback.
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as half:
+            half.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 784\r\n")
+            half.sendall(b"Content-Type: application/octet-stream\r\n\r\nhalf")
+            time.sleep(0.5)
+            server.send_signal(signal.SIGINT)
+            _, complaints = server.communicate(timeout=20)
     assert server.returncode == 130
     assert "Traceback" not in complaints
     assert "warning: --host" not in complaints

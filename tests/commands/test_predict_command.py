@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _predict(*arguments: str | Path) -> int:
-    return main([*map(str, arguments), "--model", str(MODEL)])
+    return main([*map(str, arguments), "--file", str(MODEL)])
 
 
 def test_bad_files_are_named_and_the_others_are_read(
@@ -73,11 +74,55 @@ def test_two_models_are_shown_side_by_side(
     other = folder / "other.pt"
     other.write_bytes(MODEL.read_bytes())
 
-    assert main([str(folder / "a_sheet.png"), "--model", str(MODEL), str(other)]) == 0
+    sheet = str(folder / "a_sheet.png")
+    assert main(["--file", str(MODEL), "--file", str(other), sheet]) == 0
 
     out, err = capsys.readouterr()
     assert out.splitlines()[0].split()[-2:] == ["custom_cnn", "other"]
     assert "not calibrated" in err
+
+
+@pytest.fixture
+def published(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with an own ``mine`` and a published custom CNN."""
+    target = folder / "output" / "published"
+    target.mkdir(parents=True)
+    for end in ("model.pt", "metrics.json", "predictions.npz"):
+        shutil.copy(MODEL.with_name(f"custom_cnn_{end}"), target)
+    shutil.copy(MODEL, target.parent / "mine_model.pt")
+    monkeypatch.chdir(folder)
+    return target
+
+
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize("name", ["cnn", "custom_cnn"])
+def test_the_preset_and_the_name_of_the_files_mean_the_same_model(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The picture after the name is not swallowed, and options may stand between pictures.
+    assert main(["--model", name, "a_sheet.png", "--model", "mine", "a_sheet.png"]) == 0
+
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0].split()[-2:] == ["custom_cnn", "mine"]
+    assert "published results are used, from output/published: custom_cnn\n" in err
+    assert "hint" not in err
+
+
+def test_an_own_model_is_preferred_to_a_published_one(
+    published: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(published / "custom_cnn_model.pt", published.parent)
+
+    assert main(["a_sheet.png", "--model", "cnn"]) == 0
+    assert "published" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("published")
+def test_a_path_for_a_name_still_works_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", "output/mine_model.pt", "a_sheet.png"]) == 0
+
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == "hint: --model takes a name; for a file, use --file output/mine_model.pt"
 
 
 def test_a_dataset_folder_is_read_with_its_labels(

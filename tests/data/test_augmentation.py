@@ -1,14 +1,18 @@
 import math
 from dataclasses import fields
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
 from mnist_lightning.data.augmentation import Augmentation, Warp, apply_warp
+from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.data.digits import SIDE, Digits
+from mnist_lightning.data.loader import Batch
 
 NOTHING = Augmentation(rotation=0, scale=0, shear=0, shift=0, elastic=0)
 
@@ -207,3 +211,39 @@ def test_an_impossible_range_is_refused_by_name(name: str, value: float) -> None
 def test_a_scale_that_could_shrink_to_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match=r"augmentation\.scale must be below 1, not 1"):
         _only(scale=1.0)
+
+
+class OnMps(Tensor):
+    """A tensor that claims to be on an Apple GPU."""
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        return torch.device("mps")
+
+
+@pytest.mark.parametrize("elastic", [0.0, 1.0])
+def test_apple_gpus_are_spared_bicubic_sampling(
+    elastic: float, tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to, grid_sample = Tensor.to, F.grid_sample
+
+    def move(tensor: Tensor, *args: Any) -> Tensor:
+        if torch.device("mps") in args:
+            return tensor.as_subclass(OnMps)
+        return to(tensor.as_subclass(Tensor), *args)
+
+    def sample(images: Tensor, grid: Tensor, *args: Any, **options: Any) -> Tensor:
+        assert "mps" not in (images.device.type, grid.device.type), "not implemented on mps"
+        return grid_sample(images, grid, *args, **options)
+
+    warp = _draw(Augmentation(elastic=elastic), len(tiny_digits))
+    expected = apply_warp(tiny_digits.images, warp)
+    monkeypatch.setattr(Tensor, "to", move)
+    monkeypatch.setattr(F, "grid_sample", sample)
+    data = MNISTDataModule()
+    batch = Batch(tiny_digits.images.to(torch.device("mps")), tiny_digits.labels, warp)
+
+    warped, _ = data.on_after_batch_transfer(batch, 0)
+
+    assert warped.device.type == "mps"
+    assert torch.equal(warped.as_subclass(Tensor), expected)

@@ -106,7 +106,7 @@ def test_pickled_objects_are_refused_and_not_run(arrays: Arrays, tmp_path: Path)
 def test_file_that_is_not_an_archive_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "mnist.npz"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"mnist\.npz is damaged .*Delete it"):
+    with pytest.raises(DataError, match=r"mnist\.npz is damaged .*Move it away"):
         read_npz(path)
 
 

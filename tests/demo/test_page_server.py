@@ -7,14 +7,17 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 
-from mnist_lightning.demo.reading import DRAWING_SIDE
+from mnist_lightning.demo.reading import DRAWING_SIDE, read_picture
 from mnist_lightning.demo.server import MAX_CONNECTIONS
+from mnist_lightning.export.trained_model import TrainedModel
 
 PICTURE = {"Content-Type": "application/octet-stream"}
 
@@ -77,6 +80,19 @@ def test_every_model_answers_with_its_probabilities_and_whether_it_is_sure(url: 
     rows, columns = np.nonzero(seen > 100)
     assert 18 <= rows.max() - rows.min() <= 20
     assert columns.max() - columns.min() <= 4
+
+
+def test_two_files_of_one_model_have_names_and_titles_of_their_own(
+    serve: Callable[..., str], models: list[TrainedModel]
+) -> None:
+    cnn = models[0]
+    twice = [cnn, replace(cnn, path=cnn.path.with_suffix(".onnx"))]
+
+    _, answer = read(serve(partial(read_picture, twice)), bar())
+
+    assert len({model["name"] for model in answer["models"]}) == 2
+    titles = [model["title"] for model in answer["models"]]
+    assert titles == [f"{cnn.title}, {cnn.path.name}", f"{cnn.title}, {twice[1].path.name}"]
 
 
 def test_digits_of_28_pixels_reach_the_models_as_they_are(url: str) -> None:

@@ -67,3 +67,18 @@ def test_half_precision_output_is_refused(images: Tensor) -> None:
 def test_logits_that_are_not_finite_are_refused(images: Tensor, scale: float) -> None:
     with pytest.raises(UserError, match="not finite"):
         predict_logits(Network(scale=scale).eval(), images)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        torch.rand(2, 1, 28, 28),
+        torch.zeros(2, 1, 28, 28, dtype=torch.bool),
+        torch.zeros(2, 1, 32, 32, dtype=torch.uint8),
+        torch.zeros(2, 28, 28, dtype=torch.uint8),
+    ],
+    ids=["floats", "bool", "32x32", "no channel"],
+)
+def test_other_images_than_digits_are_refused(wrong: Tensor) -> None:
+    with pytest.raises(ValueError, match=r"expected uint8 images of shape \(N, 1, 28, 28\), found"):
+        predict_logits(Network().eval(), wrong)

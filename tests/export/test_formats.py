@@ -31,16 +31,38 @@ def _network(images: torch.Tensor) -> CNN:
 
 @pytest.fixture(scope="module")
 def files(tiny_digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one network as model.pt2, model.onnx and int8.onnx."""
+    """A folder with one network as model.pt, model.pt2, model.onnx and int8.onnx."""
     folder = tmp_path_factory.mktemp("formats")
     network = _network(tiny_digits.images)
+    export_torchscript(network, folder / "model.pt", tiny_digits.images, METADATA)
     export_program(network, folder / "model.pt2", METADATA)
     export_onnx(network, folder / "model.onnx", METADATA)
     quantize_onnx(folder / "model.onnx", folder / "int8.onnx", tiny_digits.images)
     return folder
 
 
-@pytest.mark.parametrize("name", ["model.pt2", "model.onnx"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        torch.rand(2, 1, 28, 28),
+        torch.zeros(2, 1, 28, 28, dtype=torch.bool),
+        torch.zeros(2, 1, 28, 28, dtype=torch.int32),
+        torch.zeros(2, 1, 32, 32, dtype=torch.uint8),
+        torch.zeros(2, 3, 28, 28, dtype=torch.uint8),
+        torch.zeros(2, 28, 28, dtype=torch.uint8),
+    ],
+    ids=["floats", "bool", "int32", "32x32", "RGB", "no channel"],
+)
+@pytest.mark.parametrize("name", ["model.pt", "model.pt2", "model.onnx", "int8.onnx"])
+def test_every_format_refuses_other_input_than_digits(
+    name: str, wrong: torch.Tensor, files: Path
+) -> None:
+    network = load_network(files / name)
+    with torch.inference_mode(), pytest.raises(Exception, match=r"(?i)(uint8|byte|size|dim|shape|rank)"):
+        network(wrong)
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.pt2", "model.onnx"])
 def test_a_loaded_file_agrees_with_the_network_on_batches_of_any_size(
     files: Path, name: str, tiny_digits: Digits
 ) -> None:
@@ -61,16 +83,15 @@ def test_weights_are_laid_out_channels_last_in_the_program(files: Path) -> None:
 
 
 def test_every_format_is_one_file(files: Path) -> None:
-    assert {path.name for path in files.iterdir()} == {"model.pt2", "model.onnx", "int8.onnx"}
+    names = {"model.pt", "model.pt2", "model.onnx", "int8.onnx"}
+    assert {path.name for path in files.iterdir()} == names
 
 
-def test_metadata_is_inside_the_files(files: Path, tmp_path: Path, tiny_digits: Digits) -> None:
+def test_metadata_is_inside_the_files(files: Path) -> None:
     extra = {METADATA_FILE: ""}
     torch.export.load(files / "model.pt2", extra_files=extra)
-    path = tmp_path / "model.pt"
-    export_torchscript(_network(tiny_digits.images), path, tiny_digits.images, METADATA)
     script = {METADATA_FILE: ""}
-    torch.jit.load(str(path), _extra_files=script)  # type: ignore[no-untyped-call]
+    torch.jit.load(str(files / "model.pt"), _extra_files=script)  # type: ignore[no-untyped-call]
 
     assert json.loads(extra[METADATA_FILE]) == METADATA.entries()
     assert json.loads(script[METADATA_FILE]) == METADATA.entries()
@@ -140,5 +161,5 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     with pytest.raises(UserError, match=r'onnxruntime: pip install "mnist-lightning\[export\]"'):
         export_onnx(CNN((4,)), tmp_path / "model.onnx", METADATA)
     (tmp_path / "model.onnx").write_bytes(b"x")
-    with pytest.raises(UserError, match=r"needs onnxruntime: pip install"):
+    with pytest.raises(UserError, match=r"needs onnx, onnxruntime: pip install"):
         load_network(tmp_path / "model.onnx")

@@ -8,8 +8,9 @@ import torch
 from mnist_lightning.cli import StudyCLI
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.errors import OutputError
-from mnist_lightning.export.loading import load_network
+from mnist_lightning.export.loading import SUFFIXES, load_network
 from mnist_lightning.models import CNNClassifier
+from mnist_lightning.records.artefacts import NETWORK_SUFFIXES
 from mnist_lightning.terminal.presets import expand, preset_names
 
 
@@ -59,3 +60,7 @@ def test_a_checkpoint_whose_settings_do_not_fit_is_refused(
 
     with pytest.raises(OutputError):
         load_network(path)
+
+
+def test_the_commands_recognise_every_file_that_can_be_loaded() -> None:
+    assert set(NETWORK_SUFFIXES) == set(SUFFIXES)

@@ -3,12 +3,17 @@
 from mistake import Mistake, cut, delete, write
 
 RECORD = "output/resnet50_metrics.json"
+OWN = ["report.md", "--output_dir", "output"]
 ALL = ["--models", "custom_cnn", "resnet50"]
 
 COMPARE = {
     "a model twice": Mistake(
         ["--models", "custom_cnn", "custom_cnn"], "custom_cnn", "names a model twice"
     ),
+    "a model by both names": Mistake(
+        ["--models", "cnn", "custom_cnn"], "cnn custom_cnn", "names a model twice"
+    ),
+    "value for a flag": Mistake(["--quiet=yes"], "--quiet", "see --help"),
     "a path for a name": Mistake(
         ["--models", "custom_cnn", "../resnet50"], "'../resnet50'", "takes a name such as"
     ),
@@ -58,9 +63,9 @@ REPORT = {
     "part without an end": Mistake(
         ["odd.md"], "odd.md", "<!-- end -->", write("odd.md", "<!-- generated:magic -->\n")
     ),
-    "damaged record": Mistake(["report.md"], RECORD, "make it with", cut(RECORD, 300)),
+    "damaged record": Mistake(OWN, RECORD, "make it with", cut(RECORD, 300)),
     "damaged comparison": Mistake(
-        ["report.md"],
+        OWN,
         "model_comparison.json",
         "compare.py",
         write("output/model_comparison.json", "{"),

@@ -13,7 +13,7 @@ class Mistake(NamedTuple):
             trainings, ``data/`` with MNIST-like files, ``page.png`` with five digits, ``report.md``
             and an ``empty/`` folder.
         culprit: What the one line on stderr must name.
-        remedy: What it must say about mending it.
+        remedy: What it must say about the fix.
         spoil: Damages something in that folder first.
     """
 

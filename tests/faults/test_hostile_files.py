@@ -220,7 +220,7 @@ def test_archive_bomb_is_refused_before_it_is_unpacked(
     path = tmp_path / name
     bomb(path, 1 << 10 if declared else 20 << 20)
     repacked(path, declared)
-    for reader in ("torch.jit.load", "torch.load", "torch.export.load"):
+    for reader in ("torch._C.import_ir_module_from_buffer", "torch.load", "torch.export.load"):
         monkeypatch.setattr(reader, lambda *args, **options: pytest.fail("it was unpacked"))
     with pytest.raises(UserError, match=rf"{name} has 0\.\d MB and declares (21|3,221) MB"):
         load_network(path)
@@ -264,7 +264,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used) // 1024)
 
 
 def test_absurd_headers_take_no_memory(tmp_path: Path) -> None:
-    sizes = np.array([2**31, 2**16, 2**10], dtype=">u4").tobytes()
+    sizes = np.array([9_999_999, 28, 28], dtype=">u4").tobytes()
     (tmp_path / "absurd").write_bytes(bytes([0, 0, 8, 3]) + sizes + bytes(99))
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
@@ -282,6 +282,6 @@ def test_absurd_headers_take_no_memory(tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (60, 60)),
     )
     first, second, megabytes = done.stdout.splitlines()
-    assert "absurd has 0.0 MB and declares 144,115,188,076 MB" in first
+    assert "absurd has 0.0 MB and declares 7,840 MB" in first
     assert "absurd.npz is damaged" in second
     assert int(megabytes) < 100

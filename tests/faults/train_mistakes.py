@@ -22,6 +22,10 @@ MODEL_OPTION = {
     "no model": Mistake([], "--model NAME is missing", "choose from cnn"),
     "unknown model": Mistake(["--model", "nope"], "there is no 'nope'", "choose from cnn"),
     "model without a name": Mistake(["--model"], "--model needs", "a NAME"),
+    "a model by both names": Mistake(
+        [*CNN, "--model", "custom_cnn"], "--model is given 2 times", "--model"
+    ),
+    "value for a flag": _option("quiet", "yes", "no option --quiet", "--help_all"),
     "two models": Mistake([*CNN, *CNN], "--model is given 2 times", "--model"),
 }
 
@@ -93,6 +97,102 @@ OPTIONS = {
         "trainer.check_val_every_n_epoch", "2", "check_val_every_n_epoch", "must be 1"
     ),
     "workers below zero": _option("data.num_workers", "-1", "--data.num_workers", "no option"),
+}
+
+CALLBACKS = "trainer.callbacks"
+
+
+def _callback(name: str, arguments: str, *says: str) -> Mistake:
+    argv = [f"--{CALLBACKS}+={name}"]
+    argv += [f"--{CALLBACKS}.{argument}" for argument in arguments.split()]
+    return Mistake([*CNN, "--trainer.accelerator", "cpu", *argv], says[0], says[-1])
+
+
+TRAINER = {
+    "validation within an epoch": _option("trainer.val_check_interval", "20", "must be 1.0"),
+    "validation at half of an epoch": _option("trainer.val_check_interval", "0.5", "must be 1.0"),
+    "steps without a sign": _option("trainer.accumulate_grad_batches", "-1", "must be above 0"),
+    "batches below zero": _option("trainer.limit_train_batches", "-1", "must be above 0"),
+    "two limits of steps": Mistake(
+        [*CNN, "--trainer.max_steps", "5", "--trainer.min_epochs", "2"],
+        "--trainer.min_epochs",
+        "exclude each other",
+    ),
+    "weights in float64": _option("trainer.precision", "64-true", "--trainer.precision", "auto"),
+    "weights in float16": _option("trainer.precision", "16-true", "--trainer.precision", "auto"),
+    "weights in bfloat16": _option("trainer.precision", "bf16-true", "--trainer.precision", "auto"),
+    "float16 on a CPU": Mistake(
+        [*CNN, "--trainer.accelerator", "cpu", "--trainer.precision", "16-mixed"],
+        "--trainer.precision 16-mixed",
+        "use auto",
+    ),
+    "all devices of a CPU": Mistake(
+        [*CNN, "--trainer.accelerator", "cpu", "--trainer.devices=-1"],
+        "--trainer.devices",
+        "a whole number above 0",
+    ),
+    "index of a CPU": Mistake(
+        [*CNN, "--trainer.accelerator", "cpu", "--trainer.devices", "[0]"],
+        "--trainer.devices",
+        "a whole number above 0",
+    ),
+    "missing TPU": _option("trainer.accelerator", "tpu", "--trainer.accelerator", "use auto"),
+    "no checkpoints": _option("trainer.enable_checkpointing", "false", "must be true"),
+    "barebones": _option("trainer.barebones", "true", "--trainer.barebones", "must be false"),
+    "folder of Lightning": _option("trainer.default_root_dir", "x", "use --output_dir"),
+    "overfitting": _option("trainer.overfit_batches", "2", "use --trainer.limit_train_batches"),
+    "time in words": _option("trainer.max_time", "long", "--trainer.max_time", "DD:HH:MM:SS"),
+    "unknown profiler": _option("trainer.profiler", "x", "--trainer.profiler", "'simple'"),
+    "unknown plugin": _option("trainer.plugins", "x", "--trainer.plugins", "no such class as 'x'"),
+    "unknown way to clip": Mistake(
+        [*CNN, "--trainer.gradient_clip_val", "1", "--trainer.gradient_clip_algorithm", "x"],
+        "--trainer.gradient_clip_algorithm",
+        "['value', 'norm']",
+    ),
+    "logger that is not installed": _option(
+        "trainer.logger", "CometLogger", "--trainer.logger", "pip install"
+    ),
+    "logger without its folder": _option(
+        "trainer.logger", "CSVLogger", "CSVLogger needs save_dir", "--trainer.logger.save_dir"
+    ),
+    "unknown logger": _option(
+        "trainer.logger", "Nope", "--trainer.logger", "no such class as 'Nope'"
+    ),
+    "unknown metric": _callback(
+        "EarlyStopping", "monitor=val_loss", "no metric 'val_loss'", "val/loss"
+    ),
+    "checkpoint by an unknown metric": _callback(
+        "ModelCheckpoint", "monitor=val_loss", "no metric 'val_loss'", "val/loss"
+    ),
+    "callback without its argument": _callback(
+        "EarlyStopping", "", "EarlyStopping needs monitor", "add --trainer.callbacks.monitor"
+    ),
+    "unknown callback": _callback("Nope", "", "--trainer.callbacks", "no such class as 'Nope'"),
+    "callback of an unknown module": _callback("no.Nope", "", "no such class as 'no.Nope'"),
+    "callback that is none": _callback("torch.nn.Linear", "", "no such class as 'torch.nn.Linear'"),
+    "the same callback twice": Mistake(
+        [*CNN, *2 * [f"--{CALLBACKS}+=EarlyStopping", f"--{CALLBACKS}.monitor=val/loss"]],
+        "--trainer.callbacks",
+        "omit one",
+    ),
+    "timer": _callback("Timer", "duration=abc", "Timer", "use --trainer.max_time"),
+    "second progress bar": _callback("TQDMProgressBar", "", "TQDMProgressBar", "its own"),
+    "rich progress bar": _callback("RichProgressBar", "", "RichProgressBar", "its own"),
+    "second average": _callback(
+        "StochasticWeightAveraging", "swa_lrs=0.1", "StochasticWeightAveraging", "--ema.decay"
+    ),
+    "search for a batch size": _callback(
+        "BatchSizeFinder", "", "BatchSizeFinder", "--data.batch_size"
+    ),
+    "search for a learning rate": _callback(
+        "LearningRateFinder", "", "LearningRateFinder", "--model.learning_rate"
+    ),
+    "checkpoint on an exception": _callback(
+        "OnExceptionCheckpoint", "dirpath=.", "OnExceptionCheckpoint", "--ckpt_path last"
+    ),
+    "backbone of Lightning": _callback(
+        "BackboneFinetuning", "", "BackboneFinetuning", "--model resnet50_finetune"
+    ),
 }
 
 SEEDS = {
@@ -171,4 +271,4 @@ FILES = {
     "output folder that is a file": _option("output_dir", "report.md", "report.md", "folder"),
 }
 
-TRAIN = {**MODEL_OPTION, **OPTIONS, **SEEDS, **CONFIGURATIONS, **FILES}
+TRAIN = {**MODEL_OPTION, **OPTIONS, **TRAINER, **SEEDS, **CONFIGURATIONS, **FILES}

@@ -88,27 +88,37 @@ PREDICT = {
     ),
     "truncated IDX file": Mistake([IMAGES], IMAGES, "copy an intact", cut(IMAGES, 5_000)),
     "truncated MNIST": Mistake(["data"], IMAGES, "copy an intact", cut(IMAGES, 5_000)),
-    "missing model": Mistake([*PAGE, "--model", "no.pt"], "no.pt", "train.py"),
-    "model that is a folder": Mistake([*PAGE, "--model", "output"], "output", "train.py"),
-    "model of an unknown format": Mistake(
-        [*PAGE, "--model", "report.md"], "report.md", "end in .pt"
+    "missing model file": Mistake([*PAGE, "--file", "no.pt"], "no.pt", "train.py"),
+    "missing model path": Mistake([*PAGE, "--model", "none/no.pt"], "none/no.pt", "train.py"),
+    "unknown model": Mistake([*PAGE, "--model", "nobody"], "'nobody'", "--model NAME"),
+    "model that was not trained": Mistake(
+        [*PAGE, "--model", "cnn_fast"], "'cnn_fast'", "train.py --model cnn_fast"
     ),
-    "model without a path": Mistake([*PAGE, "--model"], "--model", "see --help"),
+    "model in another folder": Mistake(
+        [*PAGE, "--model", "cnn", "--output_dir", "empty"], "'cnn' in empty", "--model cnn"
+    ),
+    "model that is a folder": Mistake([*PAGE, "--file", "output"], "output", "train.py"),
+    "model of an unknown format": Mistake(
+        [*PAGE, "--file", "report.md"], "report.md", "end in .pt"
+    ),
+    "model among the images": Mistake([*PAGE, MODEL], MODEL, f"with --file {MODEL}"),
+    "model without a name": Mistake([*PAGE, "--model"], "--model", "see --help"),
+    "file without a path": Mistake([*PAGE, "--file"], "--file", "see --help"),
     "weights without a network": Mistake(
-        [*PAGE, "--model", "weights.pt"], "weights.pt", "train.py", _weights_alone
+        [*PAGE, "--file", "weights.pt"], "weights.pt", "train.py", _weights_alone
     ),
     "model of other images": Mistake(
-        [*PAGE, "--model", "foreign.pt"], "foreign.pt", "train.py", _foreign_model
+        [*PAGE, "--file", "foreign.pt"], "foreign.pt", "train.py", _foreign_model
     ),
     "damaged ONNX": Mistake(
-        [*PAGE, "--model", "m.onnx"], "m.onnx", "train.py", write("m.onnx", "hello")
+        [*PAGE, "--file", "m.onnx"], "m.onnx", "train.py", write("m.onnx", "hello")
     ),
     "damaged program": Mistake(
-        [*PAGE, "--model", "m.pt2"], "m.pt2", "train.py", write("m.pt2", "hello")
+        [*PAGE, "--file", "m.pt2"], "m.pt2", "train.py", write("m.pt2", "hello")
     ),
     "damaged predictions": Mistake(PAGE, PREDICTIONS, f"{MAKE} cnn", cut(PREDICTIONS, 99)),
     "no model": Mistake(
-        PAGE, "no model in output", "--model", lambda folder: shutil.rmtree(folder / "output")
+        PAGE, "no model in output", "--file", lambda folder: shutil.rmtree(folder / "output")
     ),
     "share above one": Mistake([*PAGE, "--error_rate", "2"], "--error_rate", "from 0 to 1"),
     "share that is text": Mistake([*PAGE, "--error_rate", "low"], "'low'", "from 0 to 1"),
@@ -153,6 +163,9 @@ ROBUSTNESS = {
     "unknown model": Mistake(["--models", "nobody"], "nobody_metrics.json", MAKE),
     "a path for a name": Mistake(["--models", "../x"], "'../x'", "a name such as"),
     "a model twice": Mistake(["--models", "a", "a"], "a a", "names a model twice"),
+    "a model by both names": Mistake(
+        ["--models", "cnn", "custom_cnn"], "cnn custom_cnn", "names a model twice"
+    ),
     "missing model file": Mistake(["--models", "custom_cnn"], MODEL, "train.py", delete(MODEL)),
     "model of another training": Mistake([], MODEL, MAKE, _model_of_another_training),
     "no images": Mistake(["--limit", "0"], "--limit", "at least 1"),
@@ -174,12 +187,16 @@ DEMO = {
         ["--host", "192.0.2.1", *ANY_PORT], "192.0.2.1", "choose another with --host"
     ),
     "no address": Mistake(["--host", "", *ANY_PORT], "--host", "e.g. 127.0.0.1"),
-    "missing model": Mistake(["--model", "no.pt"], "no.pt", "train.py"),
+    "missing model": Mistake(["--file", "no.pt"], "no.pt", "train.py"),
+    "missing model path": Mistake(["--model", "no/no.pt"], "no/no.pt", "train.py"),
+    "unknown model": Mistake(["--model", "cnn", "nobody"], "'nobody'", "--model NAME"),
+    "model without a name": Mistake(["--model"], "--model", "see --help"),
+    "file without a path": Mistake(["--file"], "--file", "see --help"),
     "model of an unknown format": Mistake(
-        ["--model", "report.md", *ANY_PORT], "report.md", "end in .pt"
+        ["--file", "report.md", *ANY_PORT], "report.md", "end in .pt"
     ),
     "model of other images": Mistake(
-        ["--model", "foreign.pt", *ANY_PORT], "foreign.pt", "train.py", _foreign_model
+        ["--file", "foreign.pt", *ANY_PORT], "foreign.pt", "train.py", _foreign_model
     ),
     "damaged predictions": Mistake(ANY_PORT, PREDICTIONS, MAKE, cut(PREDICTIONS, 99)),
     "truncated images": Mistake(

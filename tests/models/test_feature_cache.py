@@ -15,7 +15,12 @@ from torch import Tensor
 
 from mnist_lightning.errors import OutputError, WeightsError
 from mnist_lightning.models import feature_cache
-from mnist_lightning.models.feature_cache import CacheKey, backbone_hash, cached_features
+from mnist_lightning.models.feature_cache import (
+    backbone_hash,
+    cache_key,
+    cached_features,
+    file_stem,
+)
 from mnist_lightning.models.feature_extraction import FeatureExtractor
 from mnist_lightning.models.feature_store import FeatureStore
 from mnist_lightning.models.resnet50 import FEATURES, ResNet50
@@ -36,8 +41,13 @@ def network() -> ResNet50:
     return ResNet50(image_size=32)
 
 
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_cache, "CHUNK_ROWS", CHUNK)
+
+
 def cached(network: ResNet50, images: Tensor, folder: Path, **options: Any) -> Tensor:
-    options = {"precision": "32-true", "title": "digits", "chunk_rows": CHUNK, **options}
+    options = {"precision": "32-true", "title": "digits", **options}
     return cached_features(network, images, folder=folder, **options)
 
 
@@ -107,28 +117,28 @@ def test_only_a_damaged_chunk_is_computed_again(
 
 
 def test_key_changes_with_the_content_of_every_input(network: ResNet50, images: Tensor) -> None:
-    key = CacheKey.of(network, images, "32-true")
+    key = cache_key(network, images, "32-true")
     bigger = ResNet50(image_size=48)
     bigger.load_state_dict(network.state_dict())
     changed = ResNet50(image_size=32)
     changed.load_state_dict(network.state_dict())
     assert (
-        CacheKey.of(changed.to(memory_format=torch.channels_last), images.clone(), "32-true") == key
+        cache_key(changed.to(memory_format=torch.channels_last), images.clone(), "32-true") == key
     )
     changed.head.weight.data.add_(1)
-    assert CacheKey.of(changed, images, "32-true") == key
+    assert cache_key(changed, images, "32-true") == key
     changed.backbone.layer4[2].bn3.running_var[0].add_(1)
     other_mean = ResNet50(32, mean=(0.5, 0.5, 0.5))
     other_mean.backbone.load_state_dict(network.backbone.state_dict())
     others = [
-        CacheKey.of(bigger, images, "32-true"),
-        CacheKey.of(changed, images, "32-true"),
-        CacheKey.of(other_mean, images, "32-true"),
-        CacheKey.of(network, images, "bf16-mixed"),
-        CacheKey.of(network, images.flip(0), "32-true"),
-        CacheKey.of(network, images[:-1], "32-true"),
+        cache_key(bigger, images, "32-true"),
+        cache_key(changed, images, "32-true"),
+        cache_key(other_mean, images, "32-true"),
+        cache_key(network, images, "bf16-mixed"),
+        cache_key(network, images.flip(0), "32-true"),
+        cache_key(network, images[:-1], "32-true"),
     ]
-    assert len({other.file_stem for other in [key, *others]}) == 1 + len(others)
+    assert len({file_stem(other) for other in [key, *others]}) == 1 + len(others)
 
 
 def test_backbone_hash_ignores_the_number_of_batches(network: ResNet50) -> None:
@@ -160,7 +170,7 @@ def test_full_disk_is_detected_before_anything_is_computed(
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 20_479))
-    with pytest.raises(OutputError, match=r"0.02 MB free.*--model.feature_cache_dir"):
+    with pytest.raises(OutputError, match=r"--model.feature_cache_dir: .* has 0 MB left"):
         cached(network, images, tmp_path)
     assert backbone_runs.computed == 0
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 20_480))
@@ -199,7 +209,7 @@ def test_second_run_waits_for_the_first_and_uses_its_features(
         threading.Thread(target=lambda: results.append(cached(network, images, tmp_path)))
         for _ in range(2)
     ]
-    stem = CacheKey.of(network, images, "32-true").file_stem
+    stem = file_stem(cache_key(network, images, "32-true"))
     with FileLock(tmp_path / f".{stem}.lock"):
         for thread in threads:
             thread.start()

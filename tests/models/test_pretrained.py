@@ -53,7 +53,7 @@ def test_wrong_cached_file_is_refused_with_both_prefixes(
     expected = hashlib.sha256(b"weights").hexdigest()[:8]
     assert str(caught.value) == (
         f"{hub / name} is damaged: its SHA-256 starts with {found}, not with {expected}. "
-        "Delete it and run again."
+        "Move it away and run again to download it."
     )
 
 

@@ -212,7 +212,7 @@ def test_a_checkpoint_is_enough_to_rebuild_the_model(
     def no_network(*args: Any, **kwargs: Any) -> Path:
         raise AssertionError("the weights were resolved")
 
-    monkeypatch.setattr("mnist_lightning.models.resnet50_classifier.resolve_weights", no_network)
+    monkeypatch.setattr("mnist_lightning.models.pretrained.resolve_weights", no_network)
     model, saver = _classifier(weights="imagenet"), ModelCheckpoint(tmp_path / "saved")
     make_trainer(saver, StagedUnfreezing(model.network, model.stages)).fit(model, few)
 

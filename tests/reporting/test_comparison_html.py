@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from comparison_inputs import golden_comparison
 
 from mnist_lightning.comparison.schema import Comparison
+from mnist_lightning.comparison.verdict import verdict
 from mnist_lightning.reporting import comparison_html as module
-from mnist_lightning.reporting.comparison_figure import PANELS, plot_comparison
+from mnist_lightning.reporting.comparison_figure import PANELS
 from mnist_lightning.reporting.comparison_html import comparison_html
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 
 def make(comparison: Comparison) -> str:
-    return comparison_html(comparison, IMAGES, plot_comparison(comparison, IMAGES))
+    return comparison_html(comparison, IMAGES)
 
 
 @pytest.fixture(scope="module")
@@ -68,17 +70,17 @@ def test_page_is_well_formed_and_names_its_language_and_title(page_text: str) ->
 
 def test_page_needs_nothing_outside_and_stays_small(page_text: str) -> None:
     outline = Outline(page_text)
-    assert len(page_text) < 2_000_000
+    assert len(page_text) < 1_000_000
     assert not outline.all("link")
     assert not [script for script in outline.all("script") if "src" in script]
-    assert not re.findall(r"(?:src|href)=[\"'](?!data:)", page_text)
+    assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)", page_text)
     assert "http" not in re.sub(r"http-equiv|https?://\S*arxiv\S*", "", page_text)
 
 
 def test_every_image_is_described_and_every_button_named(page_text: str) -> None:
     outline = Outline(page_text)
     pictures = [image for image in outline.all("img") if image.get("src")]
-    assert len(pictures) == len(PANELS) + 2
+    assert len(pictures) == len(PANELS) + 1
     assert all(len(image["alt"] or "") > 20 for image in pictures)
     assert all(int(image["width"] or 0) > 600 for image in pictures)
 
@@ -94,7 +96,7 @@ def test_page_holds_the_conclusion_and_all_rows(page_text: str) -> None:
 
 @pytest.fixture
 def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_picture", lambda figure, alt: module.Picture("", 1, 1, alt))
+    monkeypatch.setattr(module, "_picture", lambda _, *text: module.Picture("data", 1, 1, *text))
 
 
 @pytest.mark.usefixtures("_without_pictures")
@@ -117,6 +119,44 @@ def test_page_for_other_images_mentions_no_label_errors() -> None:
         )
     )
     assert "label errors" not in text
+
+
+def test_page_begins_with_the_verdict_and_one_table_and_lists_its_parts(page_text: str) -> None:
+    comparison = golden_comparison()
+    places = [page_text.index(sentence) for sentence in verdict(comparison)]
+    places += [page_text.index(mark) for mark in ("<table>", "<nav", "<img", "<details")]
+    assert places == sorted(places)
+    outline = Outline(page_text)
+    targets = [str(link["href"]).removeprefix("#") for link in outline.all("a")]
+    identities = [attributes["id"] for _, attributes in outline.elements if "id" in attributes]
+    assert targets == identities
+    assert len(targets) > 5
+
+
+def test_models_are_called_by_their_titles_in_tables(page_text: str) -> None:
+    assert '<th scope="row">ResNet50 − Custom CNN</th>' in page_text
+    assert not re.findall(r'<th scope="row">[A-Z]\b(?!\w)', page_text)
+
+
+@pytest.mark.usefixtures("_without_pictures")
+def test_seeds_of_an_ensemble_are_named() -> None:
+    golden = golden_comparison()
+    command = ("--model", "cnn", "--seeds", "0", "1", "2")
+    training = replace(golden.models[1].training, seed=None, command=command)
+    models = (golden.models[0], replace(golden.models[1], training=training))
+    text = make(replace(golden, models=models))
+    assert "seeds 0–2" in text
+    assert "seed None" not in text
+
+
+@pytest.mark.usefixtures("_without_pictures")
+def test_learning_curves_are_shown_for_known_histories_only() -> None:
+    comparison = golden_comparison()
+    history = pd.DataFrame({"epoch": [1, 2], "val/loss": [0.5, 0.4], "val/accuracy": [0.8, 0.9]})
+    assert "Learning curves" not in make(comparison)
+    text = comparison_html(comparison, IMAGES, histories={"resnet50": history})
+    assert '<a href="#curves">Learning curves</a>' in text
+    assert text.count("<figure>") == len(PANELS) + 2
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +192,7 @@ def test_real_browser_shows_all_images_within_its_width(opened: "Page") -> None:
     widths = opened.evaluate(
         "[...document.querySelectorAll('figure img')].map(image => image.naturalWidth)"
     )
-    assert len(widths) == len(PANELS) + 2
+    assert len(widths) == len(PANELS) + 1
     assert min(widths) > 600
 
 
@@ -168,7 +208,7 @@ def test_dark_scheme_has_light_text_on_dark(opened: "Page") -> None:
 @pytest.mark.parametrize("opened", [WIDE], indirect=True, ids=["wide"])
 def test_click_on_a_column_sorts_by_number_ascending_then_descending(opened: "Page") -> None:
     head = opened.locator("thead button", has_text="Parameters").first
-    column = opened.locator("table", has=head).locator("tbody td:nth-child(2)")
+    column = opened.locator("table").first.locator("tbody td:nth-child(6)")
     numbers = [int(text.replace(",", "")) for text in column.all_text_contents()]
     head.click()
     rising = [int(text.replace(",", "")) for text in column.all_text_contents()]
@@ -192,3 +232,26 @@ def test_click_on_a_figure_enlarges_it_and_escape_closes_it(opened: "Page") -> N
     assert box["width"] > small_box["width"]
     opened.keyboard.press("Escape")
     assert not dialog.is_visible()
+
+
+@pytest.mark.parametrize("opened", [WIDE], indirect=True, ids=["wide"])
+def test_contents_open_the_part_they_lead_to(opened: "Page") -> None:
+    timings = opened.locator("#timings table")
+    assert not timings.is_visible()
+    opened.locator("nav a", has_text="All timings").click()
+    assert timings.is_visible()
+    assert opened.locator("details[open]").count() == 1
+
+
+@pytest.mark.parametrize("opened", [WIDE], indirect=True, ids=["wide"])
+def test_print_shows_every_part_and_cuts_no_table(opened: "Page") -> None:
+    opened.emulate_media(media="print")
+    # The width of A4 without its margins, in CSS pixels.
+    opened.set_viewport_size({"width": 688, "height": 1000})
+    opened.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert opened.locator("details:not([open])").count() == 0
+    widths = opened.evaluate("[...document.querySelectorAll('table')].map(t => t.scrollWidth)")
+    assert max(widths) <= 688
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 688
+    opened.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert opened.locator("details[open]").count() == 0

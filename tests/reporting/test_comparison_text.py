@@ -8,53 +8,66 @@ from typing import Any
 import pytest
 from comparison_inputs import golden_comparison
 
+from mnist_lightning.comparison.seed_study import SeedStudy, SeedSummary
+from mnist_lightning.comparison.verdict import short_titles, verdict
 from mnist_lightning.reporting.comparison_tables import (
     Quantity,
+    overview,
     pair_table,
     side_by_side,
     values_by_key,
 )
 from mnist_lightning.reporting.comparison_text import csv_text, markdown, terminal_summary
 from mnist_lightning.reporting.tables import UNKNOWN
+from mnist_lightning.robustness.error_rates import read_robustness
 
+PUBLISHED = Path(__file__).parents[2] / "output" / "published"
 FILES = [Path("output") / f"model_comparison{end}" for end in (".png", ".csv", ".md", ".json")]
 
 
 @pytest.mark.parametrize("models", [2, 3, 4])
-def test_summary_fits_100_columns_and_names_every_model(models: int) -> None:
+def test_summary_fits_100_columns_and_begins_with_the_verdict(models: int) -> None:
     comparison = golden_comparison(models)
     lines = terminal_summary(comparison, FILES).splitlines()
     assert max(map(len, lines)) <= 100
-    titles = dict(zip("ABCD", (model.title for model in comparison.models), strict=False))
-    assert lines[2 : 2 + models] == [f"  {letter}  {title}" for letter, title in titles.items()]
-    assert lines[3 + models].split() == list(titles)
+    flat = " ".join(" ".join(lines[1:]).split())
+    assert flat.startswith(" ".join(verdict(comparison)))
+    for title in short_titles(comparison.models).values():
+        assert any(line.startswith(title) for line in lines)
 
 
-def test_best_value_of_a_row_is_marked_in_the_column_of_its_model() -> None:
-    lines = terminal_summary(golden_comparison(), FILES).splitlines()
-    accuracy = next(line for line in lines if "Test accuracy" in line)
-    assert accuracy.split()[-2:] == ["99.06*", "95.97"]
-    parameters = next(line for line in lines if "Parameters" in line)
-    assert parameters.split()[-2:] == ["16,794", "4,370*"]
-    temperature = next(line for line in lines if "Temperature" in line)
-    assert "*" not in temperature
-
-
-def test_differences_come_with_interval_and_test_before_the_conclusion() -> None:
+def test_one_table_follows_the_verdict_and_tests_come_below() -> None:
     comparison = golden_comparison()
     flat = " ".join(terminal_summary(comparison, FILES).split())
-    assert "B − A −3.09 −3.45 to −2.73 < 0.001 0.9578" in flat
+    table = flat.index("ResNet50 95.97 one training 95 % interval 95.57 to 96.34")
+    difference = flat.index("ResNet50 − Custom CNN −3.09 −3.45 to −2.73 < 0.001 0.9578")
+    assert flat.index(verdict(comparison)[1]) < table < difference
     for sentence in comparison.conclusion:
-        assert flat.index("−3.45 to −2.73") < flat.index(sentence)
+        assert difference < flat.index(sentence)
 
 
 def test_every_other_model_is_compared_with_the_baseline() -> None:
     text = terminal_summary(golden_comparison(4), FILES)
-    assert re.findall(r"^([A-D]) − ([A-D])", text, flags=re.MULTILINE) == [
-        ("B", "A"),
-        ("C", "A"),
-        ("D", "A"),
+    assert re.findall(r"^(\S.*) − (Custom CNN)", text, flags=re.MULTILINE) == [
+        ("ResNet50 (random initialisation)", "Custom CNN"),
+        ("ResNet50 (fine-tuned)", "Custom CNN"),
+        ("ResNet50 at 64 px", "Custom CNN"),
     ]
+
+
+def test_overview_has_the_mean_over_seeds_and_robustness_where_known() -> None:
+    golden = golden_comparison()
+    seeds = SeedSummary("custom_cnn", (0, 1), (0.98, 0.99), 0.985, 0.0071)
+    comparison = replace(golden, seeds=SeedStudy((seeds,), ()))
+    shown = overview(comparison, ["one", "two"]).shown
+    assert shown["Test accuracy, %"].tolist() == ["98.50", "95.97"]
+    assert shown["Measured on"].tolist() == ["mean of 2 trainings", "one training"]
+    assert shown["Uncertainty"]["one"] == "standard deviation 0.71"
+    assert "Corrupted, errors in %" not in shown
+    record = read_robustness(PUBLISHED / "robustness.json")
+    record = replace(record, models=(replace(record.models[0], name="resnet50"),))
+    corrupted = overview(comparison, ["one", "two"], record).shown["Corrupted, errors in %"]
+    assert corrupted.tolist() == [UNKNOWN, "33.55"]
 
 
 def test_all_values_that_read_like_the_best_are_best() -> None:
@@ -112,11 +125,12 @@ def test_csv_has_a_line_for_each_model_in_full_precision() -> None:
         assert line["title"] == model.title
 
 
-def test_markdown_has_tables_of_even_width_and_the_conclusion() -> None:
+def test_markdown_begins_with_the_verdict_and_has_tables_of_even_width() -> None:
     comparison = golden_comparison(4)
     text = markdown(comparison)
+    assert text.partition("\n\n")[2].startswith("\n\n".join(verdict(comparison)))
     tables = [line for line in text.splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in tables} == {6, 11}
+    assert {line.count("|") for line in tables} == {6, 7, 11}
     assert "| **99.06** |" in text
     assert all(sentence in text for sentence in comparison.conclusion)
 

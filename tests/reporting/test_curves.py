@@ -3,9 +3,16 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 
-from mnist_lightning.reporting.curves import plot_curves
+from mnist_lightning.reporting.curves import (
+    plot_curves,
+    plot_learning_curves,
+    smoothed_floor,
+)
+from mnist_lightning.reporting.style import look
 
 NOTE = (
     "Training: on augmented images while the weights move. "
@@ -89,7 +96,7 @@ def test_training_curve_without_values_is_not_drawn(
 
 
 def test_markers_are_drawn_in_short_histories_only() -> None:
-    for epochs, size in ((1, 5), (200, 0)):
+    for epochs, size in ((1, 9), (15, 5), (200, 0)):
         line = plot_curves(history(epochs), title="", best_epoch=1).axes[0].lines[0]
         assert (line.get_marker(), line.get_markersize()) == ("s", size)
 
@@ -133,3 +140,69 @@ def test_accuracy_axis_stretches_the_last_percents_and_keeps_all_points_inside()
 def test_unknown_best_epoch_is_refused() -> None:
     with pytest.raises(KeyError):
         plot_curves(history(3), title="", best_epoch=4)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_short_histories_show_every_value(
+    drawn_texts: Callable[[Figure], list[str]], epochs: int
+) -> None:
+    table = history(epochs)
+    texts = drawn_texts(plot_curves(table, title=TITLE, best_epoch=1))
+    for stage in ("train", "val"):
+        assert {f"{value:.4f}" for value in table[f"{stage}/loss"]} <= set(texts)
+        assert {f"{100 * value:.2f} %" for value in table[f"{stage}/accuracy"]} <= set(texts)
+
+
+def test_floor_of_the_smoothed_loss_is_the_entropy_of_its_targets() -> None:
+    assert smoothed_floor(0) == 0
+    assert smoothed_floor(1) == pytest.approx(np.log(10))
+    targets = torch.full((1, 10), 0.1 / 10)
+    targets[0, 3] += 0.9
+    loss = F.cross_entropy(targets.log(), torch.tensor([3]), label_smoothing=0.1)
+    assert smoothed_floor(0.1) == pytest.approx(loss.item(), abs=1e-6)
+
+
+def test_floor_is_drawn_and_explained_for_smoothed_labels_only(
+    drawn_texts: Callable[[Figure], list[str]],
+) -> None:
+    table = history(15)
+    table["train/loss"] += 0.5
+    figure = plot_curves(table, title=TITLE, best_epoch=15, note=NOTE, label_smoothing=0.1)
+    texts = drawn_texts(figure)
+    assert "lowest possible train: 0.5003" in texts
+    assert any("cannot fall below 0.50" in text for text in texts)
+    assert list(figure.axes[0].lines[-1].get_ydata()) == [smoothed_floor(0.1)] * 2
+    texts = drawn_texts(plot_curves(table, title=TITLE, best_epoch=15, note=NOTE))
+    assert not any("lowest" in text or "smoothed" in text for text in texts)
+
+
+@pytest.mark.parametrize(("smoothing", "reason"), [(0.1, "smoothed labels"), (0, "confident")])
+def test_rising_validation_loss_is_explained_where_accuracy_does_not_fall(
+    drawn_texts: Callable[[Figure], list[str]], smoothing: float, reason: str
+) -> None:
+    def note(table: pd.DataFrame) -> str:
+        figure = plot_curves(table, title=TITLE, best_epoch=15, label_smoothing=smoothing)
+        return " ".join(" ".join(drawn_texts(figure)).split())
+
+    table = history(15)
+    assert "rises" not in note(table)
+    table.loc[5:, "val/loss"] = 0.2
+    assert "Validation loss rises after epoch 5 but accuracy does not fall" in note(table)
+    assert reason in note(table)
+    table.loc[14, "val/accuracy"] = 0.5
+    assert "rises" not in note(table)
+
+
+def test_learning_curves_of_models_share_axes_and_keep_their_looks(
+    drawn_texts: Callable[[Figure], list[str]],
+) -> None:
+    figure = plot_learning_curves({0: history(25), 2: history(3)}, ["CNN", "other", "ResNet50"])
+    texts = drawn_texts(figure)
+    assert {"Validation loss", "Validation accuracy", "CNN", "ResNet50"} <= set(texts)
+    assert "other" not in texts
+    for axes, column, factor in zip(figure.axes, ("loss", "accuracy"), (1, 100), strict=True):
+        long, short = axes.lines
+        np.testing.assert_allclose(long.get_ydata(), factor * history(25)[f"val/{column}"])
+        np.testing.assert_allclose(short.get_ydata(), factor * history(3)[f"val/{column}"])
+        assert (long.get_color(), short.get_color()) == (look(0).colour, look(2).colour)
+        assert axes.get_xlim() == (0.5, 25.5)

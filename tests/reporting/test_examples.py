@@ -68,11 +68,11 @@ def test_tiles_show_their_images_without_interpolation_on_one_scale() -> None:
     ("mistakes", "tiles", "heading"),
     [
         (0, 0, "No mistake on these 40 images"),
-        (1, 1, "Wrong: 1 of 40, true → predicted, confidence"),
-        (11, 11, "Wrong: 11 of 40, true → predicted, confidence"),
-        (20, 20, "Wrong: 20 of 40, true → predicted, confidence"),
-        (30, 20, "Wrong: 30 of 40, the 20 most confident, true → predicted, confidence"),
-        (40, 20, "Wrong: 40 of 40, the 20 most confident, true → predicted, confidence"),
+        (1, 1, "Wrong: 1 of 40, true → predicted, calibrated confidence"),
+        (11, 11, "Wrong: 11 of 40, true → predicted, calibrated confidence"),
+        (20, 20, "Wrong: 20 of 40, true → predicted, calibrated confidence"),
+        (30, 20, "Wrong: 30 of 40, the 20 most confident, true → predicted, calibrated confidence"),
+        (40, 20, "Wrong: 40 of 40, the 20 most confident, true → predicted, calibrated confidence"),
     ],
 )
 def test_any_number_of_mistakes_is_shown_without_cut_or_overlapping_text(
@@ -84,6 +84,21 @@ def test_any_number_of_mistakes_is_shown_without_cut_or_overlapping_text(
     assert {TITLE, heading} <= set(texts)
     correct = 10 if mistakes <= 30 else 0
     assert (len(captions(figure, 0)), len(captions(figure, 1))) == (tiles, correct)
+
+
+def test_a_small_version_has_fewer_and_larger_images(
+    drawn_texts: Callable[[Figure], list[str]],
+) -> None:
+    wrong = {position: ((position + 1) % 10, 0.99) for position in range(12)}
+    small = plot_examples(
+        IMAGES, LABELS, predictions(LABELS, wrong), title="CNN", columns=5, most=8
+    )
+    texts = [" ".join(text.split()) for text in drawn_texts(small)]
+    wanted = "Wrong: 12 of 40, the 8 most confident, true → predicted, calibrated confidence"
+    assert wanted in texts
+    assert (len(captions(small, 0)), len(captions(small, 1))) == (8, 10)
+    # A card of TensorBoard is about 400 pixels wide: text of 13 points keeps 10 pixels.
+    assert small.get_figwidth() <= 7
 
 
 def test_mistakes_of_equal_confidence_keep_their_order() -> None:

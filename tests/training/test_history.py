@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from lightning import LightningModule, Trainer
+from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
@@ -35,11 +35,23 @@ def _events(logger: RunLogger) -> EventAccumulator:
     return accumulator
 
 
+class Rates(Callback):
+    """Keeps the learning rate with which the optimiser makes each step, counted from 1."""
+
+    def __init__(self) -> None:
+        self.used: dict[int, float] = {}
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Any
+    ) -> None:
+        self.used[trainer.global_step + 1] = optimizer.param_groups[0]["lr"]
+
+
 def test_each_epoch_adds_one_row_to_the_table_the_file_and_tensorboard(
     model: CNNClassifier, logger: RunLogger, tiny_data: MNISTDataModule, make_trainer: MakeTrainer
 ) -> None:
-    history = History()
-    trainer = make_trainer(history, logger=logger, max_epochs=3)
+    history, rates = History(), Rates()
+    trainer = make_trainer(history, rates, logger=logger, max_epochs=3)
 
     trainer.fit(model, tiny_data)
 
@@ -48,10 +60,12 @@ def test_each_epoch_adds_one_row_to_the_table_the_file_and_tensorboard(
     assert table["epoch"].tolist() == [1, 2, 3]
     assert table["step"].tolist() == [6, 12, 18]
     assert table["lr"].is_monotonic_decreasing
+    assert table["lr"].tolist() == pytest.approx([rates.used[step] for step in (6, 12, 18)])
     pd.testing.assert_frame_equal(pd.read_csv(Path(logger.log_dir, "metrics.csv")), table)
     events = _events(logger)
+    assert sorted(events.Tags()["scalars"]) == sorted(["train/lr", *METRICS])
     for name in ["lr", *METRICS]:
-        scalars = events.Scalars(name)
+        scalars = events.Scalars("train/lr" if name == "lr" else name)
         assert [scalar.step for scalar in scalars] == [6, 12, 18]
         assert [scalar.value for scalar in scalars] == pytest.approx(table[name].tolist())
     for name in METRICS:

@@ -92,6 +92,15 @@ def test_a_signal_in_the_last_step_of_an_epoch_stops_after_its_validation_and_ch
     assert read_checkpoint(caught.value.checkpoint)["global_step"] == step
 
 
+def test_the_message_names_the_key_to_press_again(
+    fit: Callable[[Callback], Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(Interrupted):
+        fit(Send(3, signal.SIGINT))
+
+    assert "press Ctrl-C again to stop at once" in capfd.readouterr().err
+
+
 def test_two_sigterms_stop_as_gracefully_as_one(
     fit: Callable[[Callback], Path],
 ) -> None:

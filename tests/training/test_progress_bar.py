@@ -128,3 +128,34 @@ def test_the_remaining_time_is_computed_from_the_steps_of_this_process(
     assert capsys.readouterr().out == (
         "epoch   3/4  train loss 0.5000 accuracy  87.50%  0:01:30 left 0:01:30\n"
     )
+
+
+def test_without_a_terminal_a_long_epoch_and_a_long_test_are_not_silent(
+    make_trainer: MakeTrainer,
+    tiny_data: MNISTDataModule,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # As if every batch took half a minute.
+    monkeypatch.setattr("mnist_lightning.training.progress_bar.SILENT_SECONDS", 0.0)
+    trainer = make_trainer(TrainingProgress(), enable_progress_bar=True)
+    model = CNNClassifier(widths=[4], convs_per_stage=1)
+
+    trainer.fit(model, tiny_data)
+    trainer.test(model, tiny_data, verbose=False)
+
+    lines = capsys.readouterr().out.splitlines()
+    steps = [line for line in lines if "step" in line]
+    assert len(steps) == 6
+    assert re.fullmatch(r"epoch   1/1  step 2/6  0:00:\d\d left 0:00:\d\d", steps[1])
+    assert any(re.fullmatch(r"validating: batch 1/\d+", line) for line in lines)
+    after = lines[lines.index("testing the best weights ...") :]
+    assert re.fullmatch(r"testing: batch 1/\d+", after[1])
+
+
+def test_a_short_epoch_prints_no_line_within(
+    make_trainer: MakeTrainer, tiny_data: MNISTDataModule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _train(make_trainer, tiny_data, TrainingProgress())
+
+    assert "step" not in capsys.readouterr().out

@@ -1,0 +1,218 @@
+"""The verdict of a comparison: at most three sentences, on accuracy, cost and robustness."""
+
+import re
+from collections.abc import Sequence
+from itertools import dropwhile, islice, takewhile
+
+from mnist_lightning.comparison.conclusion import (
+    ALPHA,
+    SMALLEST_RATIO,
+    count,
+    in_sentence,
+    listed,
+    two_digits,
+)
+from mnist_lightning.comparison.schema import ComparedModel, Comparison
+from mnist_lightning.comparison.seed_study import SeedSummary
+from mnist_lightning.records.record import ENSEMBLE_SUFFIX
+from mnist_lightning.robustness.error_rates import Robustness
+
+# Two-sided 95 % quantile of the normal distribution.
+Z = 1.96
+
+
+def verdict(comparison: Comparison, robustness: Robustness | None = None) -> tuple[str, ...]:
+    """Answer in at most three sentences: accuracy, cost and robustness.
+
+    Args:
+        comparison: The comparison.
+        robustness: How these models perform on corrupted digits, if that is known.
+
+    Returns:
+        The sentences; that about robustness is missing where it was not measured.
+    """
+    sentences = [_accuracy_verdict(comparison), _cost_verdict(comparison)]
+    if robustness is not None:
+        sentences += _robustness_verdict(comparison, robustness)
+    return tuple(sentences)
+
+
+def _accuracy_verdict(comparison: Comparison) -> str:
+    dataset, (baseline, *others) = comparison.dataset, comparison.models
+    accuracy = 100 * mean_accuracy(comparison, baseline)
+    first = (
+        f"{in_sentence(baseline.title)} is right on {accuracy:.2f} % of the "
+        f"{count(dataset.test, 'test image')} of {dataset.name} "
+        f"({_uncertainty(comparison, baseline)})"
+    )
+    rest = [
+        f"{in_sentence(model.title)} on {100 * mean_accuracy(comparison, model):.2f} % "
+        f"({_uncertainty(comparison, model)}; {_beside_baseline(comparison, model)})"
+        for model in others
+    ]
+    return f"{listed([first, *rest])}."
+
+
+def _cost_verdict(comparison: Comparison) -> str:
+    baseline, *others = comparison.models
+    titles = short_titles(comparison.models)
+    base = baseline.point(1, 1).p50_ms
+    times = [f"{two_digits(base)} ms on one CPU thread with {titles[baseline.name]}"]
+    for model in others:
+        ratio = model.point(1, 1).p50_ms / base
+        alike = 1 / SMALLEST_RATIO < ratio < SMALLEST_RATIO
+        factor = "about" if alike else f"{two_digits(ratio)} times"
+        times.append(f"{factor} as long with {titles[model.name]}")
+    return (
+        f"One image takes {listed(times)} (medians of one run on "
+        f"{comparison.environment.processor}; other machines give other ratios)."
+    )
+
+
+def _robustness_verdict(comparison: Comparison, robustness: Robustness) -> list[str]:
+    titles = short_titles(comparison.models)
+    measured = [model for model in robustness.models if model.name in titles]
+    if not measured:
+        return []
+    best, *rest = sorted(measured, key=lambda model: model.mean_corruption_error)
+    # The mean error of an image over the corruptions is in [0, 1], so that its variance is at
+    # most p (1 - p), however the errors under different corruptions depend on each other.
+    margins = [
+        Z
+        * (model.mean_corruption_error * (1 - model.mean_corruption_error) / robustness.images)
+        ** 0.5
+        for model in (best, *rest)
+    ]
+    start = (
+        f"Under {count(len(best.corruptions), 'corruption')} of "
+        f"{count(robustness.images, 'test image')}, {titles[best.name]} is wrong"
+    )
+    rate = (
+        f"on {100 * best.mean_corruption_error:.1f} % of the images on average (give or take "
+        f"{100 * margins[0]:.1f} points for the choice of images)"
+    )
+    if not rest:
+        return [f"{start} {rate}; no other model was measured."]
+    gap = rest[0].mean_corruption_error - best.mean_corruption_error
+    lead = "a clear lead" if gap > margins[0] + margins[1] else "no clear lead"
+    against = [
+        f"{100 * model.mean_corruption_error:.1f} % for {titles[model.name]}" for model in rest
+    ]
+    return [
+        f"{start} least often: {rate}, against {listed(against)}; {lead}, measured on one file of "
+        "each."
+    ]
+
+
+def mean_accuracy(comparison: Comparison, model: ComparedModel) -> float:
+    """Return the mean test accuracy over seeds, or that of the only training or average."""
+    summary = _summary(comparison, model.name)
+    return summary.mean if summary else model.test.accuracy
+
+
+def how_measured(comparison: Comparison, model: ComparedModel) -> str:
+    """Describe in a few words how many trainings an accuracy is of."""
+    summary = _summary(comparison, model.name)
+    if summary:
+        return f"mean of {len(summary.seeds)} trainings"
+    return "one ensemble" if model.is_ensemble else "one training"
+
+
+def spread(comparison: Comparison, model: ComparedModel) -> str:
+    """Describe in a few words how far an accuracy can be trusted.
+
+    Returns:
+        The standard deviation over seeds, the range of an ensemble's members, or Wilson's 95 %
+        interval.
+    """
+    summary, members = _summary(comparison, model.name), member_accuracies(comparison, model)
+    if summary:
+        return f"standard deviation {100 * summary.standard_deviation:.2f}"
+    low, high = model.test.interval.low, model.test.interval.high
+    if members:
+        low, high = min(members), max(members)
+    kind = "members" if members else "95 % interval"
+    return f"{kind} {100 * low:.2f} to {100 * high:.2f}"
+
+
+def _uncertainty(comparison: Comparison, model: ComparedModel) -> str:
+    summary, interval = _summary(comparison, model.name), model.test.interval
+    how = how_measured(comparison, model)
+    if summary:
+        return f"{how} with a standard deviation of {100 * summary.standard_deviation:.2f} points"
+    if member_accuracies(comparison, model):
+        # Their spread says more than the choice of images.
+        return how
+    half = 50 * (interval.high - interval.low)
+    return f"{how}, give or take {half:.2f} points for the choice of images"
+
+
+def _beside_baseline(comparison: Comparison, model: ComparedModel) -> str:
+    """Compare an ensemble with its members if these are known, other models with the baseline."""
+    members = member_accuracies(comparison, model)
+    if members:
+        low, high = 100 * min(members), 100 * max(members)
+        return f"its {len(members)} members alone on {low:.2f} to {high:.2f} %"
+    baseline = comparison.models[0]
+    pair = next(pair for pair in comparison.baseline_pairs if pair.second == model.name)
+    tests = [
+        test
+        for test in comparison.seeds.tests
+        if {test.first, test.second} == {baseline.name, model.name}
+    ]
+    p = tests[0].p if tests else pair.adjusted_p
+    difference = mean_accuracy(comparison, model) - mean_accuracy(comparison, baseline)
+    # The pair compares two files, which may differ the other way than the means.
+    if p is None or p >= ALPHA or (not tests and difference * pair.difference <= 0):
+        return f"no clear difference from {in_sentence(baseline.title)}"
+    return f"clearly {'above' if difference > 0 else 'below'} {in_sentence(baseline.title)}"
+
+
+def member_accuracies(comparison: Comparison, model: ComparedModel) -> list[float]:
+    """Return the test accuracies of an ensemble's members; empty if one of them is not known."""
+    summary = _summary(comparison, model.name.removesuffix(ENSEMBLE_SUFFIX))
+    if not model.is_ensemble or summary is None:
+        return []
+    known = dict(zip(summary.seeds, summary.accuracies, strict=True))
+    seeds = seeds_of(model)
+    return [known[seed] for seed in seeds] if set(seeds) <= set(known) else []
+
+
+def _summary(comparison: Comparison, name: str) -> SeedSummary | None:
+    return next((found for found in comparison.seeds.summaries if found.model == name), None)
+
+
+def seeds_of(model: ComparedModel) -> list[int]:
+    """Return the seed of a training, or those of an ensemble's members from its command."""
+    if model.training.seed is not None:
+        return [model.training.seed]
+    rest = dropwhile(lambda argument: argument != "--seeds", model.training.command)
+    return [int(seed) for seed in takewhile(str.isdigit, islice(rest, 1, None))]
+
+
+def seeds_text(model: ComparedModel) -> str:
+    """Name the seeds of a model, e.g. ``seed 0``, ``seeds 0–4`` or ``seeds 0, 2, 5``."""
+    seeds = seeds_of(model)
+    if not seeds:
+        return "several seeds"
+    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"seeds {seeds[0]}–{seeds[-1]}"
+    return f"seed{'s'[: len(seeds) > 1]} {', '.join(map(str, seeds))}"
+
+
+def short_titles(models: Sequence[ComparedModel]) -> dict[str, str]:
+    """Shorten titles to what precedes a comma or bracket, where that names one model only.
+
+    Models of the same title get their name in addition.
+
+    Returns:
+        The short titles by model name.
+    """
+    found: dict[str, str] = {}
+    heads = [re.split(r", | \(", model.title)[0] for model in models]
+    whole = [model.title for model in models]
+    for model, head in zip(models, heads, strict=True):
+        short = head if heads.count(head) == 1 or head == model.title else in_sentence(model.title)
+        twin = whole.count(model.title) > 1
+        found[model.name] = f"{short} ({model.name})" if twin else short
+    return found
