@@ -198,6 +198,7 @@ def _figures(
             title=headline(title, dataset.label, dataset.train, "training"),
             best_epoch=record.training.best_epoch,
             note=trained.history_note,
+            step_losses=trained.step_losses,
             label_smoothing=smoothing if isinstance(smoothing, float) else 0.0,
         )
     matrix = record.test.confusion_matrix

@@ -178,6 +178,7 @@ def _describe(cli: StudyCLI, tested: Mapping[str, float]) -> Trained:
         trainer_test={key.removeprefix("test/"): value for key, value in tested.items()},
         command=f"python scripts/train.py {shlex.join(cli.command)}",
         history=cli.history.table,
+        step_losses=cli.history.step_losses,
         history_note=f"training: {'distorted' if augmented else 'clean'} images, while the weights "
         "change; validation: clean images, "
         f"{'averaged weights' if averaged else 'weights at the end of the epoch'}",

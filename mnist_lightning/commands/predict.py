@@ -176,7 +176,7 @@ def _print(
 ) -> None:
     from dataclasses import asdict
 
-    from mnist_lightning.handwriting.answers import names_of
+    from mnist_lightning.export.trained_model import names_of
     from mnist_lightning.reporting.answers_text import answers_csv, answers_json, answers_table
 
     if arguments.json:

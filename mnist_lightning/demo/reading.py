@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from mnist_lightning.data.digits import SIDE, Pixels
-from mnist_lightning.export.trained_model import TrainedModel
-from mnist_lightning.handwriting.answers import names_of
+from mnist_lightning.export.trained_model import TrainedModel, names_of
 from mnist_lightning.handwriting.prepare import prepare_digit
 
 #: Side of a drawing that the page sends, in pixels.

@@ -1,5 +1,6 @@
 """A trained model for predictions: its network, calibration and rejection rule."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,3 +99,9 @@ def _try_on_blank_image(network: nn.Module, path: Path) -> None:
             f"{path} does not classify images of digits ({reason:.120}): name a model that "
             "scripts/train.py has made."
         ) from error
+
+
+def names_of(models: Sequence[TrainedModel]) -> list[str]:
+    """Return the models' names, or their paths if two models share a name."""
+    names = [model.name for model in models]
+    return names if len(set(names)) == len(names) else [str(model.path) for model in models]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import from_numpy
 
-from mnist_lightning.export.trained_model import TrainedModel
+from mnist_lightning.export.trained_model import TrainedModel, names_of
 from mnist_lightning.handwriting.inputs import InputDigit
 
 
@@ -80,12 +80,6 @@ def answer_all(models: Sequence[TrainedModel], inputs: Sequence[InputDigit]) -> 
         ReadDigit(one.file, one.page, one.number, _corners(one), one.label, readings)
         for one, readings in zip(inputs, zip(*columns, strict=True), strict=True)
     ]
-
-
-def names_of(models: Sequence[TrainedModel]) -> list[str]:
-    """Return the models' names, or their paths if two models share a name."""
-    names = [model.name for model in models]
-    return names if len(set(names)) == len(names) else [str(model.path) for model in models]
 
 
 def _corners(one: InputDigit) -> tuple[int, int, int, int] | None:

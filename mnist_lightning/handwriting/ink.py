@@ -89,9 +89,7 @@ def _blurred(values: npt.NDArray[np.floating], sigma: float) -> Ink:
     step = max(1, int(sigma / 8))
     height, width = values.shape
     image = Image.fromarray(np.asarray(values, dtype=np.float32))
-    small = np.asarray(
-        image.resize((-(-width // step), -(-height // step)), Image.Resampling.BOX)
-    )
+    small = np.asarray(image.resize((-(-width // step), -(-height // step)), Image.Resampling.BOX))
     blurred = Image.fromarray(gaussian_filter(small, sigma / step))
     return np.asarray(blurred.resize((width, height), Image.Resampling.BICUBIC), dtype=np.float64)
 

@@ -174,7 +174,7 @@ def _smooth(path: npt.NDArray[np.float64], known: Mask, thickness: float) -> tup
         if near.sum() < 4:
             break
         factors = polynomial.polyfit(places[near], path[near], min(3, int(near.sum()) // 8))
-        fitted = polynomial.polyval(places, factors)
+        fitted = np.asarray(polynomial.polyval(places, factors), dtype=np.float64)
         distance = np.abs(path - fitted)
         limit = max(thickness / 2 + 1, float(np.median(distance[known])))
         near = known & (distance <= limit)

@@ -181,6 +181,8 @@ class Trained:
         command: The command line that writes the files, as one string.
         history: One row per epoch, collected by
             :class:`~mnist_lightning.training.history.History`; None for an ensemble.
+        step_losses: Training loss by step, of a run that is too short for a curve over epochs; else
+            empty or None.
         history_note: How the columns of ``history`` were measured, for the figure.
     """
 
@@ -190,6 +192,7 @@ class Trained:
     trainer_test: dict[str, float]
     command: str
     history: pd.DataFrame | None = None
+    step_losses: "pd.Series[float] | None" = None
     history_note: str = ""
 
 

@@ -26,6 +26,8 @@ MAX_MARKERS = 40
 FEWEST_WITHOUT_VALUES = 3
 # A validation loss that ends above its minimum by less than this share only fluctuates.
 RISE = 0.05
+# Steps of the running mean that is drawn over the losses of single steps.
+SMOOTHED_STEPS = 20
 # Characters of the note in a line.
 NOTE_WIDTH = 115
 # Above this ratio of the largest to the smallest loss, the axis is logarithmic.
@@ -42,8 +44,9 @@ def plot_curves(
     best_epoch: int,
     note: str = "",
     label_smoothing: float = 0.0,
+    step_losses: "pd.Series[float] | None" = None,
 ) -> Figure:
-    """Plot loss and accuracy of training and validation against the epoch.
+    """Plot loss and accuracy of training and validation against the epoch, or the loss by step.
 
     The accuracy axis is stretched towards 100 %, by the logarithm of the error: on a linear one,
     the difference between 99.0 % and 99.5 %, half of all errors, would be invisible next to a
@@ -59,6 +62,8 @@ def plot_curves(
             images; shown below the panels.
         label_smoothing: That of the training loss, 0 to 1; the validation loss has none. If it is
             not 0, the lowest possible training loss is drawn as a line.
+        step_losses: Training loss by step (from 1). If there is any, the loss is drawn against the
+            step: one or two epochs are no curve.
 
     Raises:
         KeyError: A column or the best epoch is missing in ``history``.
@@ -67,7 +72,10 @@ def plot_curves(
     loss_axes, accuracy_axes = figure.subplots(1, 2)
     epochs = history.set_index("epoch")
     floor = smoothed_floor(label_smoothing)
-    _plot_loss(loss_axes, epochs, best_epoch, floor)
+    if step_losses is None or step_losses.empty:
+        _plot_loss(loss_axes, epochs, best_epoch, floor)
+    else:
+        _plot_loss_by_step(loss_axes, epochs, step_losses, floor)
     _plot_accuracy(accuracy_axes, epochs, best_epoch)
     lines = [note, _why_loss_rises(epochs, label_smoothing)]
     if floor:
@@ -143,6 +151,39 @@ def _plot_loss(axes: Axes, epochs: pd.DataFrame, best_epoch: int, floor: float) 
     if axes.get_yscale() == "log":
         label_log_ticks(axes.yaxis)
     _mark_best(axes, losses["val/loss"], best_epoch, "{:.4f}")
+    _draw_floor(axes, floor)
+
+
+def _plot_loss_by_step(
+    axes: Axes, epochs: pd.DataFrame, step_losses: "pd.Series[float]", floor: float
+) -> None:
+    label_axes(axes, "Loss", "step", "cross-entropy (nats)")
+    validation = epochs.set_index("step")["val/loss"].dropna()
+    _scale_loss(axes, pd.concat([step_losses, validation]))
+    colour, smooth = (
+        look(1).colour,
+        step_losses.rolling(SMOOTHED_STEPS, min_periods=1, center=True).mean(),
+    )
+    axes.plot(step_losses, color=colour, linewidth=0.7, alpha=0.4, label="train, each step")
+    axes.plot(smooth, color=colour, linewidth=2, label=f"train, mean of {SMOOTHED_STEPS} steps")
+    axes.plot(validation, color=look(0).colour, marker="o", label="validation, end of an epoch")
+    for step, loss in validation.items():
+        axes.annotate(
+            f"{loss:.4f}",
+            (step, loss),
+            color=look(0).colour,
+            xytext=(-10, 6),
+            textcoords="offset points",
+            ha="right",
+        )
+    if axes.get_yscale() == "log":
+        label_log_ticks(axes.yaxis)
+    _legend(axes, ncols=2)
+    _draw_floor(axes, floor)
+
+
+def _draw_floor(axes: Axes, floor: float) -> None:
+    """Draw the lowest possible training loss, if labels are smoothed."""
     if floor:
         axes.axhline(
             floor,

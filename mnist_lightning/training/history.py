@@ -8,9 +8,12 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
 
 from mnist_lightning.files.storage import atomic_path
 
+#: A run of fewer epochs records the loss of every step.
+FEWEST_FOR_A_CURVE = 3
 FILE_NAME = "metrics.csv"
 CHARTS = {
     "training and validation": {
@@ -38,7 +41,10 @@ class History(Checkpoint):
         self.resumed = False
         #: Threads that torch used within one operation; saved in the checkpoint.
         self.threads: int | None = None
+        #: The step and the training loss of every step of a short run; saved in the checkpoint.
+        self.steps: list[tuple[int, float]] = []
         self._rate = 0.0
+        self._pending: list[tuple[int, Tensor]] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let TensorBoard draw training and validation in one chart."""
@@ -54,6 +60,14 @@ class History(Checkpoint):
     ) -> None:
         """Keep the learning rate of this step: at its end, the scheduler has set the next one."""
         self._rate = trainer.optimizers[0].param_groups[0]["lr"]
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Keep the loss of this step if the run is too short for a curve over epochs."""
+        if (trainer.max_epochs or 0) < FEWEST_FOR_A_CURVE:
+            # Not as a number yet: that would wait for a GPU in each step.
+            self._pending.append((trainer.global_step, outputs["loss"].detach()))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the row of this epoch, with the learning rate of its last step."""
@@ -79,10 +93,19 @@ class History(Checkpoint):
         """One row per epoch: epoch (from 1), step, lr, then the metrics by name."""
         return pd.DataFrame(self.rows)
 
+    @property
+    def step_losses(self) -> "pd.Series[float]":
+        """Training loss (nats) by step, of a short run; empty otherwise."""
+        self.steps += [(step, loss.item()) for step, loss in self._pending]
+        self._pending.clear()
+        return pd.Series(dict(self.steps), dtype=float)
+
     def state_dict(self) -> dict[str, Any]:
         """Return the rows so far, the commit that trained them and whether the run was resumed."""
+        losses = self.step_losses
         return {
             "rows": self.rows,
+            "steps": list(zip(losses.index.tolist(), losses.tolist(), strict=True)),
             "commit": self.commit,
             "resumed": self.resumed,
             "threads": self.threads,
@@ -94,3 +117,4 @@ class History(Checkpoint):
         self.commit, self.resumed = state_dict["commit"], state_dict["resumed"]
         # Checkpoints of earlier versions do not have it.
         self.threads = state_dict.get("threads")
+        self.steps = [(int(step), float(loss)) for step, loss in state_dict.get("steps", [])]

@@ -58,7 +58,10 @@ def test_every_format_refuses_other_input_than_digits(
     name: str, wrong: torch.Tensor, files: Path
 ) -> None:
     network = load_network(files / name)
-    with torch.inference_mode(), pytest.raises(Exception, match=r"(?i)(uint8|byte|size|dim|shape|rank)"):
+    with (
+        torch.inference_mode(),
+        pytest.raises(Exception, match=r"(?i)(uint8|byte|size|dim|shape|rank)"),
+    ):
         network(wrong)
 
 

@@ -46,6 +46,26 @@ def test_text_is_neither_cut_nor_overlapping_for_any_length(
     assert texts.count("epoch") == 2
 
 
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_short_run_shows_the_loss_of_each_step(
+    drawn_texts: Callable[[Figure], list[str]], epochs: int
+) -> None:
+    steps = 40 * epochs
+    losses = pd.Series(np.linspace(2.3, 0.6, steps), index=np.arange(1, steps + 1))
+    table = history(epochs).assign(step=40 * np.arange(1, epochs + 1))
+
+    figure = plot_curves(
+        table, title=TITLE, best_epoch=1, note=NOTE, label_smoothing=0.1, step_losses=losses
+    )
+
+    assert {"step", "train, each step", "validation, end of an epoch"} <= set(drawn_texts(figure))
+    each, _, validation = figure.axes[0].lines[:3]
+    np.testing.assert_array_equal(each.get_xdata(), losses.index)
+    np.testing.assert_array_equal(each.get_ydata(), losses)
+    np.testing.assert_array_equal(validation.get_xdata(), table["step"])
+    np.testing.assert_allclose(validation.get_ydata(), table["val/loss"])
+
+
 def test_lines_show_the_history_in_nats_and_percent() -> None:
     table = history(15)
     loss, accuracy = plot_curves(table, title="", best_epoch=15).axes

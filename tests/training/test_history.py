@@ -140,3 +140,24 @@ def test_without_a_folder_only_the_table_is_kept(
 
     assert len(history.table) == 1
     assert list(tmp_path.rglob("*.csv")) == []
+
+
+@pytest.mark.parametrize(("epochs", "recorded"), [(1, 6), (2, 12), (3, 0)])
+def test_only_a_short_run_records_the_loss_of_each_step(
+    epochs: int,
+    recorded: int,
+    model: CNNClassifier,
+    tiny_data: MNISTDataModule,
+    make_trainer: MakeTrainer,
+) -> None:
+    history, resumed = History(), History()
+
+    make_trainer(history, max_epochs=epochs).fit(model, tiny_data)
+
+    assert history.step_losses.index.tolist() == list(range(1, recorded + 1))
+    if recorded:
+        mean = history.step_losses.iloc[:6].mean()
+        # Batches of 58 and 59 images weigh a little differently in the epoch's mean.
+        assert mean == pytest.approx(history.rows[0]["train/loss"], rel=0.01)
+    resumed.load_state_dict(history.state_dict())
+    assert resumed.step_losses.equals(history.step_losses)
