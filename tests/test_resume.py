@@ -146,7 +146,13 @@ def _check_like_whole(output_dir: Path, whole: Path) -> None:
     assert _differences(_trained(output_dir), _trained(whole)) == []
     scalars = _scalars(output_dir)
     assert scalars == _scalars(whole)
-    assert scalars.keys() == {"train/lr", "train/loss", "train/accuracy", "val/loss", "val/accuracy"}
+    assert scalars.keys() == {
+        "train/lr",
+        "train/loss",
+        "train/accuracy",
+        "val/loss",
+        "val/accuracy",
+    }
     for values in scalars.values():
         assert [step for step, _ in values] == [STEPS * epoch for epoch in range(1, EPOCHS + 1)]
     assert [path.name for path in (output_dir / "runs" / "custom_cnn").iterdir()] == ["version_0"]
