@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
 from mnist_lightning.cli import StudyCLI
-from mnist_lightning.data.augmentation import Warp, apply_warp
+from mnist_lightning.data.augmentation import Warp, distort
 from mnist_lightning.data.datamodule import EVALUATION_BATCH_SIZE
 from mnist_lightning.data.loader import Batch, BatchLoader
 from mnist_lightning.models.classifier import decay_groups
@@ -99,7 +99,8 @@ class BareLoop:
             return batch.images
         affine, elastic = batch.warp
         elastic = None if elastic is None else elastic.to(self.device)
-        return apply_warp(batch.images, Warp(affine.to(self.device), elastic))
+        look = None if batch.look is None else batch.look.to(self.device)
+        return distort(batch.images, Warp(affine.to(self.device), elastic), look)
 
     @torch.no_grad()
     def _validate(self) -> tuple[float, float]:

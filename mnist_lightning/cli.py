@@ -13,6 +13,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from mnist_lightning.data.augmentation import Augmentation
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.errors import UserError
+from mnist_lightning.export.loading import load_network
 from mnist_lightning.models import CNNClassifier, DigitClassifier, ResNet50Classifier
 from mnist_lightning.terminal.messages import shorten
 from mnist_lightning.terminal.training_command import preset_of
@@ -24,6 +25,7 @@ from mnist_lightning.training.checkpoints import (
     find_checkpoint,
     read_checkpoint,
 )
+from mnist_lightning.training.distillation import Distillation
 from mnist_lightning.training.history import History
 from mnist_lightning.training.interruption import GracefulStop
 from mnist_lightning.training.progress_bar import TrainingProgress
@@ -233,6 +235,9 @@ class StudyCLI(LightningCLI):
         if self.config.ema.decay == 0:
             # It would copy all weights in each step for nothing.
             callbacks = [one for one in callbacks if not isinstance(one, WeightAverage)]
+        if (teacher := self.model.hparams.get("teacher")) is not None:
+            temperature = self.model.hparams["teacher_temperature"]
+            callbacks = [*callbacks, Distillation(load_network(Path(teacher)), temperature)]
         self.best = RunCheckpoint(BEST, "val/accuracy", "max", resume_from=self.resume_from)
         # The order of the last four matters: checkpoints contain the history, the last checkpoint
         # contains the path of the best one, and a run stops only after all of them.

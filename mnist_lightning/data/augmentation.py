@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from mnist_lightning.data.appearance import Appearance, Look, apply_look
 from mnist_lightning.data.digits import SIDE
 
 # Control points of the elastic field along each axis. Five over 28 pixels bend a stroke without
@@ -56,6 +57,7 @@ class Augmentation:
         shift: Largest displacement along each axis in pixels, in both directions.
         elastic: Standard deviation of the displacement of the control points in pixels; 0
             disables elastic distortion.
+        appearance: Ranges of changes of light, background and noise; null for none.
     """
 
     rotation: float = 10.0
@@ -63,10 +65,11 @@ class Augmentation:
     shear: float = 5.0
     shift: float = 2.0
     elastic: float = 0.0
+    appearance: Appearance | None = None
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not (math.isfinite(value) and value >= 0):
+            if name != "appearance" and not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"--data.augmentation.{name} must be zero or more, not {value}")
         if self.scale >= 1:
             raise ValueError(f"--data.augmentation.scale must be below 1, not {self.scale}")
@@ -94,6 +97,25 @@ class Augmentation:
         shape = (n, 2, CONTROL_POINTS, CONTROL_POINTS)
         elastic = torch.randn(shape, generator=generator) * (self.elastic * 2 / SIDE)
         return Warp(affine, elastic)
+
+    def draw_look(self, n: int, generator: Generator) -> Look | None:
+        """Draw the appearance of ``n`` images, after their distortions; None without changes."""
+        return None if self.appearance is None else self.appearance.draw(n, generator)
+
+
+def distort(images: Tensor, warp: Warp, look: Look | None) -> Tensor:
+    """Distort a batch, then change its appearance.
+
+    Args:
+        images: uint8 ``(N, 1, 28, 28)``.
+        warp: The distortions of these images, on the same device.
+        look: Their appearance; None keeps it.
+
+    Returns:
+        uint8 ``(N, 1, 28, 28)``.
+    """
+    warped = apply_warp(images, warp)
+    return warped if look is None else apply_look(warped, look)
 
 
 def apply_warp(images: Tensor, warp: Warp) -> Tensor:

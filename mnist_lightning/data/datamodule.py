@@ -9,7 +9,7 @@ from lightning import LightningDataModule
 from sklearn.model_selection import train_test_split
 from torch import Tensor, from_numpy
 
-from mnist_lightning.data.augmentation import Augmentation, apply_warp
+from mnist_lightning.data.augmentation import Augmentation, distort
 from mnist_lightning.data.digits import DigitDataset, Digits, HeldOutDigits, Subset
 from mnist_lightning.data.loader import Batch, BatchLoader
 from mnist_lightning.data.precomputation import Precomputation, Precompute
@@ -175,8 +175,9 @@ class MNISTDataModule(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Tensor, Tensor]:
         """Distort the training images on their device."""
-        images = batch.images if batch.warp is None else apply_warp(batch.images, batch.warp)
-        return images, batch.labels
+        if batch.warp is None:
+            return batch.images, batch.labels
+        return distort(batch.images, batch.warp, batch.look), batch.labels
 
     def _loader(
         self,

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from mnist_lightning.data.appearance import Look
 from mnist_lightning.data.augmentation import Augmentation, Warp
 from mnist_lightning.data.digits import Digits, Subset
 
@@ -24,11 +25,13 @@ class Batch(NamedTuple):
         images: uint8 ``(B, 1, 28, 28)``, not distorted yet, or precomputed values ``(B, ...)``.
         labels: int64 ``(B,)``.
         warp: The distortions to apply once the batch is on its device, or None.
+        look: The appearance to apply after them, or None.
     """
 
     images: Tensor
     labels: Tensor
     warp: Warp | None
+    look: Look | None = None
 
 
 class BatchLoader:
@@ -124,8 +127,11 @@ class BatchLoader:
             return Batch(part.images, part.labels, None)
         # Drawn for the batches of all processes, so that the distortion of an image does not depend
         # on their number.
-        warp = self.augmentation.draw(total, self._generator(step + 1))
-        return Batch(part.images, part.labels, warp.rows(slice(self.rank, None, self.world_size)))
+        generator = self._generator(step + 1)
+        warp = self.augmentation.draw(total, generator)
+        look = self.augmentation.draw_look(total, generator)
+        rows = slice(self.rank, None, self.world_size)
+        return Batch(part.images, part.labels, warp.rows(rows), look and look.rows(rows))
 
     def _order(self) -> Tensor | None:
         if self.seed is None:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from mnist_lightning.data.augmentation import Augmentation, apply_warp
+from mnist_lightning.data.augmentation import Augmentation, distort
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.errors import DataError
 
@@ -80,8 +80,9 @@ class Precomputation:
         sequence = np.random.SeedSequence(seed, spawn_key=(number,))
         generator = Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
         warp = self._augmentation.draw(len(images), generator)
+        look = self._augmentation.draw_look(len(images), generator)
         parts = []
         for start in range(0, len(images), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            parts.append(apply_warp(images[rows], warp.rows(rows)))
+            parts.append(distort(images[rows], warp.rows(rows), look and look.rows(rows)))
         return torch.cat(parts)

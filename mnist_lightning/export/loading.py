@@ -139,7 +139,8 @@ def _untrained(kind: str, settings: Mapping[str, Any]) -> nn.Module:
         )
     if kind not in CLASSIFIERS:
         raise ValueError(f"there is no network {kind} in this version")
-    return CLASSIFIERS[kind](**settings).network
+    # Older networks have no contrast normalisation, and no such setting.
+    return CLASSIFIERS[kind](**{"contrast_normalisation": False, **settings}).network
 
 
 LOADERS = {

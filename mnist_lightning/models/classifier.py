@@ -47,6 +47,8 @@ class DigitClassifier(LightningModule):
     precompute: Callable[[Tensor, str], Tensor] | None = None
     #: Number of distorted copies of the training images to precompute in addition to the originals.
     augmented_passes: int = 0
+    #: A teacher's probabilities of the current batch, ``(N, 10)``, to train on instead of labels.
+    soft_labels: Tensor | None = None
 
     def __init__(
         self,
@@ -86,8 +88,16 @@ class DigitClassifier(LightningModule):
             checkpoint: A checkpoint whose weights have the same names and shapes.
 
         Raises:
-            UserError: Its optimiser has other parameter groups.
+            UserError: Its optimiser has other parameter groups, or its network another contrast
+                normalisation.
         """
+        name = "contrast_normalisation"
+        theirs = checkpoint.get("hyper_parameters", {}).get(name, False)
+        if theirs != self.hparams.get(name, theirs):
+            raise UserError(
+                f"--ckpt_path: the checkpoint is of a training with --model.{name} "
+                f"{str(theirs).lower()}; resume with that"
+            )
         mine = [len(group["params"]) for group in self._parameter_groups()]
         for state in checkpoint.get("optimizer_states", []):
             if mine != [len(group["params"]) for group in state["param_groups"]]:
@@ -113,7 +123,10 @@ class DigitClassifier(LightningModule):
         """
         images, labels = batch
         logits = self(images)
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        if self.soft_labels is None:
+            loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        else:
+            loss = F.cross_entropy(logits, self.soft_labels)
         if not torch.isfinite(loss):
             raise self._diverged(f"the loss became {loss.item()} at step {self.global_step + 1}")
         self.train_loss.update(loss.detach(), weight=len(labels))
@@ -244,6 +257,10 @@ class CNNClassifier(DigitClassifier):
         dropout: Dropout probability before the last layer.
         first_kernel: Kernel size of the first convolution, odd; all others are 3x3.
         first_stride: Stride of the first convolution; 2 leaves a quarter of the positions.
+        contrast_normalisation: Whether the network first normalises the contrast of each image.
+        teacher: A model file, such as an exported ensemble, whose probabilities replace the labels
+            of the training images; null to train on the labels.
+        teacher_temperature: Divides the teacher's logits, above 0.
         title: The model's name in figures and tables.
         **training: Arguments of DigitClassifier.
     """
@@ -255,10 +272,19 @@ class CNNClassifier(DigitClassifier):
         dropout: float = 0.0,
         first_kernel: int = 3,
         first_stride: int = 1,
+        contrast_normalisation: bool = True,
+        teacher: str | None = None,
+        teacher_temperature: float = 1.0,
         title: str = "Custom CNN",
         **training: Any,
     ) -> None:
-        network = CNN(widths, convs_per_stage, dropout, first_kernel, first_stride)
+        network = CNN(
+            widths, convs_per_stage, dropout, first_kernel, first_stride, contrast_normalisation
+        )
         super().__init__(network=network, **training)
+        if teacher_temperature <= 0:
+            raise UserError(
+                f"--model.teacher_temperature must be above 0, not {teacher_temperature}"
+            )
         self.title = title
         self.save_hyperparameters(logger=False)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from mnist_lightning.data.digits import CLASSES, SIDE
+from mnist_lightning.models.contrast import ContrastNormalisation
 
 # Mean and standard deviation of the pixels of MNIST's 60,000 training images, scaled to 0..1.
 MEAN, STD = 0.1307, 0.3081
@@ -27,6 +28,7 @@ class CNN(nn.Module):
         first_kernel: Kernel size of the first convolution, odd; all others are 3x3.
         first_stride: Stride of the first convolution. With 2, all layers work on a quarter of the
             positions, which saves time and costs accuracy.
+        contrast_normalisation: Whether the contrast of each image is normalised first.
 
     Shape:
         - Input: uint8 ``(N, 1, 28, 28)``, 0 is background and 255 is ink.
@@ -43,6 +45,7 @@ class CNN(nn.Module):
         dropout: float = 0.0,
         first_kernel: int = 3,
         first_stride: int = 1,
+        contrast_normalisation: bool = True,
     ) -> None:
         super().__init__()
         if first_kernel < 1 or first_kernel % 2 == 0:
@@ -60,6 +63,7 @@ class CNN(nn.Module):
             raise ValueError(f"--model.dropout must be at least 0 and below 1, not {dropout}")
         # Attributes, because TorchScript cannot read the globals of a module in forward().
         self.mean, self.std = MEAN, STD
+        self.contrast = ContrastNormalisation(contrast_normalisation)
         layers: list[nn.Module] = []
         channels = 1
         for stage, width in enumerate(widths):
@@ -79,7 +83,7 @@ class CNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of a batch of digits."""
-        x = (images.float() / 255 - self.mean) / self.std  # (N, 1, 28, 28)
+        x = (self.contrast(images) - self.mean) / self.std  # (N, 1, 28, 28)
         x = self.features(x)  # (N, widths[-1], 7, 7) with three stages and stride 1
         # Not AdaptiveMaxPool2d: a maximum over two axes runs in every export format.
         x = x.amax(dim=(2, 3))  # (N, widths[-1])

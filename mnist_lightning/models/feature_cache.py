@@ -37,6 +37,7 @@ def cache_key(network: ResNet50, images: Tensor, precision: Precision) -> dict[s
     return {
         "weights": backbone_hash(network),
         "image_size": network.image_size,
+        "contrast_normalisation": network.contrast.enabled,
         "precision": precision,
         "images": _tensor_hash(images),
     }

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet50
 
 from mnist_lightning.data.digits import CLASSES, SIDE
+from mnist_lightning.models.contrast import ContrastNormalisation
 
 FEATURES = 2048
 """Number of features that the backbone computes for one image."""
@@ -30,6 +31,7 @@ class ResNet50(nn.Module):
         dropout: Probability of zeroing one of the 2,048 features before the head, 0 to below 1.
         mean: Mean of the red, green and blue values (in 0..1) that the backbone was trained with.
         std: Standard deviation of the same values.
+        contrast_normalisation: Whether the contrast of each image is normalised first.
 
     Shape:
         - Input: uint8 ``(N, 1, 28, 28)``, 0 is background and 255 is ink.
@@ -49,6 +51,7 @@ class ResNet50(nn.Module):
         dropout: float = 0.0,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
+        contrast_normalisation: bool = True,
     ) -> None:
         super().__init__()
         if image_size < SIDE:
@@ -58,6 +61,7 @@ class ResNet50(nn.Module):
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
             raise ValueError(f"mean and std must be three numbers, std above 0: {mean}, {std}")
         self.image_size = image_size
+        self.contrast = ContrastNormalisation(contrast_normalisation)
         self.backbone = resnet50(weights=None)
         self.backbone.fc = nn.Identity()
         self.dropout = nn.Dropout(dropout)
@@ -103,7 +107,7 @@ class ResNet50(nn.Module):
         Returns:
             ``(N, 3, image_size, image_size)`` in the network's dtype.
         """
-        gray = images.to(self.mean.dtype) / 255  # (N, 1, 28, 28), 0..1
+        gray = self.contrast(images).to(self.mean.dtype)  # (N, 1, 28, 28), 0..1
         # Antialiasing only affects downscaling, which never happens here; without it the kernel is
         # faster and exports to every format.
         gray = F.interpolate(

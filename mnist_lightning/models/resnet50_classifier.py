@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.errors import UserError
 from mnist_lightning.models import pretrained
 from mnist_lightning.models.feature_cache import cached_features
@@ -52,6 +53,7 @@ class ResNet50Classifier(StagedClassifier):
         feature_cache_dir: Folder for the cached features of `frozen`; null for one in output_dir.
         augmented_passes: Number of distorted copies of the training images for `frozen`, whose
             epochs cycle through the features of the images and of each copy.
+        contrast_normalisation: Whether the network first normalises the contrast of each image.
         **training: Arguments of DigitClassifier.
 
     Raises:
@@ -71,13 +73,14 @@ class ResNet50Classifier(StagedClassifier):
         warmup: float = 0.05,
         feature_cache_dir: str | None = None,
         augmented_passes: int = 0,
+        contrast_normalisation: bool = True,
         **training: Any,
     ) -> None:
         _check_weights(weights, strategy)
         _check_stages(stage_starts, stage_rates, warmup)
         _check_passes(augmented_passes, strategy)
         mean, std = pretrained.normalisation(weights)
-        network = ResNet50(image_size, dropout=dropout, mean=mean, std=std)
+        network = ResNet50(image_size, CLASSES, dropout, mean, std, contrast_normalisation)
         super().__init__(network=network, **training)
         self.save_hyperparameters(logger=False)
         self.weights = pretrained.weights_label(weights)

@@ -66,7 +66,7 @@ def test_a_missing_model_is_named(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_the_cnn_gives_its_network(tiny_digits: Digits, tmp_path: Path) -> None:
     shape = {"widths": [4, 8], "convs_per_stage": 1, "dropout": 0.1}
-    network = CNN(**shape).eval()
+    network = CNN(**shape, contrast_normalisation=False).eval()
     state = {f"network.{key}": value for key, value in network.state_dict().items()}
     content = {"state_dict": state, "hyper_parameters": shape, "loops": {}, "global_step": 1}
     torch.save(content, tmp_path / "best.ckpt")

@@ -21,7 +21,17 @@ from mnist_lightning.models.classifier import DigitClassifier
 from mnist_lightning.records.record import NetworkDescription, Record, read_record
 
 GOLDEN = read_record(GOLDEN_RECORD)
-CNN_SETTINGS: dict[str, Any] = {"widths": [4, 8], "first_stride": 2, "learning_rate": 0.1}
+CNN_SETTINGS: dict[str, Any] = {
+    "widths": [4, 8],
+    "first_stride": 2,
+    "contrast_normalisation": True,
+    "learning_rate": 0.1,
+}
+RESNET_SETTINGS: dict[str, Any] = {
+    "weights": "none",
+    "image_size": 32,
+    "contrast_normalisation": True,
+}
 
 
 def _described(network: torch.nn.Module, settings: dict[str, Any]) -> NetworkDescription:
@@ -51,7 +61,7 @@ def record(tiny_digits: Digits, tmp_path: Path) -> Record:
 def test_the_network_is_the_same_to_the_last_bit(
     kind: str, tiny_digits: Digits, tmp_path: Path
 ) -> None:
-    settings = CNN_SETTINGS if kind == "cnn" else {"weights": "none", "image_size": 32}
+    settings = CNN_SETTINGS if kind == "cnn" else RESNET_SETTINGS
     model = CNNClassifier(**settings) if kind == "cnn" else ResNet50Classifier(**settings)
     images = tiny_digits.images[:8]
     network = _trained(model, images)
@@ -64,6 +74,19 @@ def test_the_network_is_the_same_to_the_last_bit(
     assert loaded.state_dict().keys() == network.state_dict().keys()
     with torch.inference_mode():
         assert torch.equal(loaded(images), network(images))
+
+
+def test_a_file_without_the_setting_has_no_contrast_normalisation(
+    tiny_digits: Digits, tmp_path: Path
+) -> None:
+    settings = {"widths": [4, 8], "learning_rate": 0.1}
+    network = CNNClassifier(**settings, contrast_normalisation=False).network.eval()
+    path = tmp_path / "x_model.safetensors"
+    write_weights(network, path, _described(network, settings))
+    faint = tiny_digits.images // 4 + 60
+
+    with torch.inference_mode():
+        assert torch.equal(load_network(path)(faint), network(faint))
 
 
 def test_an_ensemble_is_one_file(tiny_digits: Digits, tmp_path: Path) -> None:

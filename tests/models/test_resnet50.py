@@ -49,7 +49,7 @@ def test_default_normalisation_is_that_of_the_imagenet_weights(weights: ResNet50
 
 
 def test_custom_normalisation_is_applied_per_channel() -> None:
-    network = ResNet50(28, mean=(0.0, 0.5, 1.0), std=(1.0, 0.5, 2.0))
+    network = ResNet50(28, mean=(0.0, 0.5, 1.0), std=(1.0, 0.5, 2.0), contrast_normalisation=False)
     white = torch.full((1, 1, 28, 28), 255, dtype=torch.uint8)
     pixels = network.preprocess(white)
     assert pixels.shape == (1, 3, 28, 28)

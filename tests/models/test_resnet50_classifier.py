@@ -121,6 +121,7 @@ def test_hyperparameters_are_plain_and_complete(strategy: str) -> None:
         "warmup": 0.05,
         "feature_cache_dir": None,
         "augmented_passes": 0,
+        "contrast_normalisation": True,
         "learning_rate": 0.5,
     }
 

@@ -1,0 +1,133 @@
+"""Random changes of light, background, noise, stroke width and polarity of whole batches."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from mnist_lightning.data.digits import SIDE
+
+# Control points of the background along each axis: three over 28 pixels give a gradient or a
+# shadow, nothing as fine as a stroke.
+BACKGROUND_POINTS = 3
+
+
+class Look(NamedTuple):
+    """The appearance of each image of a batch.
+
+    Attributes:
+        gain: float32 ``(N, 1, 1, 1)``, factor of the ink, 0 to 1.
+        background: float32 ``(N, 1, BACKGROUND_POINTS, BACKGROUND_POINTS)``, brightness added at
+            the control points, 0 to 1 minus ``gain``.
+        noise: float32 ``(N, 1, 28, 28)``, added to each pixel, in units of the range.
+        stroke: float32 ``(N, 1, 1, 1)``, -1 to 1: share of the way to the eroded image if
+            negative, to the dilated one if positive; None if strokes stay as they are.
+        inverted: bool ``(N, 1, 1, 1)``, True for dark ink on a bright background.
+    """
+
+    gain: Tensor
+    background: Tensor
+    noise: Tensor
+    stroke: Tensor | None
+    inverted: Tensor
+
+    def rows(self, index: slice) -> "Look":
+        """Return the appearance of some of the images."""
+        stroke = None if self.stroke is None else self.stroke[index]
+        return Look(
+            self.gain[index],
+            self.background[index],
+            self.noise[index],
+            stroke,
+            self.inverted[index],
+        )
+
+    def to(self, device: torch.device | str) -> "Look":
+        """Return the appearance on a device."""
+        stroke = None if self.stroke is None else self.stroke.to(device)
+        return Look(
+            self.gain.to(device),
+            self.background.to(device),
+            self.noise.to(device),
+            stroke,
+            self.inverted.to(device),
+        )
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """The ranges of the changes, which are drawn independently for each image.
+
+    Brightness, fog and noise of the corruption benchmark MNIST-C resemble these changes: a network
+    that is trained with them has met such images, though not those corruptions.
+
+    Args:
+        share: Share of the images that are changed; the others keep their pixels.
+        gain: Smallest factor of the ink's brightness; the largest is 1.
+        background: Largest brightness of a smooth background, as a share of what the ink leaves of
+            the range.
+        noise: Largest standard deviation of Gaussian noise, as a share of the range.
+        stroke: Largest share of the way to an image dilated or eroded by one pixel.
+        inverted: Share of the changed images that are inverted.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+
+    share: float = 0.5
+    gain: float = 0.3
+    background: float = 1.0
+    noise: float = 0.25
+    stroke: float = 0.0
+    inverted: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not (math.isfinite(value) and 0 <= value <= 1):
+                raise ValueError(
+                    f"--data.augmentation.appearance.{name} must be from 0 to 1, not {value}"
+                )
+
+    def draw(self, n: int, generator: Generator) -> Look:
+        """Draw the appearance of ``n`` images.
+
+        Args:
+            n: Number of images.
+            generator: A generator on the CPU; equal states give equal appearances.
+        """
+        unit = torch.rand(n, 6, 1, 1, 1, generator=generator)
+        changed = (unit[:, 0] < self.share).float()
+        gain = 1 - changed * (1 - self.gain) * unit[:, 1]
+        points = torch.rand(n, 1, BACKGROUND_POINTS, BACKGROUND_POINTS, generator=generator)
+        # Between an even background and one that varies from nothing to the highest value.
+        level, evenness = unit[:, 2], unit[:, 3]
+        background = self.background * (1 - gain) * level * (evenness + (1 - evenness) * points)
+        deviation = changed * self.noise * torch.rand(n, 1, 1, 1, generator=generator)
+        noise = deviation * torch.randn(n, 1, SIDE, SIDE, generator=generator)
+        stroke = changed * self.stroke * (2 * unit[:, 4] - 1) if self.stroke else None
+        return Look(gain, background, noise, stroke, unit[:, 5] < self.inverted * changed)
+
+
+def apply_look(images: Tensor, look: Look) -> Tensor:
+    """Change the appearance of a batch on its device.
+
+    Args:
+        images: uint8 ``(N, 1, 28, 28)``, 0 is background and 255 is ink.
+        look: The appearance of these ``N`` images, on the same device.
+
+    Returns:
+        uint8 ``(N, 1, 28, 28)``.
+    """
+    ink = images.float() / 255
+    if look.stroke is not None:
+        dilated = F.max_pool2d(ink, 3, stride=1, padding=1)
+        eroded = -F.max_pool2d(-ink, 3, stride=1, padding=1)
+        ink = ink + look.stroke.clamp(min=0) * (dilated - ink)
+        ink = ink + look.stroke.clamp(max=0) * (ink - eroded)
+    background = F.interpolate(look.background, size=(SIDE, SIDE), mode="bilinear")
+    seen = look.gain * ink + background
+    seen = torch.where(look.inverted, 1 - seen, seen) + look.noise
+    return (255 * seen).round_().clamp_(0, 255).to(torch.uint8)
