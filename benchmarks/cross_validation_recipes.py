@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 _CNN = ("--model", "cnn", "--data.augmentation.appearance", "null")
-_TINY = (*_CNN, "--model.widths", "[16,24,28]", "--model.dropout", "0")
+_TINY = ("--model.widths", "[16,24,28]", "--model.dropout", "0")
 
 
 def _appearance(**ranges: float) -> tuple[str, ...]:
@@ -32,7 +32,8 @@ class Recipe:
 
 _LIGHT = {"share": 0.5, "gain": 0.3, "background": 1.0, "noise": 0.25}
 _INVERTED = {**_LIGHT, "inverted": 0.3}
-_TEACHERS = tuple(("contrast", seed) for seed in range(3))
+_ROBUST = {**_LIGHT, "inverted": 0.3, "bands": 0.5, "stroke": 0.5, "hollow": 0.2}
+_TEACHERS = tuple(("light", seed) for seed in range(3))
 
 #: The reference comes first.
 RECIPES = {
@@ -45,14 +46,15 @@ RECIPES = {
         ),
         Recipe("contrast", "contrast normalisation", _CNN),
         Recipe("light", "light, background and noise", _appearance(**_LIGHT)),
-        Recipe("inverted", "the same, and polarity", _appearance(**_INVERTED)),
-        Recipe("quarter", "the same, a quarter", _appearance(**{**_INVERTED, "share": 0.25})),
-        Recipe("stroke", "polarity and strokes", _appearance(**_INVERTED, stroke=0.5)),
-        Recipe("smoothing", "label smoothing 0.05", (*_CNN, "--model.label_smoothing", "0.05")),
-        Recipe("tiny", "24,754 parameters", _TINY),
-        Recipe("longer", "40 epochs", (*_CNN, "--trainer.max_epochs", "40")),
-        Recipe("tiny_longer", "24,754, 50 epochs", (*_TINY, "--trainer.max_epochs", "50")),
-        Recipe("distilled", "distilled from three", _CNN, _TEACHERS),
-        Recipe("tiny_distilled", "24,754, distilled from three", _TINY, _TEACHERS),
+        Recipe("inverted", "light and polarity", _appearance(**_INVERTED)),
+        Recipe("robust", "light, polarity, bands, strokes, outlines", _appearance(**_ROBUST)),
+        Recipe("tiny", "24,754 parameters, light", (*_appearance(**_LIGHT), *_TINY)),
+        Recipe("distilled", "light, distilled from three", _appearance(**_LIGHT), _TEACHERS),
+        Recipe(
+            "tiny_distilled",
+            "24,754 parameters, light, distilled from three",
+            (*_appearance(**_LIGHT), *_TINY),
+            _TEACHERS,
+        ),
     )
 }

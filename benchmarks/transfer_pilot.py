@@ -38,24 +38,22 @@ SIZES = (32, 48, 64, 96, 128, 224)
 STAGES = ("layer2", "layer3", "layer4")
 DECAYS = (1e-5, 1e-4, 1e-3)
 _RESULTS = harness.RESULTS / "transfer_pilot"
-#: Resolution and epochs that cost about the same.
-_BUDGETS = ((64, 6), (32, 12), (48, 8), (96, 3))
+#: Resolution, and epochs that cost about the same.
+_BUDGETS = {64: 6, 32: 12, 48: 8, 96: 3}
+#: Resolution and learning rates: all rates at one resolution, then that rate at the others.
+_RATES = {64: (5e-4, 1e-3, 2e-4, 2e-3), 32: (5e-4,), 48: (5e-4,), 96: (5e-4,)}
 
 
 def run_options(weights: str) -> dict[str, list[str]]:
     """Return the options of each short training by name."""
     runs = {}
-    for size, epochs in _BUDGETS:
-        for strategy, rates in (
-            ("finetune", (2e-4, 5e-4, 1e-3)),
-            ("scratch", (5e-4, 1e-3, 2e-3)),
-        ):
-            start = weights if strategy == "finetune" else "none"
-            for rate in rates:
+    for size, rates in _RATES.items():
+        for rate in rates:
+            for strategy, start in (("finetune", weights), ("scratch", "none")):
                 options = ["--model", "resnet50_scratch", "--model.strategy", strategy]
                 options += ["--model.weights", start, "--model.image_size", str(size)]
                 options += ["--model.learning_rate", f"{rate:g}"]
-                options += ["--trainer.max_epochs", str(epochs)]
+                options += ["--trainer.max_epochs", str(_BUDGETS[size])]
                 options += ["--model.stage_starts", "[0,0,0]", "--model.stage_rates", "[1,1,1]"]
                 runs[f"{strategy}_{size}_{rate:g}"] = options
     return runs
@@ -187,7 +185,7 @@ def _once(name: str, job: Callable[[], dict[str, Any]]) -> None:
     """Run a job and write its result, unless it exists or another process computes it."""
     path = _RESULTS / f"{name}.json"
     try:
-        with FileLock(path.with_suffix(".lock"), blocking=False):
+        with FileLock(Path(tempfile.gettempdir(), f"{path.stem}.lock"), blocking=False):
             if path.is_file():
                 return
             here = describe_environment()

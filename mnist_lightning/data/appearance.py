@@ -25,13 +25,15 @@ class Look(NamedTuple):
         noise: float32 ``(N, 1, 28, 28)``, added to each pixel, in units of the range.
         stroke: float32 ``(N, 1, 1, 1)``, -1 to 1: share of the way to the eroded image if
             negative, to the dilated one if positive; None if strokes stay as they are.
-        inverted: bool ``(N, 1, 1, 1)``, True for dark ink on a bright background.
+        hollow: bool ``(N, 1, 1, 1)``, True for the outline of each stroke instead of the stroke.
+        inverted: bool ``(N, 1, 28, 28)``, True for dark ink on a bright background.
     """
 
     gain: Tensor
     background: Tensor
     noise: Tensor
     stroke: Tensor | None
+    hollow: Tensor
     inverted: Tensor
 
     def rows(self, index: slice) -> "Look":
@@ -42,6 +44,7 @@ class Look(NamedTuple):
             self.background[index],
             self.noise[index],
             stroke,
+            self.hollow[index],
             self.inverted[index],
         )
 
@@ -53,6 +56,7 @@ class Look(NamedTuple):
             self.background.to(device),
             self.noise.to(device),
             stroke,
+            self.hollow.to(device),
             self.inverted.to(device),
         )
 
@@ -61,8 +65,8 @@ class Look(NamedTuple):
 class Appearance:
     """The ranges of the changes, which are drawn independently for each image.
 
-    Brightness, fog and noise of the corruption benchmark MNIST-C resemble these changes: a network
-    that is trained with them has met such images, though not those corruptions.
+    Brightness, fog, noise, stripe and edges of the corruption benchmark MNIST-C resemble these
+    changes: a network that is trained with them has met such images, though not those corruptions.
 
     Args:
         share: Share of the images that are changed; the others keep their pixels.
@@ -71,7 +75,9 @@ class Appearance:
             the range.
         noise: Largest standard deviation of Gaussian noise, as a share of the range.
         stroke: Largest share of the way to an image dilated or eroded by one pixel.
+        hollow: Share of the changed images whose strokes become outlines.
         inverted: Share of the changed images that are inverted.
+        bands: Share of the inverted images that are inverted only in a band, upright or level.
 
     Raises:
         ValueError: A number is out of range.
@@ -82,7 +88,9 @@ class Appearance:
     background: float = 1.0
     noise: float = 0.25
     stroke: float = 0.0
+    hollow: float = 0.0
     inverted: float = 0.0
+    bands: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -108,7 +116,22 @@ class Appearance:
         deviation = changed * self.noise * torch.rand(n, 1, 1, 1, generator=generator)
         noise = deviation * torch.randn(n, 1, SIDE, SIDE, generator=generator)
         stroke = changed * self.stroke * (2 * unit[:, 4] - 1) if self.stroke else None
-        return Look(gain, background, noise, stroke, unit[:, 5] < self.inverted * changed)
+        inverted = (unit[:, 5] < self.inverted * changed).expand(n, 1, SIDE, SIDE)
+        hollow = torch.zeros(n, 1, 1, 1, dtype=torch.bool)
+        if self.hollow:
+            hollow = torch.rand(n, 1, 1, 1, generator=generator) < self.hollow * changed
+        if self.bands:
+            inverted = inverted & self._bands(n, generator)
+        return Look(gain, background, noise, stroke, hollow, inverted)
+
+    def _bands(self, n: int, generator: Generator) -> Tensor:
+        """Draw the part of each image that an inversion concerns: all of it, or a band."""
+        unit = torch.rand(n, 4, 1, 1, generator=generator)
+        pixel = torch.arange(SIDE).expand(n, SIDE, SIDE)
+        across = torch.where(unit[:, 0] < 0.5, pixel, pixel.mT)
+        middle, width = unit[:, 1] * SIDE, SIDE * (1 + unit[:, 2]) / 4
+        band = (across - middle).abs() < width / 2
+        return (band | (unit[:, 3] >= self.bands)).unsqueeze(1)
 
 
 def apply_look(images: Tensor, look: Look) -> Tensor:
@@ -122,8 +145,9 @@ def apply_look(images: Tensor, look: Look) -> Tensor:
         uint8 ``(N, 1, 28, 28)``.
     """
     ink = images.float() / 255
+    dilated = F.max_pool2d(ink, 3, stride=1, padding=1)
+    ink = torch.where(look.hollow, dilated - ink, ink)
     if look.stroke is not None:
-        dilated = F.max_pool2d(ink, 3, stride=1, padding=1)
         eroded = -F.max_pool2d(-ink, 3, stride=1, padding=1)
         ink = ink + look.stroke.clamp(min=0) * (dilated - ink)
         ink = ink + look.stroke.clamp(max=0) * (ink - eroded)

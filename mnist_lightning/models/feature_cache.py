@@ -11,7 +11,7 @@ from mnist_lightning.errors import OutputError, WeightsError
 from mnist_lightning.files.storage import check_writable, one_writer
 from mnist_lightning.models.feature_extraction import FeatureExtractor, Precision
 from mnist_lightning.models.feature_store import FeatureStore
-from mnist_lightning.models.resnet50 import FEATURES, ResNet50
+from mnist_lightning.models.resnet50 import ResNet50
 from mnist_lightning.terminal.long_jobs import progress
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ def cached_features(
         raise ValueError("there are no images to compute features for")
     key = cache_key(network, images, precision)
     stem = file_stem(key)
-    store = FeatureStore(folder / stem, key, (len(images), FEATURES), CHUNK_ROWS)
+    store = FeatureStore(folder / stem, key, (len(images), network.num_features), CHUNK_ROWS)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with one_writer(folder, stem):
@@ -116,8 +116,9 @@ def _fill(
 ) -> None:
     folder = store.data_path.parent
     left = sum(len(images[store.rows(chunk)]) for chunk in missing)
-    size = left * FEATURES * 2
-    amount = f"{left:,} x {FEATURES:,} features: {size / 1e6:,.2f} MB"
+    width = store.shape[1]
+    size = left * width * 2
+    amount = f"{left:,} x {width:,} features: {size / 1e6:,.2f} MB"
     log.info("Caching %s in %s", amount, folder)
     check_writable(folder, size, FOLDER_OPTION)
     with progress(f"Features of {title}", len(images), len(images) - left, log) as advance:

@@ -132,7 +132,12 @@ def load_backbone(network: ResNet50, path: Path) -> None:
     Raises:
         WeightsError: The file is damaged, not a state dict, or does not fit the network.
     """
-    network.backbone.load_state_dict(read_backbone(path, network.backbone.state_dict()))
+    with torch.device("meta"):
+        complete = ResNet50().backbone.state_dict()
+    weights = read_backbone(path, complete)
+    # A network that ends at an earlier layer has fewer of them.
+    own = network.backbone.state_dict()
+    network.backbone.load_state_dict({name: weights[name] for name in own})
 
 
 def _published_file(pretrained: Pretrained, timeout: float) -> Path:

@@ -1,6 +1,7 @@
 """ResNet50 for digits: torchvision's network with built-in preprocessing and a new head."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,8 +11,13 @@ from torchvision.models import resnet50
 from mnist_lightning.data.digits import CLASSES, SIDE
 from mnist_lightning.models.contrast import ContrastNormalisation
 
+FeatureLayer = Literal["layer2", "layer3", "layer4"]
+
 FEATURES = 2048
-"""Number of features that the backbone computes for one image."""
+"""Number of features that the whole backbone computes for one image."""
+
+LAYER_FEATURES: dict[FeatureLayer, int] = {"layer2": 512, "layer3": 1024, "layer4": FEATURES}
+"""The same after each of the last three of torchvision's four layers."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -28,10 +34,11 @@ class ResNet50(nn.Module):
         image_size: Side in pixels to which the digits are enlarged, at least 28. The cost grows
             with its square; ImageNet networks were trained at 224.
         num_classes: Number of logits.
-        dropout: Probability of zeroing one of the 2,048 features before the head, 0 to below 1.
+        dropout: Probability of zeroing a feature before the head, 0 to below 1.
         mean: Mean of the red, green and blue values (in 0..1) that the backbone was trained with.
         std: Standard deviation of the same values.
         contrast_normalisation: Whether the contrast of each image is normalised first.
+        feature_layer: The last layer of the backbone; later ones are left out.
 
     Shape:
         - Input: uint8 ``(N, 1, 28, 28)``, 0 is background and 255 is ink.
@@ -52,6 +59,7 @@ class ResNet50(nn.Module):
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         contrast_normalisation: bool = True,
+        feature_layer: FeatureLayer = "layer4",
     ) -> None:
         super().__init__()
         if image_size < SIDE:
@@ -64,8 +72,12 @@ class ResNet50(nn.Module):
         self.contrast = ContrastNormalisation(contrast_normalisation)
         self.backbone = resnet50(weights=None)
         self.backbone.fc = nn.Identity()
+        self.num_features = LAYER_FEATURES[feature_layer]
+        layers = list(LAYER_FEATURES)
+        for later in layers[layers.index(feature_layer) + 1 :]:
+            setattr(self.backbone, later, nn.Identity())
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(FEATURES, num_classes)
+        self.head = nn.Linear(self.num_features, num_classes)
         # Buffers, because weights are only usable with the statistics they were trained with.
         self.register_buffer("mean", torch.tensor(list(mean)).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(list(std)).view(1, 3, 1, 1))
@@ -81,7 +93,7 @@ class ResNet50(nn.Module):
             images: uint8, ``(N, 1, 28, 28)``, 0 to 255.
 
         Returns:
-            float32, ``(N, 2048)``, not negative.
+            float32, ``(N, num_features)``, 2,048 after the last layer, not negative.
         """
         features: Tensor = self.backbone(self.preprocess(images))
         return features.float()  # autocast would return bfloat16
@@ -90,7 +102,7 @@ class ResNet50(nn.Module):
         """Run the head, the part that is trained when the backbone is frozen.
 
         Args:
-            features: float32, ``(N, 2048)``, the output of ``features``.
+            features: float32, ``(N, num_features)``, the output of ``features``.
 
         Returns:
             float32 logits, ``(N, num_classes)``.

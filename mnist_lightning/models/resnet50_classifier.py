@@ -11,7 +11,7 @@ from mnist_lightning.errors import UserError
 from mnist_lightning.models import pretrained
 from mnist_lightning.models.feature_cache import cached_features
 from mnist_lightning.models.feature_extraction import extraction_precision
-from mnist_lightning.models.resnet50 import ResNet50
+from mnist_lightning.models.resnet50 import FeatureLayer, ResNet50
 from mnist_lightning.models.staged_classifier import StagedClassifier
 from mnist_lightning.models.stages import Stage
 
@@ -54,6 +54,8 @@ class ResNet50Classifier(StagedClassifier):
         augmented_passes: Number of distorted copies of the training images for `frozen`, whose
             epochs cycle through the features of the images and of each copy.
         contrast_normalisation: Whether the network first normalises the contrast of each image.
+        feature_layer: The last layer of the backbone, for `frozen`: earlier features are less
+            specific to ImageNet's classes.
         **training: Arguments of DigitClassifier.
 
     Raises:
@@ -74,18 +76,28 @@ class ResNet50Classifier(StagedClassifier):
         feature_cache_dir: str | None = None,
         augmented_passes: int = 0,
         contrast_normalisation: bool = True,
+        feature_layer: FeatureLayer = "layer4",
         **training: Any,
     ) -> None:
         _check_weights(weights, strategy)
         _check_stages(stage_starts, stage_rates, warmup)
         _check_passes(augmented_passes, strategy)
+        if feature_layer != "layer4" and strategy != "frozen":
+            raise UserError(
+                f"--model.feature_layer {feature_layer} needs --model.strategy frozen, not "
+                f"{strategy}"
+            )
         mean, std = pretrained.normalisation(weights)
-        network = ResNet50(image_size, CLASSES, dropout, mean, std, contrast_normalisation)
+        network = ResNet50(
+            image_size, CLASSES, dropout, mean, std, contrast_normalisation, feature_layer
+        )
         super().__init__(network=network, **training)
         self.save_hyperparameters(logger=False)
         self.weights = pretrained.weights_label(weights)
         label, parts = STRATEGIES[strategy]
         suffix = f", {self.weights}" if weights == pretrained.NO_WEIGHTS else ""
+        if feature_layer != "layer4":
+            suffix = f" after {feature_layer}{suffix}"
         self.title = f"ResNet50 ({label}{suffix})"
         # A strategy with fewer parts ignores the later starts and rates.
         self.stages = tuple(map(Stage, parts, stage_starts, stage_rates))

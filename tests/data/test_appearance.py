@@ -77,6 +77,28 @@ def test_strokes_become_thicker_and_thinner(tiny_digits: Digits) -> None:
     assert torch.equal(change[clear] > 0, look.stroke.flatten()[clear] > 0)
 
 
+def test_a_hollow_stroke_is_its_outline() -> None:
+    square = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+    square[:, :, 10:16, 10:16] = 255
+
+    outline = _changed(replace(NOTHING, hollow=1.0), square)[0, 0]
+
+    assert int((outline == 255).sum()) == 8 * 8 - 6 * 6
+    assert not outline[10:16, 10:16].any()
+
+
+def test_a_band_is_inverted_and_the_rest_is_not() -> None:
+    images = torch.zeros(400, 1, 28, 28, dtype=torch.uint8)
+
+    banded = _changed(replace(NOTHING, inverted=1.0, bands=0.5), images)[:, 0] == 255
+
+    whole = banded.flatten(1).all(dim=1)
+    assert whole.float().mean() == pytest.approx(0.5, abs=0.1)
+    for image in banded[~whole]:
+        upright, level = image[0].expand(28, 28), image[:, :1].expand(28, 28)
+        assert torch.equal(image, upright) or torch.equal(image, level)
+
+
 def test_equal_states_give_equal_looks_and_rows_are_cut() -> None:
     everything = Appearance(stroke=0.5, inverted=0.5)
     one, other, part = (_look(everything, 8) for _ in range(3))

@@ -8,7 +8,13 @@ import torchvision.transforms.v2.functional as tv
 from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights, resnet50
 
-from mnist_lightning.models.resnet50 import FEATURES, IMAGENET_MEAN, IMAGENET_STD, ResNet50
+from mnist_lightning.models.resnet50 import (
+    FEATURES,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    FeatureLayer,
+    ResNet50,
+)
 
 SIZE = 32
 
@@ -103,3 +109,24 @@ def test_values_out_of_range_are_refused_by_name(
 ) -> None:
     with pytest.raises(ValueError, match=culprit):
         ResNet50(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("layer", "width"), [("layer2", 512), ("layer3", 1024)])
+def test_an_earlier_layer_gives_its_averaged_feature_maps(
+    layer: FeatureLayer, width: int, images: Tensor
+) -> None:
+    whole = ResNet50(32).eval()
+    short = ResNet50(32, feature_layer=layer).eval()
+    own = short.backbone.state_dict()
+    weights = whole.backbone.state_dict()
+    short.backbone.load_state_dict({name: weights[name] for name in own})
+    seen: list[Tensor] = []
+    whole.backbone.get_submodule(layer).register_forward_hook(lambda m, i, out: seen.append(out))
+
+    with torch.inference_mode():
+        whole(images[:2])
+        features = short.features(images[:2])
+
+    assert features.shape == (2, width)
+    torch.testing.assert_close(features, seen[0].mean(dim=(2, 3)))
+    assert len(own) < len(weights)

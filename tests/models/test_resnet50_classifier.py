@@ -122,6 +122,7 @@ def test_hyperparameters_are_plain_and_complete(strategy: str) -> None:
         "feature_cache_dir": None,
         "augmented_passes": 0,
         "contrast_normalisation": True,
+        "feature_layer": "layer4",
         "learning_rate": 0.5,
     }
 
@@ -130,6 +131,7 @@ def test_hyperparameters_are_plain_and_complete(strategy: str) -> None:
     ("options", "message"),
     [
         ({"strategy": "scratch", "weights": "imagenet"}, "use --model.weights none with it"),
+        ({"strategy": "scratch", "feature_layer": "layer3"}, "needs --model.strategy frozen"),
         ({"stage_starts": (0.1, 0.2, 0.3)}, "stage_starts must ascend from 0"),
         ({"stage_starts": (0.0, 0.5, 0.2)}, "stage_starts must ascend from 0"),
         ({"stage_starts": (0.0, 0.5, 1.0)}, "stay below 1"),
