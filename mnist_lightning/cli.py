@@ -18,8 +18,6 @@ from mnist_lightning.terminal.messages import shorten
 from mnist_lightning.terminal.training_command import preset_of
 from mnist_lightning.training.averaging import WeightAverage
 from mnist_lightning.training.checkpoints import (
-    BEST,
-    LAST,
     check_fits,
     find_checkpoint,
     read_checkpoint,
@@ -82,7 +80,6 @@ class StudyCLI(LightningCLI):
         output_dir: Folder of the artefacts.
         resume_from: The checkpoint to resume from, or None.
         history: The callback with the metrics of each epoch.
-        best: The callback that keeps the best checkpoint.
         stopwatch: The callback that measures the training time.
         run_logger: The TensorBoard logger, which chooses the folder of the run.
     """
@@ -90,7 +87,6 @@ class StudyCLI(LightningCLI):
     datamodule: MNISTDataModule
     model: DigitClassifier
     trainer: StudyTrainer
-    best: RunCheckpoint
 
     def __init__(self, args: list[str], command: list[str]) -> None:
         self.command = command
@@ -190,7 +186,7 @@ class StudyCLI(LightningCLI):
         """Estimate of what a run writes: checkpoints, the exported file, figures and events.
 
         A checkpoint contains the weights, their average and two optimiser moments per trained
-        weight. A third copy exists while a file is replaced by a complete new one.
+        weight. Besides the last two, a third copy exists while a new one is written.
         """
         weights = sum(4 * p.numel() for p in self.model.network.parameters())
         learning = sum(4 * p.numel() for p in self.model.learning_parameters())
@@ -233,9 +229,8 @@ class StudyCLI(LightningCLI):
         if self.config.ema.decay == 0:
             # It would copy all weights in each step for nothing.
             callbacks = [one for one in callbacks if not isinstance(one, WeightAverage)]
-        self.best = RunCheckpoint(BEST, "val/accuracy", "max", resume_from=self.resume_from)
-        # The order of the last four matters: checkpoints contain the history, the last checkpoint
-        # contains the path of the best one, and a run stops only after all of them.
+        # The order of the last three matters: the checkpoint contains the history, and a run stops
+        # only after both.
         callbacks = [
             *callbacks,
             self.stopwatch,
@@ -243,8 +238,7 @@ class StudyCLI(LightningCLI):
             StepLimit(),
             *([] if config.get("enable_progress_bar") is False else [TrainingProgress()]),
             self.history,
-            self.best,
-            RunCheckpoint(LAST, resume_from=self.resume_from),
+            RunCheckpoint(self.resume_from),
             GracefulStop(),
         ]
         return super()._instantiate_trainer(config, callbacks)
