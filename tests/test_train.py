@@ -52,7 +52,7 @@ ARTEFACTS = {
     "custom_cnn_confusion_matrix.png",
     "custom_cnn_examples.png",
 }
-RUN_FILES = {"metrics.csv", "config.yaml", "checkpoints/best.ckpt", "checkpoints/last.ckpt"}
+RUN_FILES = {"metrics.csv", "config.yaml", "checkpoints/last.ckpt", "checkpoints/previous.ckpt"}
 
 
 class Run(NamedTuple):
@@ -85,7 +85,7 @@ def test_every_format_classifies_the_test_images_as_recorded(run: Run) -> None:
     assert exports.files[0].file == run.record.model.file
 
 
-@pytest.mark.parametrize("name", ["best", "last"])
+@pytest.mark.parametrize("name", ["last", "previous"])
 def test_formats_can_be_exported_again_from_the_measured_checkpoint(
     run: Run, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,8 +96,8 @@ def test_formats_can_be_exported_again_from_the_measured_checkpoint(
     status = export.main([*argv, "--formats", "torchscript"])
 
     record = read_record(output_dir / "custom_cnn_metrics.json")
-    if status == 2:  # the last epoch was not the best one
-        assert name == "last"
+    if name == "previous":
+        assert status == 2
         assert "is not the checkpoint that was measured" in capsys.readouterr().err
         return
     assert status == 0
@@ -213,18 +213,23 @@ def test_validation_images_of_the_predictions_are_not_training_images(run: Run) 
     assert not {*predictions.validation.indices.tolist()} & {*data.train_indices.tolist()}
 
 
-def test_exported_file_is_the_best_checkpoint(run: Run) -> None:
-    checkpoint = run.folder / "checkpoints" / "best.ckpt"
+def test_exported_file_is_the_last_checkpoint(run: Run) -> None:
+    checkpoint = run.folder / "checkpoints" / "last.ckpt"
     state = torch.load(checkpoint, weights_only=True)
-    assert state["epoch"] + 1 == run.record.training.best_epoch
+    assert state["global_step"] == run.record.training.steps
     module = CNNClassifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
     images = load_embedded().test.images[:200]
     exported = predict_logits(load_torchscript(run.output_dir / "custom_cnn_model.pt"), images)
     torch.testing.assert_close(exported, predict_logits(module, images), atol=1e-4, rtol=1e-4)
 
 
-def test_the_weights_are_those_of_the_best_checkpoint_to_the_last_bit(run: Run) -> None:
-    state = torch.load(run.folder / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+def test_the_weights_are_the_averaged_ones_of_the_last_checkpoint_to_the_last_bit(
+    run: Run,
+) -> None:
+    checkpoint = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    state = checkpoint["state_dict"]
+    head = "network.head.weight"
+    assert not torch.equal(state[head], checkpoint["current_model_state"][head])
     network = load_network(run.output_dir / "custom_cnn_model.safetensors").state_dict()
     assert all(torch.equal(value, state[f"network.{name}"]) for name, value in network.items())
     described = describe_file(run.output_dir / "custom_cnn_model.safetensors")
@@ -350,7 +355,7 @@ def test_every_stage_prints_a_line_and_examples_state_the_confidence_of_predicti
     assert main([*SMALL, *argv, "--output_dir", str(tmp_path)]) == 0
 
     out, err = capsys.readouterr()
-    assert "testing the best weights ...\n" in out
+    assert "testing the final weights ...\n" in out
     stages = [line.split()[1] for line in err.splitlines() if line.endswith(" ...")]
     assert stages == ["Exporting", "Measuring", "Drawing"]
     model = load_trained(tmp_path / "custom_cnn_model.pt")
