@@ -212,7 +212,9 @@ def train_seeds(args: list[str], seeds: list[int], more: Sequence[str] = ()) -> 
             continue
         if not quiet:
             print(f"seed {seed}:", flush=True)
-        resume = ["--ckpt_path", "last"] if any(folder.glob("runs/*/*/checkpoints/*.ckpt")) else []
+        resume = (
+            ["--ckpt_path", "last"] if any(folder.glob("runs/*/*/checkpoints/[!.]*.ckpt")) else []
+        )
         options = ["--output_dir", str(folder), *resume, *more]
         run = StudyCLI(expand([*command, *options]), command=command)
         train(run)

@@ -14,6 +14,7 @@ from mnist_lightning.data.digits import Digits
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.training.averaging import WeightAverage
 from mnist_lightning.training.run_checkpoint import RunCheckpoint
+from mnist_lightning.training.run_logger import RunLogger
 
 MakeTrainer = Callable[..., Trainer]
 Weights = dict[str, Tensor]
@@ -164,7 +165,8 @@ def test_a_finished_training_that_is_resumed_leaves_the_averaged_weights_in_the_
     make_trainer: MakeTrainer,
     tmp_path: Path,
 ) -> None:
-    make_trainer(WeightAverage(0.9), RunCheckpoint()).fit(model, tiny_data)
+    logger = RunLogger(tmp_path, "cnn")
+    make_trainer(WeightAverage(0.9), RunCheckpoint(), logger=logger).fit(model, tiny_data)
     averaged = _weights(model)
     again = CNNClassifier(widths=[4], convs_per_stage=1, learning_rate=0.1)
     (path,) = tmp_path.rglob("last.ckpt")
