@@ -41,11 +41,11 @@ NAMES = {"cnn": "custom_cnn", "frozen": "resnet50", "finetune": "resnet50_finetu
 NAMES["scratch"] = "resnet50_scratch"
 EPOCHS, STEPS = 2, 4
 #: How often a run passes each place: twice in each step, at one validation batch an epoch, at three
-#: moments of each of two checkpoints an epoch, and at three moments of one export.
+#: moments of each checkpoint and at two while an older one is renamed, and at three of one export.
 PASSES = {
     "batch": 2 * EPOCHS * STEPS,
     "validation": EPOCHS,
-    "checkpoint": 6 * EPOCHS,
+    "checkpoint": 5 * EPOCHS - 2,
     "export": 3,
 }
 
@@ -184,10 +184,9 @@ def read_results(output_dir: Path, kind: str) -> dict[str, Any]:
     """Read everything that a finished run has learned and logged, except times and paths."""
     (folder,) = (output_dir / "runs" / NAMES[kind]).iterdir()
     found: dict[str, Any] = {"metrics.csv": (folder / "metrics.csv").read_text()}
-    for name in ("last", "best"):
-        checkpoint = torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
-        for part in ("state_dict", "current_model_state", "optimizer_states", "global_step"):
-            found[f"{name} {part}"] = checkpoint.get(part)
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    for part in ("state_dict", "current_model_state", "optimizer_states", "global_step"):
+        found[part] = checkpoint.get(part)
     events = EventAccumulator(str(folder))
     events.Reload()
     for tag in events.Tags()["scalars"]:
@@ -225,7 +224,7 @@ def kill_and_resume(kind: str, place: str, number: int, folder: Path, run: str) 
     output_dir = folder / f"{kind}-{run}"
     argv = training_argv(kind, folder, output_dir)
     killed = train(argv, place, number)
-    resumes = any(output_dir.glob(f"runs/{NAMES[kind]}/version_0/checkpoints/[bl]*.ckpt"))
+    resumes = any(output_dir.glob(f"runs/{NAMES[kind]}/version_0/checkpoints/[lp]*.ckpt"))
     if not resumes:
         # There is no checkpoint yet: train again from the start, in another folder.
         (output_dir / "runs").rename(folder / f"{kind}-{run}-killed")

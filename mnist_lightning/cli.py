@@ -19,8 +19,6 @@ from mnist_lightning.terminal.messages import shorten
 from mnist_lightning.terminal.training_command import preset_of
 from mnist_lightning.training.averaging import WeightAverage
 from mnist_lightning.training.checkpoints import (
-    BEST,
-    LAST,
     check_fits,
     find_checkpoint,
     read_checkpoint,
@@ -84,7 +82,6 @@ class StudyCLI(LightningCLI):
         output_dir: Folder of the artefacts.
         resume_from: The checkpoint to resume from, or None.
         history: The callback with the metrics of each epoch.
-        best: The callback that keeps the best checkpoint.
         stopwatch: The callback that measures the training time.
         run_logger: The TensorBoard logger, which chooses the folder of the run.
     """
@@ -92,7 +89,6 @@ class StudyCLI(LightningCLI):
     datamodule: MNISTDataModule
     model: DigitClassifier
     trainer: StudyTrainer
-    best: RunCheckpoint
 
     def __init__(self, args: list[str], command: list[str]) -> None:
         self.command = command
@@ -192,7 +188,7 @@ class StudyCLI(LightningCLI):
         """Estimate of what a run writes: checkpoints, the exported file, figures and events.
 
         A checkpoint contains the weights, their average and two optimiser moments per trained
-        weight. A third copy exists while a file is replaced by a complete new one.
+        weight. Besides the last two, a third copy exists while a new one is written.
         """
         weights = sum(4 * p.numel() for p in self.model.network.parameters())
         learning = sum(4 * p.numel() for p in self.model.learning_parameters())
@@ -238,9 +234,8 @@ class StudyCLI(LightningCLI):
         if (teacher := self.model.hparams.get("teacher")) is not None:
             temperature = self.model.hparams["teacher_temperature"]
             callbacks = [*callbacks, Distillation(load_network(Path(teacher)), temperature)]
-        self.best = RunCheckpoint(BEST, "val/accuracy", "max", resume_from=self.resume_from)
-        # The order of the last four matters: checkpoints contain the history, the last checkpoint
-        # contains the path of the best one, and a run stops only after all of them.
+        # The order of the last three matters: the checkpoint contains the history, and a run stops
+        # only after both.
         callbacks = [
             *callbacks,
             self.stopwatch,
@@ -248,8 +243,7 @@ class StudyCLI(LightningCLI):
             StepLimit(),
             *([] if config.get("enable_progress_bar") is False else [TrainingProgress()]),
             self.history,
-            self.best,
-            RunCheckpoint(LAST, resume_from=self.resume_from),
+            RunCheckpoint(self.resume_from),
             GracefulStop(),
         ]
         return super()._instantiate_trainer(config, callbacks)

@@ -191,12 +191,10 @@ def _figures(
     images = digits.test.images[:, 0].numpy()
     figures = {}
     if trained.history is not None:
-        assert record.training.best_epoch is not None, "an ensemble has no history"
         smoothing = record.model.hyperparameters.get("label_smoothing")
         figures["training_curves"] = plot_curves(
             trained.history,
             title=headline(title, dataset.label, dataset.train, "training"),
-            best_epoch=record.training.best_epoch,
             note=trained.history_note,
             step_losses=trained.step_losses,
             label_smoothing=smoothing if isinstance(smoothing, float) else 0.0,

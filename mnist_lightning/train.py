@@ -9,7 +9,6 @@ import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_lightning.errors import UserError
@@ -78,7 +77,7 @@ def _run(typed: list[str]) -> int:
 
 
 def train(cli: StudyCLI) -> None:
-    """Train, test the best checkpoint once, and write the results.
+    """Train, test the weights after the last step once, and write the results.
 
     Args:
         cli: The data module, the model and the Trainer of the run. Without a progress bar, only
@@ -90,7 +89,6 @@ def train(cli: StudyCLI) -> None:
     from mnist_lightning.export.torchscript import check_scriptable
     from mnist_lightning.files.storage import check_writable, one_writer, remove_abandoned
     from mnist_lightning.records.environment import describe_environment
-    from mnist_lightning.training.checkpoints import read_checkpoint
     from mnist_lightning.training.run_description import announce
 
     environment = describe_environment()
@@ -120,12 +118,11 @@ def train(cli: StudyCLI) -> None:
     if cli.config.trainer.fast_dev_run:
         trainer.print("fast_dev_run: finished without errors; no file was written")
         return
-    if not cli.best.best_model_path:
+    if not cli.history.ends_at(trainer.global_step):
         raise UserError(
-            "No epoch was completed, so there is no model to test: increase --trainer.max_time"
+            f"No epoch was completed after step {trainer.global_step}, so there is no model to "
+            "test: increase --trainer.max_time"
         )
-    # Not test(ckpt_path=...), which would also reset history and stopwatch to that epoch.
-    model.load_state_dict(read_checkpoint(Path(cli.best.best_model_path))["state_dict"])
     (tested,) = trainer.test(model, data, verbose=False)
     if trainer.is_global_zero:
         with one_writer(cli.output_dir, cli.name):
@@ -136,7 +133,7 @@ def write_results(cli: StudyCLI, tested: Mapping[str, float], environment: Envir
     """Write the results of a run, and log them to TensorBoard.
 
     Args:
-        cli: The run; its model has the weights of the best checkpoint.
+        cli: The run; its model has the weights after the last step.
         tested: The metrics that ``Trainer.test`` returned for them.
         environment: Hardware, versions and commit at the start of the run.
 
@@ -170,7 +167,6 @@ def _describe(cli: StudyCLI, tested: Mapping[str, float]) -> Trained:
         training=run_description.describe_training(
             cli.trainer,
             cli.history,
-            cli.best,
             seconds=cli.stopwatch.seconds,
             seed=cli.config.seed_everything,
             command=cli.command,
@@ -216,7 +212,9 @@ def train_seeds(args: list[str], seeds: list[int], more: Sequence[str] = ()) -> 
             continue
         if not quiet:
             print(f"seed {seed}:", flush=True)
-        resume = ["--ckpt_path", "last"] if any(folder.glob("runs/*/*/checkpoints/*.ckpt")) else []
+        resume = (
+            ["--ckpt_path", "last"] if any(folder.glob("runs/*/*/checkpoints/[!.]*.ckpt")) else []
+        )
         options = ["--output_dir", str(folder), *resume, *more]
         run = StudyCLI(expand([*command, *options]), command=command)
         train(run)

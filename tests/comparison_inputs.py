@@ -24,8 +24,8 @@ from mnist_lightning.records.artefacts import KEPT
 from mnist_lightning.records.predictions import Predictions, SplitPredictions, write_predictions
 from mnist_lightning.records.record import Record, read_record
 
-GOLDEN_RECORD = Path(__file__).parent / "records" / "record_v2.json"
-GOLDEN_COMPARISON = Path(__file__).parent / "comparison" / "comparison_v2.json"
+GOLDEN_RECORD = Path(__file__).parent / "records" / "record_v3.json"
+GOLDEN_COMPARISON = Path(__file__).parent / "comparison" / "comparison_v3.json"
 METADATA = Metadata("Custom CNN", "MNIST", 0.0, 1, None, None, None, "pytest")
 TITLES = {
     "custom_cnn": "Custom CNN",

@@ -141,7 +141,7 @@ def test_frozen_writes_all_artefacts_and_runs_the_backbone_only_once(
     ]
     _check_export(out, "resnet50", tiny_data_dir)
     checkpoint = torch.load(
-        out / "runs/resnet50/version_0/checkpoints/best.ckpt", weights_only=True
+        out / "runs/resnet50/version_0/checkpoints/last.ckpt", weights_only=True
     )
     assert "current_model_state" not in checkpoint  # there is no second set of weights
     backbone = torch.load(stand_in, weights_only=True)

@@ -1,12 +1,14 @@
 """A small training from the command line, and all files that it writes."""
 
 import io
+import itertools
 import json
 import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +54,7 @@ ARTEFACTS = {
     "custom_cnn_confusion_matrix.png",
     "custom_cnn_examples.png",
 }
-RUN_FILES = {"metrics.csv", "config.yaml", "checkpoints/best.ckpt", "checkpoints/last.ckpt"}
+RUN_FILES = {"metrics.csv", "config.yaml", "checkpoints/last.ckpt", "checkpoints/previous.ckpt"}
 
 
 class Run(NamedTuple):
@@ -85,7 +87,7 @@ def test_every_format_classifies_the_test_images_as_recorded(run: Run) -> None:
     assert exports.files[0].file == run.record.model.file
 
 
-@pytest.mark.parametrize("name", ["best", "last"])
+@pytest.mark.parametrize("name", ["last", "previous"])
 def test_formats_can_be_exported_again_from_the_measured_checkpoint(
     run: Run, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,8 +98,8 @@ def test_formats_can_be_exported_again_from_the_measured_checkpoint(
     status = export.main([*argv, "--formats", "torchscript"])
 
     record = read_record(output_dir / "custom_cnn_metrics.json")
-    if status == 2:  # the last epoch was not the best one
-        assert name == "last"
+    if name == "previous":
+        assert status == 2
         assert "is not the checkpoint that was measured" in capsys.readouterr().err
         return
     assert status == 0
@@ -213,18 +215,23 @@ def test_validation_images_of_the_predictions_are_not_training_images(run: Run) 
     assert not {*predictions.validation.indices.tolist()} & {*data.train_indices.tolist()}
 
 
-def test_exported_file_is_the_best_checkpoint(run: Run) -> None:
-    checkpoint = run.folder / "checkpoints" / "best.ckpt"
+def test_exported_file_is_the_last_checkpoint(run: Run) -> None:
+    checkpoint = run.folder / "checkpoints" / "last.ckpt"
     state = torch.load(checkpoint, weights_only=True)
-    assert state["epoch"] + 1 == run.record.training.best_epoch
+    assert state["global_step"] == run.record.training.steps
     module = CNNClassifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
     images = load_embedded().test.images[:200]
     exported = predict_logits(load_torchscript(run.output_dir / "custom_cnn_model.pt"), images)
     torch.testing.assert_close(exported, predict_logits(module, images), atol=1e-4, rtol=1e-4)
 
 
-def test_the_weights_are_those_of_the_best_checkpoint_to_the_last_bit(run: Run) -> None:
-    state = torch.load(run.folder / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+def test_the_weights_are_the_averaged_ones_of_the_last_checkpoint_to_the_last_bit(
+    run: Run,
+) -> None:
+    checkpoint = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    state = checkpoint["state_dict"]
+    head = "network.head.weight"
+    assert not torch.equal(state[head], checkpoint["current_model_state"][head])
     network = load_network(run.output_dir / "custom_cnn_model.safetensors").state_dict()
     assert all(torch.equal(value, state[f"network.{name}"]) for name, value in network.items())
     described = describe_file(run.output_dir / "custom_cnn_model.safetensors")
@@ -306,6 +313,90 @@ def test_resuming_a_finished_run_trains_no_step_and_writes_the_results_again(
     assert counts == {tag: 1 if tag.startswith("verdict/") else epochs for tag in counts}
 
 
+def _time_by_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clock of max_time advance by a second at each step, and by two in a validation."""
+    clock = SimpleNamespace(monotonic=itertools.count(0.0).__next__)
+    monkeypatch.setattr("lightning.pytorch.callbacks.timer.time", clock)
+
+
+STOPPING = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/loss"]
+STOPPING += ["--trainer.callbacks.stopping_threshold=100"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "steps"),
+    [
+        pytest.param([], 24, id="epochs"),
+        pytest.param(["--trainer.max_steps", "15"], 15, id="max_steps"),
+        pytest.param(["--trainer.max_time", "00:00:00:15"], 13, id="max_time"),
+        pytest.param(STOPPING, 12, id="early stopping"),
+    ],
+)
+def test_however_a_training_ends_its_last_step_is_the_result_and_again_when_it_is_resumed(
+    limit: list[str], steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _time_by_reading(monkeypatch)
+    argv = [*SMALL, "--trainer.limit_train_batches", "12", "--ema.decay", "0.9", *limit]
+    argv += ["--output_dir", str(tmp_path)]
+    found = []
+    for more in ([], ["--ckpt_path", "last"]):
+        assert main([*argv, *more]) == 0
+
+        folder = tmp_path / "runs" / "custom_cnn" / "version_0"
+        checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+        state = checkpoint["state_dict"]
+        network = load_network(tmp_path / "custom_cnn_model.safetensors").state_dict()
+        assert all(torch.equal(value, state[f"network.{name}"]) for name, value in network.items())
+        table = pd.read_csv(folder / "metrics.csv")
+        record = read_record(tmp_path / "custom_cnn_metrics.json")
+        assert checkpoint["global_step"] == table["step"].iloc[-1] == record.training.steps == steps
+        assert len(table) == record.training.epochs == checkpoint["epoch"] + 1
+        assert table["val/loss"].notna().all()
+        # That of the record is of float32.
+        assert table["val/loss"].iloc[-1] == pytest.approx(record.validation.loss, abs=0.05)
+        training = replace(record.training, command=())
+        found.append((record.test, record.validation, record.trainer_test, training))
+
+    assert found[0] == found[1]
+
+
+def test_a_copied_checkpoint_of_half_a_training_ends_like_the_whole_one(
+    run: Run, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "copied" / "last.ckpt"
+    checkpoint.parent.mkdir()
+    shutil.copyfile(run.folder / "checkpoints" / "previous.ckpt", checkpoint)
+
+    assert main([*SMALL, "--output_dir", str(tmp_path), "--ckpt_path", str(checkpoint)]) == 0
+
+    assert read_record(tmp_path / "custom_cnn_metrics.json").test == run.record.test
+    one, other = (
+        load_network(folder / "custom_cnn_model.safetensors").state_dict()
+        for folder in (run.output_dir, tmp_path)
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_run_of_an_older_version_is_resumed_and_its_best_checkpoint_left_alone(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "runs" / "custom_cnn" / "version_0" / "checkpoints"
+    folder.mkdir(parents=True)
+    content = torch.load(run.folder / "checkpoints" / "previous.ckpt", weights_only=True)
+    for monitor, mode in (("'val/accuracy'", "max"), ("None", "min")):
+        key = f"RunCheckpoint{{'monitor': {monitor}, 'mode': '{mode}', 'every_n_train_steps': 0}}"
+        content["callbacks"][key] = {"best_model_path": str(folder / "best.ckpt")}
+    torch.save(content, folder / "last.ckpt")
+    # Killed between the two: version 0.1 wrote the best one first.
+    (folder / "best.ckpt").write_bytes(b"an epoch later")
+
+    assert main([*SMALL, "--output_dir", str(tmp_path), "--ckpt_path", "last"]) == 0
+
+    assert "RunCheckpoint" not in capsys.readouterr().err
+    assert read_record(tmp_path / "custom_cnn_metrics.json").test == run.record.test
+    assert (folder / "best.ckpt").read_bytes() == b"an epoch later"
+
+
 def test_a_second_run_uses_a_new_folder_and_deletes_older_exports(run: Run, tmp_path: Path) -> None:
     older = {*OTHER_FORMATS, "custom_cnn_model_int8.onnx"}
     others = {"custom_cnn_fast_model.onnx", "custom_cnn_ensemble_model.pt2", "custom_cnn_notes.md"}
@@ -350,7 +441,7 @@ def test_every_stage_prints_a_line_and_examples_state_the_confidence_of_predicti
     assert main([*SMALL, *argv, "--output_dir", str(tmp_path)]) == 0
 
     out, err = capsys.readouterr()
-    assert "testing the best weights ...\n" in out
+    assert "testing the final weights ...\n" in out
     stages = [line.split()[1] for line in err.splitlines() if line.endswith(" ...")]
     assert stages == ["Exporting", "Measuring", "Drawing"]
     model = load_trained(tmp_path / "custom_cnn_model.pt")
@@ -415,7 +506,7 @@ def test_training_without_a_step_has_no_model_to_test(
 ) -> None:
     argv = ["--trainer.max_time", "00:00:00:00", "--output_dir", str(tmp_path)]
     assert main([*SMALL, *argv]) == 2
-    assert "error: No epoch was completed" in capsys.readouterr().err
+    assert "error: No epoch was completed after step 0, " in capsys.readouterr().err
 
 
 def test_a_torch_without_torchscript_is_detected_before_training(

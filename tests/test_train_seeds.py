@@ -1,5 +1,6 @@
 """The files that several seeds keep, their order, and which seeds are complete."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,6 +142,37 @@ def test_a_seed_whose_model_is_not_the_recorded_one_is_trained_again(
     train_seeds(argv, [4])
 
     assert trainings.seeds == [4, 4]
+
+
+def test_a_seed_whose_best_epoch_an_older_version_exported_is_not_complete(
+    tmp_path: Path, trainings: Trainings
+) -> None:
+    train_seeds(_argv(tmp_path), [4, 5])
+    for seed, best_epoch in ((4, 13), (5, 15)):
+        path = tmp_path / "seeds" / "custom_cnn" / f"seed_{seed}_metrics.json"
+        document = json.loads(path.read_text())
+        document["schema_version"] = 2
+        document["training"] |= {"best_epoch": best_epoch, "epochs": 15}
+        for key in ("train_loss", "train_accuracy"):
+            document["training"][f"best_{key}"] = document["training"].pop(key)
+        path.write_text(json.dumps(document))
+
+    train_seeds(_argv(tmp_path), [4, 5])
+
+    assert trainings.seeds == [4, 5, 4]
+    assert trainings.resumed == [4]
+
+
+def test_a_seed_killed_before_its_first_checkpoint_was_complete_starts_again(
+    tmp_path: Path, trainings: Trainings
+) -> None:
+    folder = tmp_path / "seeds/custom_cnn/seed_4/runs/custom_cnn/version_0/checkpoints"
+    folder.mkdir(parents=True)
+    (folder / ".last-half.tmp.ckpt").touch()
+
+    train_seeds(_argv(tmp_path), [4])
+
+    assert trainings.resumed == []
 
 
 def test_a_seed_of_another_command_is_refused(tmp_path: Path, trainings: Trainings) -> None:

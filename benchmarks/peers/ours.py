@@ -90,15 +90,13 @@ def train(clock: Clock, options: Sequence[str]) -> TimedTraining:
         cli.trainer.callbacks.append(laps)
         cli.trainer.fit(cli.model, data)
     network, test = cli.model.network.cpu(), data.test
-    validated = [row["val/accuracy"] for row in cli.history.rows]
     return TimedTraining(
         parameters=count_parameters(network),
         training_images=len(data.train),
         precision=str(cli.trainer.precision),
         laps=clock.laps,
         test_accuracy=test_accuracies(network, laps.epochs, test.images, test.labels),
-        # The last of equally good epochs, as RunCheckpoint keeps it.
-        selected_epoch=max(range(len(validated)), key=lambda epoch: (validated[epoch], epoch)) + 1,
+        selected_epoch=len(laps.epochs),
         versions={"torch": torch.__version__, "lightning": __version__},
     )
 

@@ -76,8 +76,8 @@ class TimedTraining:
         laps: The end of each epoch.
         test_accuracy: Test accuracy of the weights after each epoch, 0 to 1; measured after the
             training.
-        selected_epoch: The epoch whose weights the recipe keeps, from 1: the best on validation
-            images if the recipe selects by them, else the last.
+        selected_epoch: The epoch whose weights the recipe keeps, from 1: the last, but in results
+            of older versions of our recipes the best on validation images.
         versions: Versions of the frameworks.
     """
 

@@ -125,9 +125,8 @@ def _describe_training(members: Sequence[Member]) -> Training:
     return Training(
         seed=None,
         epochs=sum(training.epochs for training in trainings),
-        best_epoch=None,
-        best_train_loss=None,
-        best_train_accuracy=None,
+        train_loss=None,
+        train_accuracy=None,
         steps=sum(training.steps for training in trainings),
         seconds=round(sum(training.seconds for training in trainings), 1),
         accelerator=_joined(training.accelerator for training in trainings),

@@ -29,7 +29,7 @@ CALIBRATION_IMAGES = 500
 EXAMPLES = """\
   python scripts/export.py
   python scripts/export.py --model cnn --formats torchscript pt2 onnx
-  python scripts/export.py --ckpt_path output/runs/custom_cnn/version_0/checkpoints/best.ckpt
+  python scripts/export.py --ckpt_path output/runs/custom_cnn/version_0/checkpoints/last.ckpt
 """
 
 
@@ -155,7 +155,7 @@ def _parser() -> CommandParser:
     formats = f"some of {', '.join(CHOICES)} (default: all whose packages are installed); "
     formats += "int8 is kept only if it is faster than onnx"
     add("--formats", nargs="+", choices=CHOICES, metavar="FORMAT", help=formats)
-    checkpoint = "take the weights from this checkpoint, best.ckpt of the run that made the record"
+    checkpoint = "take the weights from this checkpoint, last.ckpt of the run that made the record"
     add("--ckpt_path", type=Path, metavar="FILE", help=checkpoint)
     parser.add_output_dir()
     parser.add_data_dir(

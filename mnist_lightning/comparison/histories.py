@@ -46,6 +46,5 @@ def _belongs_to(history: pd.DataFrame, model: ComparedModel) -> bool:
     training = model.training
     if not set(COLUMNS) <= set(history) or len(history) != training.epochs:
         return False
-    best = history.loc[history["epoch"] == training.best_epoch, "train/loss"]
-    loss = training.best_train_loss
-    return loss is not None and len(best) == 1 and math.isclose(best.item(), loss, rel_tol=1e-6)
+    loss = training.train_loss
+    return loss is not None and math.isclose(history["train/loss"].iloc[-1], loss, rel_tol=1e-6)

@@ -14,7 +14,7 @@ from mnist_lightning.evaluation.metrics import DetailedMetrics, Interval
 from mnist_lightning.files.identity import FileDescription
 from mnist_lightning.files.json_document import read_document, write_document
 from mnist_lightning.records.environment import Environment
-from mnist_lightning.records.record import Training, dataset_label
+from mnist_lightning.records.record import Training, dataset_label, upgrade_training
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Bootstrap:
     seed: int
 
 
-COMPARISON_VERSION = 2
+COMPARISON_VERSION = 3
 FILE_NAME = "model_comparison.json"
 
 
@@ -245,12 +245,12 @@ def read_comparison(path: Path) -> Comparison:
 
 
 def _upgrade(document: dict[str, Any]) -> None:
-    """Convert version 1, whose trainings recorded no number of threads."""
+    """Convert versions 1 and 2, whose trainings are those of records of these versions."""
     version, models = document.get("schema_version"), document.get("models")
     # In Python, but not in JSON, true equals 1.
-    if type(version) is not int or version != 1 or not isinstance(models, list):
+    if type(version) is not int or version not in (1, 2) or not isinstance(models, list):
         return
     document["schema_version"] = COMPARISON_VERSION
     for model in models:
-        if isinstance(model, dict) and isinstance(training := model.get("training"), dict):
-            training["threads"] = None
+        if isinstance(model, dict):
+            upgrade_training(model.get("training"), version)

@@ -98,6 +98,9 @@ def seed_is_complete(folder: Path, command: list[str]) -> bool:
             f"{path} is of another command: choose another --output_dir, or delete it to train "
             "this seed again"
         )
+    if record.training.train_loss is None:
+        # An older version exported the weights of an earlier epoch than the last.
+        return False
     described = (record.model.weights_file, record.model.file, record.predictions)
     return all(
         file.is_file() and one is not None and describe_file(file).sha256 == one.sha256

@@ -67,7 +67,7 @@ def load_checkpoint_network(path: Path) -> nn.Module:
     """Load the network of a training's checkpoint; no code in the file is run.
 
     Args:
-        path: A ``best.ckpt`` or ``last.ckpt``.
+        path: A ``last.ckpt`` or another checkpoint of a run.
 
     Returns:
         The network, built from the hyperparameters in the checkpoint.

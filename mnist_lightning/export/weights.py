@@ -105,6 +105,6 @@ def network_from_checkpoint(record: Record, path: Path, test: Digits) -> nn.Modu
     if len(test) == record.test.n and abs(correct - record.test.correct) > TOLERATED:
         raise UserError(
             f"{OPTION}{path} classifies {correct:,} test images correctly, but its record says "
-            f"{record.test.correct:,}: it is not the checkpoint that was measured; take best.ckpt"
+            f"{record.test.correct:,}: it is not the checkpoint that was measured; take last.ckpt"
         )
     return network

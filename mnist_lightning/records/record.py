@@ -21,7 +21,7 @@ from mnist_lightning.files.identity import FileDescription
 from mnist_lightning.files.json_document import decode, read_document, write_document
 from mnist_lightning.records.environment import Environment
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SUFFIX = "_metrics.json"
 ENSEMBLE_SUFFIX = "_ensemble"
 
@@ -101,7 +101,7 @@ class Members:
 
 @dataclass(frozen=True)
 class DatasetDescription:
-    """The dataset of the training, the selection of the epoch, and the test.
+    """The dataset of the training, the validation and the test.
 
     Attributes:
         name: Name of the dataset, e.g. ``MNIST``.
@@ -109,7 +109,7 @@ class DatasetDescription:
             comparable only if theirs are equal.
         is_standard: Whether it is the standard MNIST, so that published results apply.
         train: Number of training images, without those of validation.
-        validation: Number of validation images, on which the best epoch was selected.
+        validation: Number of validation images, which no step trains on.
         test: Number of test images, evaluated once.
     """
 
@@ -133,13 +133,12 @@ class Training:
     Attributes:
         seed: Seed of initialisation, order and augmentation; null for an ensemble, whose members
             have their own.
-        epochs: Number of epochs trained.
-        best_epoch: The epoch whose weights were exported, counted from 1; null for an ensemble.
-        best_train_loss: Training loss of that epoch in nats, on augmented images while the
-            weights changed; null if it was not logged.
-        best_train_accuracy: Training accuracy of that epoch, measured the same way; 0 to 1 or
-            null.
-        steps: Number of optimiser steps.
+        epochs: Number of epochs trained; the last one may be cut.
+        train_loss: Training loss of the last epoch in nats, on augmented images while the weights
+            changed; null for an ensemble, and in records of versions 1 and 2 if the weights of an
+            earlier epoch were exported.
+        train_accuracy: Training accuracy of that epoch, measured the same way; 0 to 1 or null.
+        steps: Number of optimiser steps; the weights after the last one are exported.
         seconds: Wall time of the training with its validations, over all parts of a resumed run.
         accelerator: ``cpu`` or ``cuda``.
         devices: Number of devices, over all nodes.
@@ -155,9 +154,8 @@ class Training:
 
     seed: int | None
     epochs: int
-    best_epoch: int | None
-    best_train_loss: float | None
-    best_train_accuracy: float | None
+    train_loss: float | None
+    train_accuracy: float | None
     steps: int
     seconds: float
     accelerator: str
@@ -175,7 +173,7 @@ class Trained:
 
     Attributes:
         network: The network.
-        dataset: The dataset of the training, the selection of the epoch, and the test.
+        dataset: The dataset of the training, the validation and the test.
         training: How it was trained.
         trainer_test: See :class:`Record`.
         command: The command line that writes the files, as one string.
@@ -203,13 +201,12 @@ class Record:
     Attributes:
         schema_version: Version of this schema.
         model: The network and its files.
-        dataset: The dataset of the training, the selection of the epoch, and the test.
+        dataset: The dataset of the training, the validation and the test.
         training: How it was trained.
-        validation: Metrics of the exported model on the validation images. The best epoch was
-            selected on them, so they are optimistic.
+        validation: Metrics of the exported model on the validation images.
         test: Metrics of the exported model on the test images: the result.
-        trainer_test: Metrics that ``Trainer.test`` returned for the best checkpoint on the same
-            test images, by name; they may differ in the last digits if training ran in another
+        trainer_test: Metrics that ``Trainer.test`` returned for the final weights on the same test
+            images, by name; they may differ in the last digits if training ran in another
             precision. Empty for an ensemble, which no Trainer tests.
         export: The exported file compared with the network it came from.
         predictions: The file with the probabilities behind ``validation`` and ``test``.
@@ -291,7 +288,7 @@ def read_record(path: Path, preset: str = "NAME") -> Record:
     """Read a record and check it against the schema.
 
     Args:
-        path: A file written by :meth:`Record.write`, of this version of the schema or of the last.
+        path: A file written by :meth:`Record.write`, of this version of the schema or an older one.
         preset: The value of ``--model`` that produces the file again, for messages.
 
     Returns:
@@ -308,11 +305,32 @@ def read_record(path: Path, preset: str = "NAME") -> Record:
 
 
 def _upgrade(document: dict[str, Any]) -> None:
-    """Convert version 1, whose trainings wrote no file of weights and no number of threads."""
+    """Convert versions 1 and 2; those of version 1 have no file of weights."""
     version, model = document.get("schema_version"), document.get("model")
     # In Python, but not in JSON, true equals 1.
-    if type(version) is int and version == 1 and isinstance(model, dict):
-        document["schema_version"] = SCHEMA_VERSION
+    if type(version) is not int or version not in (1, 2):
+        return
+    document["schema_version"] = SCHEMA_VERSION
+    if version == 1 and isinstance(model, dict):
         model["weights_file"] = None
-        if isinstance(training := document.get("training"), dict):
-            training["threads"] = None
+    upgrade_training(document.get("training"), version)
+
+
+def upgrade_training(training: object, version: int) -> None:
+    """Convert the training of a record of version 1 or 2, in place.
+
+    Version 1 has no number of threads. In both, the epoch with the best validation accuracy was
+    exported; what is said of it is kept if it was the last one.
+
+    Args:
+        training: The training; anything but an object is left as it is.
+        version: The schema version.
+    """
+    if not isinstance(training, dict):
+        return
+    if version == 1:
+        training["threads"] = None
+    was_last = training.pop("best_epoch", None) == training.get("epochs")
+    for key in ("train_loss", "train_accuracy"):
+        value = training.pop(f"best_{key}", None)
+        training[key] = value if was_last else None

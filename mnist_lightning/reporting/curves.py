@@ -41,7 +41,6 @@ def plot_curves(
     history: pd.DataFrame,
     *,
     title: str,
-    best_epoch: int,
     note: str = "",
     label_smoothing: float = 0.0,
     step_losses: "pd.Series[float] | None" = None,
@@ -57,7 +56,6 @@ def plot_curves(
             ``val/loss`` (nats), ``train/accuracy`` and ``val/accuracy`` (0 to 1). Missing values
             (NaN) are left out.
         title: What was trained on what.
-        best_epoch: The epoch whose weights were kept; one of those in ``history``.
         note: How the two curves were measured, e.g. that training accuracy is on augmented
             images; shown below the panels.
         label_smoothing: That of the training loss, 0 to 1; the validation loss has none. If it is
@@ -66,17 +64,17 @@ def plot_curves(
             step: one or two epochs are no curve.
 
     Raises:
-        KeyError: A column or the best epoch is missing in ``history``.
+        KeyError: A column is missing in ``history``.
     """
     figure = new_figure(12, 5.4, title)
     loss_axes, accuracy_axes = figure.subplots(1, 2)
     epochs = history.set_index("epoch")
     floor = smoothed_floor(label_smoothing)
     if step_losses is None or step_losses.empty:
-        _plot_loss(loss_axes, epochs, best_epoch, floor)
+        _plot_loss(loss_axes, epochs, floor)
     else:
         _plot_loss_by_step(loss_axes, epochs, step_losses, floor)
-    _plot_accuracy(accuracy_axes, epochs, best_epoch)
+    _plot_accuracy(accuracy_axes, epochs)
     lines = [note, _why_loss_rises(epochs, label_smoothing)]
     if floor:
         lines.append(
@@ -143,14 +141,14 @@ def _why_loss_rises(epochs: pd.DataFrame, label_smoothing: float) -> str:
     return f"Validation loss rises after epoch {epoch} but accuracy does not fall: {reason}."
 
 
-def _plot_loss(axes: Axes, epochs: pd.DataFrame, best_epoch: int, floor: float) -> None:
+def _plot_loss(axes: Axes, epochs: pd.DataFrame, floor: float) -> None:
     label_axes(axes, "Loss", "epoch", "cross-entropy (nats)")
     losses = epochs[["train/loss", "val/loss"]]
     _scale_loss(axes, losses)
     _plot_both(axes, losses["train/loss"], losses["val/loss"], "{:.4f}")
     if axes.get_yscale() == "log":
         label_log_ticks(axes.yaxis)
-    _mark_best(axes, losses["val/loss"], best_epoch, "{:.4f}")
+    _legend(axes)
     _draw_floor(axes, floor)
 
 
@@ -178,7 +176,7 @@ def _plot_loss_by_step(
         )
     if axes.get_yscale() == "log":
         label_log_ticks(axes.yaxis)
-    _legend(axes, ncols=2)
+    _legend(axes)
     _draw_floor(axes, floor)
 
 
@@ -191,7 +189,7 @@ def _draw_floor(axes: Axes, floor: float) -> None:
             linewidth=1,
             label=f"lowest possible train: {floor:.4f}",
         )
-        _legend(axes, ncols=2)
+        _legend(axes)
 
 
 def _scale_loss(axes: Axes, losses: "pd.DataFrame | pd.Series[float]") -> None:
@@ -201,12 +199,12 @@ def _scale_loss(axes: Axes, losses: "pd.DataFrame | pd.Series[float]") -> None:
         axes.set_ylabel("cross-entropy (nats, log scale)")
 
 
-def _plot_accuracy(axes: Axes, epochs: pd.DataFrame, best_epoch: int) -> None:
+def _plot_accuracy(axes: Axes, epochs: pd.DataFrame) -> None:
     label_axes(axes, "Accuracy", "epoch", "accuracy (%, stretched towards 100)")
     percent = 100 * epochs[["train/accuracy", "val/accuracy"]]
     _scale_accuracy(axes, percent)
     _plot_both(axes, percent["train/accuracy"], percent["val/accuracy"], "{:.2f} %")
-    _mark_best(axes, percent["val/accuracy"], best_epoch, "{:.2f} %")
+    _legend(axes)
 
 
 def _scale_accuracy(axes: Axes, percent: "pd.DataFrame | pd.Series[float]") -> None:
@@ -242,7 +240,7 @@ def _plot_both(
                     va="center",
                     fontsize=TICK_SIZE,
                     color=look(place).colour,
-                    # The curve and the mark of the best epoch pass behind the value.
+                    # The curve passes behind the value.
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
                 )
     _limit_epochs(axes, len(train))
@@ -271,26 +269,12 @@ def _limit_epochs(axes: Axes, epochs: int) -> None:
     axes.grid(alpha=0.3)
 
 
-def _mark_best(
-    axes: Axes, validation: "pd.Series[float]", best_epoch: int, value_format: str
-) -> None:
-    value = value_format.format(validation.loc[best_epoch])
-    axes.axvline(
-        best_epoch,
-        color=DARK_GREY,
-        linestyle=":",
-        linewidth=2,
-        label=f"best epoch {best_epoch}: {value}",
-    )
-    _legend(axes, ncols=3)
-
-
-def _legend(axes: Axes, ncols: int) -> None:
+def _legend(axes: Axes) -> None:
     # Below the axes: within them, the legend would cover some curves.
     axes.legend(
         fontsize=TICK_SIZE,
         frameon=False,
-        ncols=ncols,
+        ncols=2,
         loc="upper center",
         bbox_to_anchor=(0.5, -0.13),
     )

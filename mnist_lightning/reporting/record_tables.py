@@ -10,7 +10,7 @@ from mnist_lightning.reporting import tables
 COLUMNS = {
     "data": ["Dataset", "Training images", "Validation images", "Test images", "Fingerprint"],
     "models": ["Parameters", "Trained parameters", "Started from", "Exported file, MB"],
-    "training": ["Seed", "Epochs", "Best epoch", "Steps", "Time", "On", "Precision"],
+    "training": ["Seed", "Epochs", "Steps", "Time", "On", "Precision"],
     "results": [
         *("Test accuracy, %", "95 % interval (Wilson)", "Errors", "Test images", "Macro F1"),
         "Validation accuracy, %",
@@ -84,7 +84,6 @@ def _row(record: Record) -> dict[str, object]:
         "Exported file, MB": model.file.bytes / 1e6,
         "Seed": ", ".join(map(str, record.seeds)),
         "Epochs": training.epochs,
-        "Best epoch": training.best_epoch,
         "Steps": training.steps,
         "Time": training.seconds,
         "On": _device(record),

@@ -39,5 +39,8 @@ def configure_logging(level: int = logging.INFO) -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
     # Every resumed run continues in the folder of its checkpoint.
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    # Checkpoints of older versions contain the state of RunCheckpoint, which has none any more.
+    states = r".*the following callbacks: \[(\"RunCheckpoint\{[^}]*\}\"(, )?)+\]"
+    warnings.filterwarnings("ignore", message=states)
     # torchmetrics has already reduced the metrics over all processes.
     warnings.filterwarnings("ignore", message=".*sync_dist=True.*")

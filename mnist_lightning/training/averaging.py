@@ -13,8 +13,9 @@ from torch import Tensor, nn
 class WeightAverage(WeightAveraging):
     """Averages weights and batch statistics; validation, checkpoints and tests use the average.
 
-    It fixes four problems of Lightning's ``WeightAveraging``: loading a checkpoint for a test after
-    training replaces the averaged weights by those of the last step; an exception during validation
+    It fixes five problems of Lightning's ``WeightAveraging``: loading a checkpoint for a test after
+    training replaces the averaged weights by those of the last step; resuming a finished training
+    leaves those of the last step in the model; an exception during validation
     leaves the two sets of weights swapped; the average stays on the CPU when the weights move to a
     GPU; and collecting all tensors again in each step takes longer than averaging them.
 
@@ -73,6 +74,10 @@ class WeightAverage(WeightAveraging):
             torch._foreach_copy_(*self._counters)
         self._steps_averaged += 1
         self._average_model.n_averaged.fill_(self._steps_averaged)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the average in the model, also if a finished training was resumed."""
+        self._copy_average_to_current(pl_module)
 
     def _swap_models(self, pl_module: LightningModule) -> None:
         super()._swap_models(pl_module)

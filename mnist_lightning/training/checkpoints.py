@@ -4,6 +4,7 @@ import io
 import logging
 import pickle
 import warnings
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from mnist_lightning.files.storage import atomic_path
 
 log = logging.getLogger(__name__)
 
-#: The folder of a run's checkpoints, and its two files.
+#: The folder of a run's checkpoints, and its two files: the newest and the one before it.
 CHECKPOINTS = "checkpoints"
 LAST = "last.ckpt"
-BEST = "best.ckpt"
+PREVIOUS = "previous.ckpt"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -28,7 +29,22 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     Lightning writes to the system's temporary folder. If that is on another disk, the final move
     is a copy, and a run killed while copying leaves an incomplete file.
+
+    ``last.ckpt`` becomes ``previous.ckpt`` before a new one takes its place, so that a damaged
+    newest checkpoint costs only the steps since the one before. A kill in between leaves
+    ``previous.ckpt`` alone.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: The file that this process has read or written whole.
+        self._intact: Path | None = None
+
+    def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Read one checkpoint, see TorchCheckpointIO."""
+        checkpoint: dict[str, Any] = super().load_checkpoint(path, *args, **kwargs)
+        self._intact = Path(path).resolve()
+        return checkpoint
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -38,11 +54,17 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         Raises:
             OSError: It cannot be written; an older file stays unchanged.
         """
+        path = Path(path)
         # Into memory first: torch.save hides the reason of an OSError, such as a full disk.
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
-            file.write(content.getbuffer())
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content.getbuffer())
+            # Another one may be damaged, and must not replace a valid previous.ckpt.
+            if path.name == LAST and path.is_file() and path.resolve() == self._intact:
+                path.replace(path.with_name(PREVIOUS))
+        if path.name == LAST:
+            self._intact = path.resolve()
 
 
 def find_checkpoint(runs: Path, which: str) -> Path:
@@ -58,8 +80,9 @@ def find_checkpoint(runs: Path, which: str) -> Path:
     if which != "last":
         read_checkpoint(Path(which))
         return Path(which)
-    found = [path for name in (LAST, BEST) for path in runs.glob(f"version_*/{CHECKPOINTS}/{name}")]
-    for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+    files = (runs.glob(f"version_*/{CHECKPOINTS}/{name}") for name in (LAST, PREVIOUS))
+    found = sorted(chain(*files), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    for path in found:
         if _is_valid(path):
             return path
     raise UserError(

@@ -27,7 +27,7 @@ class History(Checkpoint):
 
     The rows are part of the checkpoint, so a resumed run neither loses a row nor repeats one; that
     is why Lightning's CSVLogger is not used. It is a ``Checkpoint`` because Lightning calls those
-    last, after the module has logged the epoch; it must come before the ModelCheckpoint that saves
+    last, after the module has logged the epoch; it must come before the RunCheckpoint that saves
     its state.
     """
 
@@ -87,6 +87,10 @@ class History(Checkpoint):
         if trainer.is_global_zero and folder is not None and trainer.loggers:
             with atomic_path(Path(folder) / FILE_NAME) as path:
                 self.table.to_csv(path, index=False)
+
+    def ends_at(self, step: int) -> bool:
+        """Return whether the last row is that of a step."""
+        return bool(self.rows) and self.rows[-1]["step"] == step
 
     @property
     def table(self) -> pd.DataFrame:

@@ -95,7 +95,7 @@ class TrainingProgress(ProgressBar, Checkpoint):
         """Print what follows the last epoch."""
         self._bar = None
         self._last_line = time.monotonic()
-        self.print("testing the best weights ...")
+        self.print("testing the final weights ...")
 
     def on_test_batch_end(
         self,

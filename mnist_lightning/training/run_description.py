@@ -8,7 +8,6 @@ from mnist_lightning.evaluation.cost import Parameters
 from mnist_lightning.models import DigitClassifier
 from mnist_lightning.records.record import DatasetDescription, NetworkDescription, Training
 from mnist_lightning.training.history import History
-from mnist_lightning.training.run_checkpoint import RunCheckpoint
 
 
 def announce(
@@ -73,7 +72,6 @@ def describe_dataset(data: MNISTDataModule) -> DatasetDescription:
 def describe_training(
     trainer: Trainer,
     history: History,
-    best: RunCheckpoint,
     *,
     seconds: float,
     seed: int,
@@ -84,21 +82,17 @@ def describe_training(
     Args:
         trainer: The Trainer after ``fit``.
         history: At least one epoch.
-        best: The callback that keeps the best checkpoint.
         seconds: Wall time of the training.
         seed: The seed of the run.
         command: The arguments of the command line.
     """
-    choose = max if best.mode == "max" else min
-    # Of equally good epochs the last one, as RunCheckpoint does.
-    row = choose(reversed(history.rows), key=lambda row: row[str(best.monitor)])
+    last = history.rows[-1]
     return Training(
         seed=seed,
         epochs=len(history.rows),
-        best_epoch=int(row["epoch"]),
-        best_train_loss=row["train/loss"],
-        best_train_accuracy=row["train/accuracy"],
-        steps=int(history.rows[-1]["step"]),
+        train_loss=last["train/loss"],
+        train_accuracy=last["train/accuracy"],
+        steps=int(last["step"]),
         seconds=round(seconds, 1),
         accelerator=trainer.strategy.root_device.type,
         devices=trainer.world_size,

@@ -41,12 +41,12 @@ _OPTIONS: dict[str, tuple[tuple[Any, ...], str]] = {
     ),
     "check_val_every_n_epoch": (
         (1,),
-        "must be 1: each epoch is validated to choose the best one",
+        "must be 1: each epoch is validated",
     ),
     "default_root_dir": ((None,), "has no effect; use --output_dir for the folder of all files"),
     "enable_checkpointing": (
         (None, True),
-        "must be true: the best checkpoint is the result; "
+        "must be true: a run is resumed from its checkpoint; "
         "use --trainer.fast_dev_run true to write no files",
     ),
     "overfit_batches": (
@@ -55,7 +55,7 @@ _OPTIONS: dict[str, tuple[tuple[Any, ...], str]] = {
     ),
     "val_check_interval": (
         (None, 1),
-        "must be 1.0: each epoch is validated at its end to choose the best one",
+        "must be 1.0: each epoch is validated at its end",
     ),
 }
 #: Messages of Lightning whose reason is an option, and what to tell the user of it.

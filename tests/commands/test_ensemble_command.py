@@ -102,7 +102,7 @@ def test_the_record_describes_all_members(made: Path) -> None:
     assert record.members.class_path == members[0].model.class_path
     assert record.model.parameters.total == 5 * members[0].model.parameters.total
     training = record.training
-    assert (training.seed, training.best_epoch, training.best_train_loss) == (None, None, None)
+    assert (training.seed, training.train_loss, training.train_accuracy) == (None, None, None)
     assert training.epochs == 5 * members[0].training.epochs
     assert training.seconds == pytest.approx(sum(one.training.seconds for one in members))
     assert training.commit == members[0].training.commit
@@ -193,7 +193,7 @@ def test_an_ensemble_can_be_exported_in_other_formats(tiny_data_dir: Path, tmp_p
     assert all(one.parity.max_abs_difference < 1e-4 for one in exports.files)
     accuracy = read_record(tmp_path / f"{NAME}_metrics.json").test.accuracy
     assert all(one.accuracy == accuracy for one in exports.files)
-    assert export.main([*argv, "--ckpt_path", "best.ckpt"]) == 2
+    assert export.main([*argv, "--ckpt_path", "last.ckpt"]) == 2
 
     # Files of another ensemble of this name must not stay next to the new ones.
     assert run(tmp_path) == 0

@@ -123,16 +123,16 @@ def test_a_checkpoint_replaces_the_files_of_a_training_that_kept_no_weights(
     model = CNNClassifier(**SETTINGS)
     model.network = network
     content = {"hyper_parameters": SETTINGS, "loops": {}, "global_step": 1}
-    torch.save({**content, "state_dict": model.state_dict()}, folder / "best.ckpt")
+    torch.save({**content, "state_dict": model.state_dict()}, folder / "last.ckpt")
 
     assert (
-        _export(folder, "--ckpt_path", str(folder / "best.ckpt"), "--formats", "torchscript") == 0
+        _export(folder, "--ckpt_path", str(folder / "last.ckpt"), "--formats", "torchscript") == 0
     )
 
     found = read_record(path)
     assert found.model.file == describe_file(folder / f"{NAME}_model.pt")
     assert found.model.weights_file == describe_file(folder / f"{NAME}_model.safetensors")
-    assert read_exports(folder / f"{NAME}_exports.json").source == "best.ckpt"
+    assert read_exports(folder / f"{NAME}_exports.json").source == "last.ckpt"
     images = load_dataset(tiny_data_dir, "mnist", download=False).test.images
     again = load_network(folder / f"{NAME}_model.safetensors")
     assert torch.equal(predict_logits(again, images), predict_logits(network, images))

@@ -9,7 +9,7 @@ from mnist_lightning.comparison.schema import ComparedPair, Comparison, read_com
 from mnist_lightning.comparison.seed_study import SeedStudy, SeedSummary, SeedTest
 from mnist_lightning.evaluation.metrics import Interval
 
-GOLDEN = read_comparison(Path(__file__).with_name("comparison_v2.json"))
+GOLDEN = read_comparison(Path(__file__).with_name("comparison_v3.json"))
 NOTHING = SeedStudy((), ())
 
 

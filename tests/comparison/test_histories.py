@@ -9,13 +9,13 @@ from comparison_inputs import golden_comparison
 from mnist_lightning.comparison.histories import read_histories
 from mnist_lightning.comparison.schema import ComparedModel
 
-BEST, LOSS = 2, 0.25
+LOSS = 0.25
 
 
 @pytest.fixture
 def model() -> ComparedModel:
     found = golden_comparison().models[0]
-    training = replace(found.training, epochs=3, best_epoch=BEST, best_train_loss=LOSS)
+    training = replace(found.training, epochs=3, train_loss=LOSS)
     return replace(found, training=training)
 
 
@@ -29,13 +29,13 @@ def write(folder: Path, version: int, losses: list[float]) -> Path:
 
 
 def test_history_of_the_compared_training_is_read(tmp_path: Path, model: ComparedModel) -> None:
-    write(tmp_path, 0, [0.5, LOSS, 0.1])
+    write(tmp_path, 0, [0.5, 0.3, LOSS])
     (history,) = read_histories(tmp_path, [model]).values()
-    assert history["train/loss"].tolist() == [0.5, LOSS, 0.1]
+    assert history["train/loss"].tolist() == [0.5, 0.3, LOSS]
 
 
 @pytest.mark.parametrize(
-    "losses", [[0.5, LOSS], [0.5, 0.26, 0.1]], ids=["other epochs", "other loss"]
+    "losses", [[0.5, LOSS], [0.5, LOSS, 0.26]], ids=["other epochs", "other loss"]
 )
 def test_history_of_another_training_is_left_out(
     tmp_path: Path, model: ComparedModel, losses: list[float]
@@ -52,7 +52,7 @@ def test_model_without_a_run_is_left_out(tmp_path: Path, model: ComparedModel) -
 def test_damaged_history_is_left_out_with_a_warning(
     tmp_path: Path, model: ComparedModel, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = write(tmp_path, 0, [0.5, LOSS, 0.1])
+    path = write(tmp_path, 0, [0.5, 0.3, LOSS])
     path.write_bytes(content)
     with caplog.at_level(logging.WARNING):
         assert read_histories(tmp_path, [model]) == {}

@@ -24,7 +24,7 @@ def with_ensemble(seeds: tuple[str, ...] = ("0", "1", "2")) -> Comparison:
     comparison = with_seeds(CNN_SEEDS)
     first, second = comparison.models
     command = ("--model", "cnn", "--seeds", *seeds)
-    training = replace(second.training, seed=None, best_epoch=None, command=command)
+    training = replace(second.training, seed=None, command=command)
     name, title = "custom_cnn_ensemble", f"Custom CNN, ensemble of {len(seeds)}"
     ensemble = replace(second, name=name, title=title, training=training)
     pair = replace(comparison.pairs[0], second=name)

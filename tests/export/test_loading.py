@@ -29,7 +29,7 @@ def test_the_checkpoint_of_a_preset_gives_its_network(
     size = ["--model.image_size", "32"] if preset.startswith("resnet50") else []
     argv = ["--model", preset, "--output_dir", str(tmp_path), *size]
     model = StudyCLI(expand(argv), command=argv).model.eval()
-    path = _save(model, dict(model.hparams), tmp_path / "best.ckpt")
+    path = _save(model, dict(model.hparams), tmp_path / "last.ckpt")
 
     network = load_network(path)
 
@@ -44,7 +44,7 @@ def test_a_hyperparameter_without_effect_on_weight_shapes_is_kept(
 ) -> None:
     # The stride of a 3x3 convolution has no effect on the shapes of the weights.
     model = CNNClassifier(widths=[4, 8], convs_per_stage=1, first_stride=2).eval()
-    path = _save(model, dict(model.hparams), tmp_path / "best.ckpt")
+    path = _save(model, dict(model.hparams), tmp_path / "last.ckpt")
 
     with torch.inference_mode():
         expected = model.network(tiny_digits.images)

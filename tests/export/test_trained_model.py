@@ -69,9 +69,9 @@ def test_a_checkpoint_of_the_cnn_gives_its_network(tiny_digits: Digits, tmp_path
     network = CNN(**shape, contrast_normalisation=False).eval()
     state = {f"network.{key}": value for key, value in network.state_dict().items()}
     content = {"state_dict": state, "hyper_parameters": shape, "loops": {}, "global_step": 1}
-    torch.save(content, tmp_path / "best.ckpt")
+    torch.save(content, tmp_path / "last.ckpt")
 
-    model = load_trained(tmp_path / "best.ckpt")
+    model = load_trained(tmp_path / "last.ckpt")
 
     with torch.inference_mode():
         expected = network(tiny_digits.images).softmax(dim=1)

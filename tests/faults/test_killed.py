@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("kind", "place", "number"),
     [
         pytest.param("cnn", "batch", 11, id="CNN within a step of the second epoch"),
-        pytest.param("cnn", "checkpoint", 10, id="CNN while the last checkpoint is written"),
+        pytest.param("cnn", "checkpoint", 6, id="CNN while the last checkpoint is written"),
         pytest.param("cnn", "export", 1, id="CNN while the exported file is written"),
         pytest.param("frozen", "batch", 12, id="frozen"),
         pytest.param("finetune", "batch", 13, id="finetune"),

@@ -27,7 +27,7 @@ from mnist_lightning.train import main
 from mnist_lightning.training.run_logger import RunLogger
 
 WRITTEN = [
-    *("metrics.csv", "best.ckpt", "last.ckpt", "custom_cnn_model.pt"),
+    *("metrics.csv", "last.ckpt", "custom_cnn_model.pt"),
     *("custom_cnn_model.safetensors", "custom_cnn_predictions.npz"),
     *("custom_cnn_training_curves.png", "custom_cnn_confusion_matrix.png"),
     *("custom_cnn_examples.png", "custom_cnn_metrics.json"),
@@ -222,7 +222,7 @@ def test_checkpoints_are_written_next_to_their_destination(
     assert main(_argv(tiny_data_dir, tmp_path)) == 0
 
     checkpoints = [(folder, to) for folder, to in moved if to.suffix == ".ckpt"]
-    assert {to.name for _, to in checkpoints} == {"best.ckpt", "last.ckpt"}
+    assert {to.name for _, to in checkpoints} == {"last.ckpt"}
     assert all(folder == to.parent for folder, to in checkpoints)
 
 

@@ -40,7 +40,7 @@ def history(epochs: int) -> pd.DataFrame:
 def test_text_is_neither_cut_nor_overlapping_for_any_length(
     drawn_texts: Callable[[Figure], list[str]], epochs: int
 ) -> None:
-    figure = plot_curves(history(epochs), title=TITLE, best_epoch=epochs, note=NOTE)
+    figure = plot_curves(history(epochs), title=TITLE, note=NOTE)
     texts = drawn_texts(figure)
     assert {TITLE, NOTE, "Loss", "Accuracy", "train", "validation"} <= set(texts)
     assert texts.count("epoch") == 2
@@ -54,9 +54,7 @@ def test_a_short_run_shows_the_loss_of_each_step(
     losses = pd.Series(np.linspace(2.3, 0.6, steps), index=np.arange(1, steps + 1))
     table = history(epochs).assign(step=40 * np.arange(1, epochs + 1))
 
-    figure = plot_curves(
-        table, title=TITLE, best_epoch=1, note=NOTE, label_smoothing=0.1, step_losses=losses
-    )
+    figure = plot_curves(table, title=TITLE, note=NOTE, label_smoothing=0.1, step_losses=losses)
 
     assert {"step", "train, each step", "validation, end of an epoch"} <= set(drawn_texts(figure))
     each, _, validation = figure.axes[0].lines[:3]
@@ -68,7 +66,7 @@ def test_a_short_run_shows_the_loss_of_each_step(
 
 def test_lines_show_the_history_in_nats_and_percent() -> None:
     table = history(15)
-    loss, accuracy = plot_curves(table, title="", best_epoch=15).axes
+    loss, accuracy = plot_curves(table, title="").axes
     for axes, column, factor in ((loss, "loss", 1), (accuracy, "accuracy", 100)):
         for line, stage in zip(axes.lines, ("train", "val"), strict=False):
             np.testing.assert_array_equal(line.get_xdata(), table["epoch"])
@@ -76,22 +74,10 @@ def test_lines_show_the_history_in_nats_and_percent() -> None:
 
 
 def test_train_and_validation_differ_in_colour_and_in_line_style() -> None:
-    for axes in plot_curves(history(200), title="", best_epoch=1).axes:
+    for axes in plot_curves(history(200), title="").axes:
         train, validation = axes.lines[:2]
         assert train.get_color() != validation.get_color()
         assert train.get_linestyle() != validation.get_linestyle()
-
-
-def test_best_epoch_is_marked_with_its_validation_value() -> None:
-    table = history(15)
-    for axes, value in zip(
-        plot_curves(table, title="", best_epoch=7).axes,
-        (f"{table['val/loss'][6]:.4f}", f"{100 * table['val/accuracy'][6]:.2f} %"),
-        strict=True,
-    ):
-        mark = axes.lines[2]
-        assert list(mark.get_xdata()) == [7, 7]
-        assert axes.get_legend().texts[2].get_text() == f"best epoch 7: {value}"
 
 
 def test_missing_training_values_leave_a_gap_and_no_warning(
@@ -99,7 +85,7 @@ def test_missing_training_values_leave_a_gap_and_no_warning(
 ) -> None:
     table = history(5)
     table.loc[[0, 2], ["train/loss", "train/accuracy"]] = np.nan
-    figure = plot_curves(table, title=TITLE, best_epoch=5)
+    figure = plot_curves(table, title=TITLE)
     drawn_texts(figure)
     for axes in figure.axes:
         assert list(axes.lines[0].get_xdata()) == [2, 4, 5]
@@ -110,14 +96,14 @@ def test_training_curve_without_values_is_not_drawn(
     drawn_texts: Callable[[Figure], list[str]],
 ) -> None:
     table = history(3).assign(**{"train/loss": np.nan, "train/accuracy": np.nan})
-    texts = drawn_texts(plot_curves(table, title=TITLE, best_epoch=1))
+    texts = drawn_texts(plot_curves(table, title=TITLE))
     assert "validation" in texts
     assert "train" not in texts
 
 
 def test_markers_are_drawn_in_short_histories_only() -> None:
     for epochs, size in ((1, 9), (15, 5), (200, 0)):
-        line = plot_curves(history(epochs), title="", best_epoch=1).axes[0].lines[0]
+        line = plot_curves(history(epochs), title="").axes[0].lines[0]
         assert (line.get_marker(), line.get_markersize()) == ("s", size)
 
 
@@ -127,7 +113,7 @@ def test_loss_of_zero_and_accuracy_of_one_are_shown(
     table = history(3)
     table.loc[2, ["train/loss", "val/loss"]] = 0
     table.loc[2, ["train/accuracy", "val/accuracy"]] = 1
-    figure = plot_curves(table, title=TITLE, best_epoch=3)
+    figure = plot_curves(table, title=TITLE)
     drawn_texts(figure)
     loss, accuracy = figure.axes
     assert loss.get_yscale() == "linear"
@@ -136,16 +122,16 @@ def test_loss_of_zero_and_accuracy_of_one_are_shown(
 
 def test_loss_axis_is_logarithmic_only_over_a_long_range() -> None:
     table = history(15)
-    loss = plot_curves(table, title="", best_epoch=1).axes[0]
+    loss = plot_curves(table, title="").axes[0]
     assert (loss.get_yscale(), loss.get_ylabel()) == ("log", "cross-entropy (nats, log scale)")
     table[["train/loss", "val/loss"]] += 1
-    loss = plot_curves(table, title="", best_epoch=1).axes[0]
+    loss = plot_curves(table, title="").axes[0]
     assert (loss.get_yscale(), loss.get_ylabel()) == ("linear", "cross-entropy (nats)")
 
 
 def test_accuracy_axis_stretches_the_last_percents_and_keeps_all_points_inside() -> None:
     table = history(15)
-    axes = plot_curves(table, title="", best_epoch=1).axes[1]
+    axes = plot_curves(table, title="").axes[1]
     low, high = axes.get_ylim()
     assert low <= 100 * table["train/accuracy"].min()
     assert high >= 100 * table["val/accuracy"].max()
@@ -157,17 +143,12 @@ def test_accuracy_axis_stretches_the_last_percents_and_keeps_all_points_inside()
     )
 
 
-def test_unknown_best_epoch_is_refused() -> None:
-    with pytest.raises(KeyError):
-        plot_curves(history(3), title="", best_epoch=4)
-
-
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_short_histories_show_every_value(
     drawn_texts: Callable[[Figure], list[str]], epochs: int
 ) -> None:
     table = history(epochs)
-    texts = drawn_texts(plot_curves(table, title=TITLE, best_epoch=1))
+    texts = drawn_texts(plot_curves(table, title=TITLE))
     for stage in ("train", "val"):
         assert {f"{value:.4f}" for value in table[f"{stage}/loss"]} <= set(texts)
         assert {f"{100 * value:.2f} %" for value in table[f"{stage}/accuracy"]} <= set(texts)
@@ -187,12 +168,12 @@ def test_floor_is_drawn_and_explained_for_smoothed_labels_only(
 ) -> None:
     table = history(15)
     table["train/loss"] += 0.5
-    figure = plot_curves(table, title=TITLE, best_epoch=15, note=NOTE, label_smoothing=0.1)
+    figure = plot_curves(table, title=TITLE, note=NOTE, label_smoothing=0.1)
     texts = drawn_texts(figure)
     assert "lowest possible train: 0.5003" in texts
     assert any("cannot fall below 0.50" in text for text in texts)
     assert list(figure.axes[0].lines[-1].get_ydata()) == [smoothed_floor(0.1)] * 2
-    texts = drawn_texts(plot_curves(table, title=TITLE, best_epoch=15, note=NOTE))
+    texts = drawn_texts(plot_curves(table, title=TITLE, note=NOTE))
     assert not any("lowest" in text or "smoothed" in text for text in texts)
 
 
@@ -201,7 +182,7 @@ def test_rising_validation_loss_is_explained_where_accuracy_does_not_fall(
     drawn_texts: Callable[[Figure], list[str]], smoothing: float, reason: str
 ) -> None:
     def note(table: pd.DataFrame) -> str:
-        figure = plot_curves(table, title=TITLE, best_epoch=15, label_smoothing=smoothing)
+        figure = plot_curves(table, title=TITLE, label_smoothing=smoothing)
         return " ".join(" ".join(drawn_texts(figure)).split())
 
     table = history(15)

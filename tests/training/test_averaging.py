@@ -13,6 +13,8 @@ from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.training.averaging import WeightAverage
+from mnist_lightning.training.run_checkpoint import RunCheckpoint
+from mnist_lightning.training.run_logger import RunLogger
 
 MakeTrainer = Callable[..., Trainer]
 Weights = dict[str, Tensor]
@@ -155,6 +157,23 @@ def test_a_test_of_a_checkpoint_after_training_uses_its_averaged_weights(
     by_hand = CNNClassifier.load_from_checkpoint(saver.last_model_path).eval()
     assert _close(_weights(by_hand), averaged)
     assert tested["test/accuracy"] == pytest.approx(_accuracy(by_hand, tiny_data.test))
+
+
+def test_a_finished_training_that_is_resumed_leaves_the_averaged_weights_in_the_model(
+    model: CNNClassifier,
+    tiny_data: MNISTDataModule,
+    make_trainer: MakeTrainer,
+    tmp_path: Path,
+) -> None:
+    logger = RunLogger(tmp_path, "cnn")
+    make_trainer(WeightAverage(0.9), RunCheckpoint(), logger=logger).fit(model, tiny_data)
+    averaged = _weights(model)
+    again = CNNClassifier(widths=[4], convs_per_stage=1, learning_rate=0.1)
+    (path,) = tmp_path.rglob("last.ckpt")
+
+    make_trainer(WeightAverage(0.9)).fit(again, tiny_data, ckpt_path=path, weights_only=True)
+
+    assert all(torch.equal(averaged[name], value) for name, value in _weights(again).items())
 
 
 def _accuracy(model: CNNClassifier, digits: Digits) -> float:

@@ -15,7 +15,12 @@ from torch import nn
 
 from mnist_lightning.errors import UserError
 from mnist_lightning.models import CNNClassifier
-from mnist_lightning.training.checkpoints import check_fits, find_checkpoint, read_checkpoint
+from mnist_lightning.training.checkpoints import (
+    AtomicCheckpointIO,
+    check_fits,
+    find_checkpoint,
+    read_checkpoint,
+)
 from mnist_lightning.training.run_logger import RunLogger
 
 
@@ -110,6 +115,76 @@ def test_only_an_event_file_is_written_and_it_stays_open_for_the_figures(tmp_pat
     assert [scalar.step for scalar in accumulator.Scalars("loss")] == [1, 2]
 
 
+# Writing the last two
+
+
+def _checkpoint_of(step: int) -> dict[str, Any]:
+    return {"state_dict": {"w": torch.arange(9.0)}, "loops": {}, "global_step": step}
+
+
+def _steps(folder: Path) -> dict[str, int]:
+    return {path.name: read_checkpoint(path)["global_step"] for path in folder.glob("*.ckpt")}
+
+
+def test_each_checkpoint_keeps_the_one_before_it(tmp_path: Path) -> None:
+    writer, last = AtomicCheckpointIO(), tmp_path / "last.ckpt"
+    for step in (1, 2, 3):
+        writer.save_checkpoint(_checkpoint_of(step), last)
+        writer.save_checkpoint(_checkpoint_of(10), tmp_path / "another.ckpt")
+
+    assert _steps(tmp_path) == {"last.ckpt": 3, "previous.ckpt": 2, "another.ckpt": 10}
+
+
+@pytest.mark.parametrize("name", ["last.ckpt", "previous.ckpt"])
+def test_a_resumed_run_keeps_the_checkpoint_that_it_was_resumed_from(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _save(tmp_path / "last.ckpt", global_step=6)
+    _save(tmp_path / "previous.ckpt", global_step=3)
+    if name == "previous.ckpt":
+        _truncate(tmp_path / "last.ckpt")
+    monkeypatch.chdir(tmp_path)
+    writer = AtomicCheckpointIO()
+    # The folder of a run is named by different paths in a resumed process.
+    resumed = writer.load_checkpoint(Path(name), weights_only=True)["global_step"]
+
+    writer.save_checkpoint(_checkpoint_of(7), tmp_path / "last.ckpt")
+
+    assert _steps(tmp_path) == {"last.ckpt": 7, "previous.ckpt": resumed}
+
+
+@pytest.mark.parametrize("moment", range(1, 5))
+def test_a_valid_checkpoint_is_there_at_every_moment_of_writing_one(
+    moment: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """As SIGKILL, except that the temporary file is deleted."""
+
+    checkpoints = tmp_path / "version_0" / "checkpoints"
+    writer = AtomicCheckpointIO()
+    for step in (1, 2):
+        writer.save_checkpoint(_checkpoint_of(step), checkpoints / "last.ckpt")
+    passed, replace = [], Path.replace
+
+    def pass_by() -> None:
+        passed.append(1)
+        if len(passed) == moment:
+            raise Killed
+
+    def replace_slowly(self: Path, target: Path) -> Path:
+        pass_by()
+        moved = replace(self, target)
+        pass_by()
+        return moved
+
+    monkeypatch.setattr(Path, "replace", replace_slowly)
+    with pytest.raises(Killed):
+        writer.save_checkpoint(_checkpoint_of(3), checkpoints / "last.ckpt")
+
+    found = read_checkpoint(find_checkpoint(tmp_path, "last"))
+    assert found["global_step"] == (3 if moment == 4 else 2)
+
+
 # Finding a checkpoint
 
 
@@ -117,17 +192,23 @@ def test_the_newest_checkpoint_of_all_runs_is_found(tmp_path: Path) -> None:
     _save(tmp_path / "version_0/checkpoints/last.ckpt", age=10)
     newest = _save(tmp_path / "version_3/checkpoints/last.ckpt")
     _save(tmp_path / "version_10/checkpoints/last.ckpt", age=20)
-    _save(tmp_path / "version_10/checkpoints/best.ckpt", age=30)
+    _save(tmp_path / "version_10/checkpoints/previous.ckpt", age=30)
 
     assert find_checkpoint(tmp_path, "last") == newest
 
 
-def test_the_best_checkpoint_is_found_if_it_is_the_newest(tmp_path: Path) -> None:
-    # Killed between writing the best one and the last one, which is an epoch older.
-    _save(tmp_path / "version_0/checkpoints/last.ckpt", age=10)
-    best = _save(tmp_path / "version_0/checkpoints/best.ckpt")
+@pytest.mark.parametrize("age", [0, 10], ids=["as old", "older"])
+def test_the_previous_checkpoint_is_found_only_if_there_is_no_valid_last_one(
+    age: int, tmp_path: Path
+) -> None:
+    last = _save(tmp_path / "version_0/checkpoints/last.ckpt")
+    previous = _save(tmp_path / "version_0/checkpoints/previous.ckpt", age=age)
 
-    assert find_checkpoint(tmp_path, "last") == best
+    assert find_checkpoint(tmp_path, "last") == last
+    _truncate(last)
+    assert find_checkpoint(tmp_path, "last") == previous
+    last.unlink()
+    assert find_checkpoint(tmp_path, "last") == previous
 
 
 def test_a_truncated_newest_checkpoint_is_skipped_with_a_warning(

@@ -149,7 +149,7 @@ def test_without_a_terminal_a_long_epoch_and_a_long_test_are_not_silent(
     assert len(steps) == 6
     assert re.fullmatch(r"epoch   1/1  step 2/6  0:00:\d\d left 0:00:\d\d", steps[1])
     assert any(re.fullmatch(r"validating: batch 1/\d+", line) for line in lines)
-    after = lines[lines.index("testing the best weights ...") :]
+    after = lines[lines.index("testing the final weights ...") :]
     assert re.fullmatch(r"testing: batch 1/\d+", after[1])
 
 

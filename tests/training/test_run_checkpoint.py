@@ -3,27 +3,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from lightning import Trainer
+from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping
 
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.models import CNNClassifier
+from mnist_lightning.training.checkpoints import AtomicCheckpointIO, read_checkpoint
 from mnist_lightning.training.run_checkpoint import RunCheckpoint
 from mnist_lightning.training.run_logger import RunLogger
 
-SECRET = b"a private file"
 Fit = Callable[..., Path]
 
 
 @pytest.fixture
 def fit(make_trainer: Callable[..., Trainer], tiny_data: MNISTDataModule, tmp_path: Path) -> Fit:
-    """Train or resume a run of one step; return the folder of its checkpoints."""
+    """Train or resume a run of one step an epoch; return the folder of its checkpoints."""
 
-    def run(name: str, resume_from: Path | None = None) -> Path:
+    def run(
+        name: str, *callbacks: Callback, resume_from: Path | None = None, **options: Any
+    ) -> Path:
         logger = RunLogger(tmp_path, name)
-        best = RunCheckpoint("best.ckpt", "val/accuracy", "max", resume_from)
-        last = RunCheckpoint("last.ckpt", resume_from=resume_from)
-        trainer = make_trainer(best, last, logger=logger, limit_train_batches=1)
+        trainer = make_trainer(
+            *callbacks,
+            RunCheckpoint(resume_from),
+            logger=logger,
+            limit_train_batches=1,
+            plugins=AtomicCheckpointIO(),
+            **options,
+        )
         model = CNNClassifier(widths=(4,))
         trainer.fit(model, tiny_data, ckpt_path=resume_from, weights_only=True)
         return Path(logger.log_dir, "checkpoints")
@@ -31,78 +38,51 @@ def fit(make_trainer: Callable[..., Trainer], tiny_data: MNISTDataModule, tmp_pa
     return run
 
 
-def _name_as_best(checkpoint: Path, path: Path) -> None:
-    """Change the path of the best checkpoint that a checkpoint contains."""
-    content: dict[str, Any] = torch.load(checkpoint, weights_only=True)
-    states = [state for key, state in content["callbacks"].items() if "RunCheckpoint" in key]
-    for state in states:
-        assert state["best_model_path"]
-        state["best_model_path"] = str(path)
-    assert len(states) == 2
-    torch.save(content, checkpoint)
+def _steps(folder: Path) -> dict[str, int]:
+    return {path.name: read_checkpoint(path)["global_step"] for path in folder.glob("*")}
 
 
-def test_a_run_resumed_in_another_folder_copies_its_best_checkpoint(fit: Fit) -> None:
+def test_the_last_two_epochs_are_kept(fit: Fit) -> None:
+    assert _steps(fit("one", max_epochs=1)) == {"last.ckpt": 1}
+    assert _steps(fit("four", max_epochs=4)) == {"last.ckpt": 4, "previous.ckpt": 3}
+
+
+def test_a_checkpoint_names_no_file_of_the_machine(fit: Fit, tmp_path: Path) -> None:
+    folder = fit("first")
+
+    assert str(tmp_path).encode() not in (folder / "last.ckpt").read_bytes()
+
+
+def test_a_finished_run_resumed_in_another_folder_copies_its_checkpoint(fit: Fit) -> None:
     before = fit("first")
-    (before / "best.ckpt").write_bytes(b"unique content")
 
-    after = fit("second", before / "last.ckpt")
+    after = fit("second", resume_from=before / "last.ckpt")
 
-    assert (after / "best.ckpt").read_bytes() == (before / "best.ckpt").read_bytes()
+    assert (after / "last.ckpt").read_bytes() == (before / "last.ckpt").read_bytes()
+    assert [path.name for path in after.iterdir()] == ["last.ckpt"]
 
 
-@pytest.mark.parametrize("way", ["{secret}", "{folder}/../../../elsewhere/secret"])
-def test_an_untrusted_checkpoint_cannot_make_a_file_of_another_folder_be_copied(
-    way: str, fit: Fit, tmp_path: Path
+def test_a_run_that_early_stopping_ended_is_finished_when_it_is_resumed(fit: Fit) -> None:
+    def stopping() -> EarlyStopping:
+        return EarlyStopping("val/loss", stopping_threshold=100.0)
+
+    before = fit("first", stopping(), max_epochs=3)
+    assert _steps(before) == {"last.ckpt": 1}
+
+    assert _steps(fit("second", stopping(), resume_from=before / "last.ckpt", max_epochs=3)) == {
+        "last.ckpt": 1
+    }
+    # Without the callback, the training goes on.
+    with pytest.warns(UserWarning, match="EarlyStopping"):
+        more = fit("third", resume_from=before / "last.ckpt", max_epochs=3)
+    assert _steps(more) == {"last.ckpt": 3, "previous.ckpt": 2}
+
+
+def test_a_trial_run_saves_nothing(
+    fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    secret = tmp_path / "elsewhere" / "secret"
-    secret.parent.mkdir()
-    secret.write_bytes(SECRET)
-    before = fit("first")
-    named = Path(way.format(secret=secret, folder=before))
-    assert named.read_bytes() == SECRET
-    _name_as_best(before / "last.ckpt", named)
+    monkeypatch.chdir(tmp_path)
 
-    after = fit("second", before / "last.ckpt")
+    fit("first", fast_dev_run=True)
 
-    assert (after / "last.ckpt").is_file()
-    assert [path.name for path in after.rglob("*") if path.read_bytes() == SECRET] == []
-
-
-def test_a_finished_run_resumed_from_its_best_checkpoint_copies_it_to_the_last_one(
-    fit: Fit,
-) -> None:
-    before = fit("first")
-    (before / "last.ckpt").unlink()
-
-    after = fit("second", before / "best.ckpt")
-
-    assert (after / "last.ckpt").read_bytes() == (before / "best.ckpt").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("mode", "scores", "kept"),
-    [("max", [0.8, 0.9, 0.9, 0.7], 3), ("min", [0.8, 0.7, 0.7, 0.9], 3), ("max", [0.9, 0.8], 1)],
-)
-def test_the_last_of_equally_good_epochs_is_kept(
-    mode: str,
-    scores: list[float],
-    kept: int,
-    make_trainer: Callable[..., Trainer],
-    tiny_data: MNISTDataModule,
-    tmp_path: Path,
-) -> None:
-    class Scored(CNNClassifier):
-        def on_train_epoch_end(self) -> None:
-            super().on_train_epoch_end()
-            self.log("score", scores[self.current_epoch])
-
-    best = RunCheckpoint("best.ckpt", "score", mode)
-    logger = RunLogger(tmp_path, "scored")
-    trainer = make_trainer(
-        best, logger=logger, max_epochs=len(scores), limit_train_batches=1, limit_val_batches=0
-    )
-    trainer.fit(Scored(widths=(4,)), tiny_data)
-
-    checkpoint = torch.load(best.best_model_path, weights_only=True)
-    assert checkpoint["epoch"] + 1 == kept
+    assert list(tmp_path.rglob("*.ckpt")) == []
