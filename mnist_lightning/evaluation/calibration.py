@@ -85,11 +85,12 @@ class Calibration:
     """Calibration on the test images.
 
     Attributes:
-        raw: Calibration of the model's own probabilities.
+        raw: Calibration of the network as it was trained.
         temperature: Divisor of the logits, fitted on the validation images alone, 0.05 to 20;
-            above 1 if the model was overconfident.
+            above 1 if the network was overconfident.
         scaled: Calibration after division by the temperature, which changes no prediction.
-        coverage: Accuracy at falling shares of rejected images, by the raw confidence.
+        coverage: Accuracy at falling shares of rejected images, by the confidence of the exported
+            file.
     """
 
     raw: CalibrationMetrics
@@ -99,24 +100,35 @@ class Calibration:
 
 
 def calibrate(
-    test: Probabilities, labels: Labels, validation: Probabilities, validation_labels: Labels
+    test: Probabilities,
+    labels: Labels,
+    validation: Probabilities,
+    validation_labels: Labels,
+    folded: float | None,
 ) -> Calibration:
-    """Measure calibration on test images, and fit a temperature on validation images.
+    """Measure calibration on test images, with a temperature of validation images.
 
     Args:
-        test: Floats, ``(N, 10)``, rows sum to 1. ``N`` is at least 1.
+        test: Floats, ``(N, 10)``, rows sum to 1, of the exported file. ``N`` is at least 1.
         labels: int64, ``(N,)``, each 0 to 9.
-        validation: Floats, ``(M, 10)``, rows sum to 1.
+        validation: Floats, ``(M, 10)``, rows sum to 1, of the exported file.
         validation_labels: int64, ``(M,)``, each 0 to 9.
+        folded: The temperature by which the file's logits are divided already; None if they are
+            not, so that one is fitted.
 
     Returns:
         The calibration before and after temperature scaling.
     """
-    temperature = fit_temperature(validation, validation_labels)
+    if folded is None:
+        temperature = fit_temperature(validation, validation_labels)
+        raw, scaled = (measure_calibration(one, labels) for one in (test, scale(test, temperature)))
+    else:
+        temperature = folded
+        raw, scaled = (measure_calibration(one, labels) for one in (scale(test, 1 / folded), test))
     return Calibration(
-        raw=measure_calibration(test, labels),
+        raw=raw,
         temperature=temperature,
-        scaled=measure_calibration(scale(test, temperature), labels),
+        scaled=scaled,
         coverage=coverage_curve(test, labels),
     )
 

@@ -21,7 +21,7 @@ from mnist_lightning.files.identity import FileDescription
 from mnist_lightning.files.json_document import decode, read_document, write_document
 from mnist_lightning.records.environment import Environment
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SUFFIX = "_metrics.json"
 ENSEMBLE_SUFFIX = "_ensemble"
 
@@ -76,10 +76,14 @@ class ModelDescription(NetworkDescription):
     Attributes:
         file: The exported model, TorchScript.
         weights_file: The weights, safetensors; null in records of version 1.
+        temperature: The divisor of the logits, fitted on the validation images, that is part of the
+            last layer in all files of the model: the softmax of their logits is calibrated. Null in
+            records of versions 1 and 2, whose files are not calibrated.
     """
 
     file: FileDescription
     weights_file: FileDescription | None
+    temperature: float | None
 
 
 @dataclass(frozen=True)
@@ -210,7 +214,8 @@ class Record:
         test: Metrics of the exported model on the test images: the result.
         trainer_test: Metrics that ``Trainer.test`` returned for the best checkpoint on the same
             test images, by name; they may differ in the last digits if training ran in another
-            precision. Empty for an ensemble, which no Trainer tests.
+            precision, and the loss by ``model.temperature``, which a checkpoint does not contain.
+            Empty for an ensemble, which no Trainer tests.
         export: The exported file compared with the network it came from.
         predictions: The file with the probabilities behind ``validation`` and ``test``.
         latency: Inference time of the exported model on the CPU.
@@ -291,7 +296,7 @@ def read_record(path: Path, preset: str = "NAME") -> Record:
     """Read a record and check it against the schema.
 
     Args:
-        path: A file written by :meth:`Record.write`, of this version of the schema or of the last.
+        path: A file written by :meth:`Record.write`, of this version of the schema or an older one.
         preset: The value of ``--model`` that produces the file again, for messages.
 
     Returns:
@@ -308,11 +313,20 @@ def read_record(path: Path, preset: str = "NAME") -> Record:
 
 
 def _upgrade(document: dict[str, Any]) -> None:
-    """Convert version 1, whose trainings wrote no file of weights and no number of threads."""
+    """Convert version 2, and 1, whose trainings wrote no file of weights and no threads."""
     version, model = document.get("schema_version"), document.get("model")
     # In Python, but not in JSON, true equals 1.
-    if type(version) is int and version == 1 and isinstance(model, dict):
-        document["schema_version"] = SCHEMA_VERSION
+    if type(version) is not int or not isinstance(model, dict):
+        return
+    if version == 1:
         model["weights_file"] = None
         if isinstance(training := document.get("training"), dict):
             training["threads"] = None
+    if version in (1, 2):
+        _upgrade_from_2(document, model)
+
+
+def _upgrade_from_2(document: dict[str, Any], model: dict[str, Any]) -> None:
+    """Convert version 2, whose files were not calibrated."""
+    document["schema_version"] = SCHEMA_VERSION
+    model["temperature"] = None

@@ -83,12 +83,12 @@ def test_the_temperature_of_the_draw_is_found_again(sharpness: float) -> None:
 
 def test_temperature_is_fitted_on_validation_and_calibrates_the_test_images() -> None:
     test, labels = draw(5000, temperature=3, seed=1)
-    found = calibrate(test, labels, *draw(5000, temperature=3, seed=2))
+    found = calibrate(test, labels, *draw(5000, temperature=3, seed=2), folded=None)
     assert found.temperature == pytest.approx(3, rel=0.1)
     assert found.scaled.ece < found.raw.ece / 3
     assert found.scaled.nll < found.raw.nll
     # With labels that are independent of the images, no confidence is justified.
-    assert calibrate(test, labels, test, np.arange(5000) % 10).temperature > 10
+    assert calibrate(test, labels, test, np.arange(5000) % 10, folded=None).temperature > 10
 
 
 def test_temperature_stays_within_its_range_when_all_is_right() -> None:

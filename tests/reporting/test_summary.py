@@ -22,7 +22,7 @@ NEXT = "python scripts/train.py --model resnet50"
 
 @pytest.fixture
 def record() -> Record:
-    return read_record(Path(__file__).parents[1] / "records" / "record_v2.json")
+    return read_record(Path(__file__).parents[1] / "records" / "record_v3.json")
 
 
 def rows_of(record: Record) -> dict[str, str]:
