@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import log_softmax
 
 from mnist_lightning.data.digits import CLASSES
 
 BINS = 15
-# Wide enough for every reasonable network. If all validation images are classified correctly by a
-# wide margin, lower temperatures always fit better, and the search ends at the lower bound.
+# Wide enough for every reasonable network.
 TEMPERATURE_RANGE = (0.05, 20.0)
 COVERAGES = tuple(percent / 100 for percent in (50, 60, 70, 80, 85, *range(90, 101)))
 # The smallest normal float32: below it, a float32 softmax is 0, which has no logarithm.
@@ -183,6 +182,10 @@ def reliability_bins(probabilities: Probabilities, labels: Labels) -> tuple[Reli
 def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
     """Find the temperature with the lowest negative log-likelihood of the labels.
 
+    If all images are classified correctly, lower temperatures always fit better, up to certainty.
+    That n images are right does not show that all others are, so the mean confidence becomes no
+    higher than Laplace's rule of succession allows: (n + 1) / (n + 2).
+
     Args:
         probabilities: Floats, ``(N, 10)``, rows sum to 1, of images that were not trained on.
         labels: int64, ``(N,)``, each 0 to 9.
@@ -193,6 +196,15 @@ def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
     # Log-probabilities are the logits up to a constant per row, which softmax ignores.
     logits = _log(probabilities)
     low, high = np.log(TEMPERATURE_RANGE)
+    most = (len(labels) + 1) / (len(labels) + 2)
+
+    def excess(log_t: float) -> float:
+        confidence = np.exp(log_softmax(logits / np.exp(log_t), axis=1)).max(axis=1)
+        return float(confidence.mean()) - most
+
+    if excess(high) >= 0:
+        return TEMPERATURE_RANGE[1]
+    low = brentq(excess, low, high) if excess(low) > 0 else low
     found = minimize_scalar(
         lambda log_t: _nll(log_softmax(logits / np.exp(log_t), axis=1), labels),
         bounds=(low, high),
