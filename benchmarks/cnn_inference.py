@@ -57,7 +57,9 @@ SHIPPED = (TORCHSCRIPT, PROGRAM, ONNX, INT8)
 EPOCHS = 6
 BLOCK_SECONDS = 0.05  # of calls that are timed together
 PAUSE_SECONDS = 0.02
-METADATA = Metadata("Custom CNN", "MNIST", 0.0, 1, None, None, None, "benchmarks.cnn_inference")
+METADATA = Metadata(
+    "Custom CNN", "MNIST", 0.0, 1, None, None, None, "benchmarks.cnn_inference", None, 0
+)
 
 Models = Mapping[str, nn.Module]
 

@@ -10,13 +10,14 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from mnist_lightning.data.digits import HeldOutDigits
-from mnist_lightning.evaluation.calibration import calibrate, fit_temperature, scale
+from mnist_lightning.evaluation.calibration import calibrate
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.latency import measure_latency
 from mnist_lightning.evaluation.metrics import count_correct, measure, measure_in_detail
 from mnist_lightning.evaluation.rejection import fit_rejection
 from mnist_lightning.export.formats import export_formats, export_model, installed_formats
 from mnist_lightning.export.metadata import TRAINING, Metadata, Source
+from mnist_lightning.export.temperature import calibrated_copy
 from mnist_lightning.export.torchscript import ExportedModel
 from mnist_lightning.export.trained_model import ERROR_RATE
 from mnist_lightning.files.identity import describe_file
@@ -70,10 +71,10 @@ def write(
     folder: Path,
     formats: Sequence[str] | None = None,
 ) -> Results:
-    """Export a network, measure the exported file and write everything that belongs to it.
+    """Calibrate a network, export it, measure the file and write everything that belongs to it.
 
     Args:
-        network: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``, trained.
+        network: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``, trained. A copy is calibrated.
         trained: Its description and that of its training.
         digits: The images to evaluate it on.
         environment: The machine and the source, described when the program started.
@@ -89,7 +90,8 @@ def write(
     """
     name = trained.network.name
     log.info("Exporting %s and comparing it with the network on all test images ...", name)
-    source = _source(network, trained, digits, environment)
+    calibrated, temperature = calibrated_copy(network, digits.validation)
+    source = _source(calibrated, temperature, trained, digits, environment)
     exported, model = export_model(source, folder)
     predictions_path = folder / f"{name}_predictions.npz"
     log.info("Measuring the accuracy and the inference time of the exported file ...")
@@ -148,12 +150,16 @@ def _measure(
 
 
 def _source(
-    network: nn.Module, trained: Trained, digits: HeldOutDigits, environment: Environment
+    network: nn.Module,
+    temperature: float,
+    trained: Trained,
+    digits: HeldOutDigits,
+    environment: Environment,
 ) -> Source:
     accuracy = trained.trainer_test.get("accuracy")
     if accuracy is None:
         # No Trainer tests an ensemble, and the TorchScript file contains its accuracy.
-        logits = predict_logits(network.eval(), digits.test.images)
+        logits = predict_logits(network, digits.test.images)
         accuracy = count_correct(logits, digits.test.labels) / len(digits.test)
     metadata = Metadata(
         title=trained.network.title,
@@ -164,6 +170,8 @@ def _source(
         exported_commit=environment.commit,
         dirty=environment.dirty,
         command=trained.command,
+        temperature=temperature,
+        validation_images=len(digits.validation),
     )
     return Source(
         network=network,
@@ -182,10 +190,7 @@ def _figures(
     record: Record, trained: Trained, digits: HeldOutDigits, predictions: Predictions
 ) -> tuple[dict[str, Figure], dict[str, Figure]]:
     """Draw the figures by the last part of their file names, and the previews of some of them."""
-    validation, labels = predictions.validation, predictions.test.labels
-    temperature = fit_temperature(validation.probabilities, validation.labels)
-    # As predict.py does, so that a figure and an answer state the same confidence.
-    probabilities = scale(predictions.test.probabilities, temperature)
+    labels, probabilities = predictions.test.labels, predictions.test.probabilities
     dataset, title = record.dataset, record.model.title
     tested = headline(title, dataset.label, dataset.test)
     images = digits.test.images[:, 0].numpy()
@@ -230,10 +235,9 @@ def write_card(folder: Path, name: str) -> Path:
     if predictions_path.is_file():
         found = read_predictions(predictions_path, record.model.preset)
         test, validation = found.test, found.validation
-        calibration = calibrate(
-            test.probabilities, test.labels, validation.probabilities, validation.labels
-        )
-        rejection = fit_rejection(validation.probabilities, validation.labels, ERROR_RATE)
+        kept, folded = (validation.probabilities, validation.labels), record.model.temperature
+        calibration = calibrate(test.probabilities, test.labels, *kept, folded)
+        rejection = fit_rejection(*kept, ERROR_RATE, calibrated=folded is not None)
     path = folder / f"{name}_card.md"
     with atomic_path(path) as temporary:
         text = model_card(record, exports, calibration, rejection)

@@ -15,6 +15,7 @@ from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.metrics import measure, measure_in_detail
 from mnist_lightning.export.metadata import Metadata
+from mnist_lightning.export.temperature import calibrated_copy
 from mnist_lightning.export.torchscript import export_torchscript
 from mnist_lightning.export.weights import write_weights
 from mnist_lightning.files.identity import describe_file
@@ -25,8 +26,13 @@ from mnist_lightning.records.predictions import Predictions, SplitPredictions, w
 from mnist_lightning.records.record import Record, read_record
 
 GOLDEN_RECORD = Path(__file__).parent / "records" / "record_v3.json"
+<<<<<<< HEAD
 GOLDEN_COMPARISON = Path(__file__).parent / "comparison" / "comparison_v3.json"
 METADATA = Metadata("Custom CNN", "MNIST", 0.0, 1, None, None, None, "pytest")
+=======
+GOLDEN_COMPARISON = Path(__file__).parent / "comparison" / "comparison_v2.json"
+METADATA = Metadata("Custom CNN", "MNIST", 0.0, 1, None, None, None, "pytest", None, 0)
+>>>>>>> 250962746cd95d457673fb9176f42a31d2a4c476
 TITLES = {
     "custom_cnn": "Custom CNN",
     "resnet50": "ResNet50, random initialisation",
@@ -108,11 +114,16 @@ def write_model(
         title=TITLES.get(name, name),
         hyperparameters=settings or LINEAR,
     )
-    model_path = folder / f"{name}_model.pt"
-    exported = export_torchscript(network, model_path, test.images, METADATA)
-    weights_file = write_weights(network, model_path.with_suffix(".safetensors"), described)
-    model = replace(described, file=describe_file(model_path), weights_file=weights_file)
     kept = torch.arange(VALIDATION)
+    network, temperature = calibrated_copy(network, train[kept])
+    metadata = replace(METADATA, temperature=temperature, validation_images=VALIDATION)
+    model_path = folder / f"{name}_model.pt"
+    exported = export_torchscript(network, model_path, test.images, metadata)
+    weights_file = write_weights(
+        *(network, model_path.with_suffix(".safetensors"), described), metadata.calibration()
+    )
+    files = {"file": describe_file(model_path), "weights_file": weights_file}
+    model = replace(described, **files, temperature=temperature)
     validation = predict_logits(exported.model, train.images[kept])
     predictions_path = folder / f"{name}_predictions.npz"
     write_predictions(

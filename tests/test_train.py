@@ -24,6 +24,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from mnist_lightning.commands import export
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.data.embedded import load_embedded
+from mnist_lightning.evaluation.calibration import measure_calibration, scale
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.export.loading import load_network
 from mnist_lightning.export.torchscript import load_torchscript
@@ -190,7 +191,13 @@ def test_record_agrees_with_the_trainer_on_the_same_images(run: Run) -> None:
     # Training may use bfloat16, the exported file never does: single images may differ.
     assert tested["accuracy"] == pytest.approx(run.record.test.accuracy, abs=0.01)
     assert tested["macro_f1"] == pytest.approx(run.record.test.macro_f1, abs=0.01)
-    assert tested["loss"] == pytest.approx(run.record.test.loss, abs=0.05)
+    # The checkpoint does not contain the temperature.
+    temperature = run.record.model.temperature
+    assert temperature is not None
+    test = read_predictions(run.output_dir / "custom_cnn_predictions.npz").test
+    as_trained = measure_calibration(scale(test.probabilities, 1 / temperature), test.labels)
+    assert tested["loss"] == pytest.approx(as_trained.nll, abs=0.05)
+    assert run.record.test.loss < tested["loss"]
 
 
 def test_exported_file_gives_the_recorded_predictions(run: Run) -> None:
@@ -446,8 +453,9 @@ def test_every_stage_prints_a_line_and_examples_state_the_confidence_of_predicti
     assert stages == ["Exporting", "Measuring", "Drawing"]
     model = load_trained(tmp_path / "custom_cnn_model.pt")
     assert model.rejection is not None
-    assert model.rejection.temperature != 1
-    expected = model.probabilities(load_embedded().test.images)
+    # The exported file is calibrated.
+    assert model.rejection.temperature == 1
+    expected = predict_logits(model.network, load_embedded().test.images).softmax(1)
     for found in plotted:
         np.testing.assert_allclose(found, expected, atol=1e-4)
     assert len(plotted) == 2

@@ -84,15 +84,24 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
 
 def _source(record: Record, arguments: Namespace, command: str) -> Source:
     from mnist_lightning.export.metadata import Metadata, Source
+    from mnist_lightning.export.temperature import fold
     from mnist_lightning.export.weights import network_from_checkpoint, network_from_weights
     from mnist_lightning.files.identity import check_file
     from mnist_lightning.records.environment import describe_environment
 
     environment = describe_environment()
     dataset = _load_images(record, arguments.data_dir)
-    path = arguments.ckpt_path
+    path, temperature = arguments.ckpt_path, record.model.temperature
+    if temperature is None:
+        log.warning(
+            "%s was trained by a version that did not calibrate: softmax of the new files is not "
+            "calibrated either; to calibrate, run `%s`.",
+            record.model.name,
+            record.making_command,
+        )
     if path is not None:
         network = network_from_checkpoint(record, path, dataset.test)
+        network = network if temperature is None else fold(network, temperature)
     else:
         path = arguments.output_dir / f"{record.model.name}{WEIGHTS}"
         again = f"make it again with `{record.making_command}`"
@@ -108,6 +117,8 @@ def _source(record: Record, arguments: Namespace, command: str) -> Source:
         exported_commit=environment.commit,
         dirty=environment.dirty,
         command=command,
+        temperature=temperature,
+        validation_images=record.dataset.validation,
     )
     return Source(
         network=network,

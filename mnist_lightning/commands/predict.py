@@ -65,7 +65,8 @@ def _run(arguments: Namespace) -> int:
     models = [load_trained(path, arguments.error_rate) for path in paths]
     for model in models:
         if model.rejection is None:
-            print(f"{model.path} {_WITHOUT_RULE}", file=sys.stderr)
+            what = _WITHOUT_RULE if model.calibrated else f"{_NOT_CALIBRATED}, and {_WITHOUT_RULE}"
+            print(f"{model.path} has {_NOTHING_NEXT}: {what}.", file=sys.stderr)
     inputs, failed = _read(files, arguments.invert)
     digits = answer_all(models, inputs)
     _print(arguments, models, digits, failed)
@@ -96,10 +97,9 @@ def _check_no_models(files: Sequence[Path]) -> None:
             raise UserError(f"{path} is a model, not an image: name it with --file {given}")
 
 
-_WITHOUT_RULE = (
-    "has no record and validation predictions next to it: its confidence is not calibrated, and "
-    "every digit gets an answer."
-)
+_NOTHING_NEXT = "no record and validation predictions next to it"
+_NOT_CALIBRATED = "its confidence is not calibrated"
+_WITHOUT_RULE = "every digit gets an answer"
 
 
 def _parser() -> CommandParser:

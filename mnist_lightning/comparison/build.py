@@ -4,6 +4,8 @@ import logging
 from collections.abc import Sequence
 from itertools import combinations
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from mnist_lightning.comparison import paired, schema
@@ -49,7 +51,7 @@ def compare(
     )
     total, disputed = find_disputed(
         [
-            scale(entry.predictions.test.probabilities, model.calibration.temperature)
+            _calibrated(entry, model.calibration.temperature)
             for entry, model in zip(models, compared, strict=True)
         ],
         models[0].predictions.test.labels,
@@ -120,8 +122,16 @@ def _describe(
         test=record.test,
         without_label_errors=cleaned,
         calibration=calibrate(
-            test.probabilities, test.labels, validation.probabilities, validation.labels
+            *(test.probabilities, test.labels, validation.probabilities, validation.labels),
+            record.model.temperature,
         ),
         cost=measure_cost(entry.model, entry.path, record.model.parameters, memory),
         latency=latency,
     )
+
+
+def _calibrated(entry: LoadedModel, temperature: float) -> npt.NDArray[np.floating]:
+    """Return the calibrated probabilities of the test images, ``(N, 10)``."""
+    probabilities = entry.predictions.test.probabilities
+    folded = entry.record.model.temperature is not None
+    return probabilities if folded else scale(probabilities, temperature)

@@ -180,6 +180,9 @@ def _check_alike(first: Member, other: Member) -> None:
     elif not np.array_equal(_validated(first), _validated(other)):
         # One of them was trained on validation images of the other.
         problem = "validated on different images"
+    elif (first.record.model.temperature is None) != (other.record.model.temperature is None):
+        # The mean of their probabilities would count the less confident for less.
+        problem = "exported by different versions, of which one calibrates"
     else:
         return
     raise OutputError(

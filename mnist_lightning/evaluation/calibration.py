@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import log_softmax
 
 from mnist_lightning.data.digits import CLASSES
 
 BINS = 15
-# Wide enough for every reasonable network. If all validation images are classified correctly by a
-# wide margin, lower temperatures always fit better, and the search ends at the lower bound.
+# Wide enough for every reasonable network.
 TEMPERATURE_RANGE = (0.05, 20.0)
 COVERAGES = tuple(percent / 100 for percent in (50, 60, 70, 80, 85, *range(90, 101)))
 # The smallest normal float32: below it, a float32 softmax is 0, which has no logarithm.
@@ -85,11 +84,12 @@ class Calibration:
     """Calibration on the test images.
 
     Attributes:
-        raw: Calibration of the model's own probabilities.
+        raw: Calibration of the network as it was trained.
         temperature: Divisor of the logits, fitted on the validation images alone, 0.05 to 20;
-            above 1 if the model was overconfident.
+            above 1 if the network was overconfident.
         scaled: Calibration after division by the temperature, which changes no prediction.
-        coverage: Accuracy at falling shares of rejected images, by the raw confidence.
+        coverage: Accuracy at falling shares of rejected images, by the confidence of the exported
+            file.
     """
 
     raw: CalibrationMetrics
@@ -99,24 +99,35 @@ class Calibration:
 
 
 def calibrate(
-    test: Probabilities, labels: Labels, validation: Probabilities, validation_labels: Labels
+    test: Probabilities,
+    labels: Labels,
+    validation: Probabilities,
+    validation_labels: Labels,
+    folded: float | None,
 ) -> Calibration:
-    """Measure calibration on test images, and fit a temperature on validation images.
+    """Measure calibration on test images, with a temperature of validation images.
 
     Args:
-        test: Floats, ``(N, 10)``, rows sum to 1. ``N`` is at least 1.
+        test: Floats, ``(N, 10)``, rows sum to 1, of the exported file. ``N`` is at least 1.
         labels: int64, ``(N,)``, each 0 to 9.
-        validation: Floats, ``(M, 10)``, rows sum to 1.
+        validation: Floats, ``(M, 10)``, rows sum to 1, of the exported file.
         validation_labels: int64, ``(M,)``, each 0 to 9.
+        folded: The temperature by which the file's logits are divided already; None if they are
+            not, so that one is fitted.
 
     Returns:
         The calibration before and after temperature scaling.
     """
-    temperature = fit_temperature(validation, validation_labels)
+    if folded is None:
+        temperature = fit_temperature(validation, validation_labels)
+        raw, scaled = (measure_calibration(one, labels) for one in (test, scale(test, temperature)))
+    else:
+        temperature = folded
+        raw, scaled = (measure_calibration(one, labels) for one in (scale(test, 1 / folded), test))
     return Calibration(
-        raw=measure_calibration(test, labels),
+        raw=raw,
         temperature=temperature,
-        scaled=measure_calibration(scale(test, temperature), labels),
+        scaled=scaled,
         coverage=coverage_curve(test, labels),
     )
 
@@ -171,6 +182,10 @@ def reliability_bins(probabilities: Probabilities, labels: Labels) -> tuple[Reli
 def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
     """Find the temperature with the lowest negative log-likelihood of the labels.
 
+    If all images are classified correctly, lower temperatures always fit better, up to certainty.
+    That n images are right does not show that all others are, so the mean confidence becomes no
+    higher than Laplace's rule of succession allows: (n + 1) / (n + 2).
+
     Args:
         probabilities: Floats, ``(N, 10)``, rows sum to 1, of images that were not trained on.
         labels: int64, ``(N,)``, each 0 to 9.
@@ -181,6 +196,15 @@ def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
     # Log-probabilities are the logits up to a constant per row, which softmax ignores.
     logits = _log(probabilities)
     low, high = np.log(TEMPERATURE_RANGE)
+    most = (len(labels) + 1) / (len(labels) + 2)
+
+    def excess(log_t: float) -> float:
+        confidence = np.exp(log_softmax(logits / np.exp(log_t), axis=1)).max(axis=1)
+        return float(confidence.mean()) - most
+
+    if excess(high) >= 0:
+        return TEMPERATURE_RANGE[1]
+    low = brentq(excess, low, high) if excess(low) > 0 else low
     found = minimize_scalar(
         lambda log_t: _nll(log_softmax(logits / np.exp(log_t), axis=1), labels),
         bounds=(low, high),

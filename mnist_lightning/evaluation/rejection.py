@@ -12,7 +12,8 @@ class Rejection:
     """A rule for giving no answer, fitted on validation images alone.
 
     Attributes:
-        temperature: Divisor of the logits that calibrates the confidence, 0.05 to 20.
+        temperature: Divisor of the exported file's logits that calibrates the confidence, 0.05 to
+            20; 1 if the file is calibrated.
         threshold: An image is answered if its calibrated confidence, the largest probability, is
             at least this; 0 to 1.
         error_rate: The requested largest share of errors among answered images, 0 to 1.
@@ -29,8 +30,10 @@ class Rejection:
     answered: int
 
 
-def fit_rejection(probabilities: Probabilities, labels: Labels, error_rate: float) -> Rejection:
-    """Choose the temperature and the lowest threshold that satisfy an error rate.
+def fit_rejection(
+    probabilities: Probabilities, labels: Labels, error_rate: float, *, calibrated: bool
+) -> Rejection:
+    """Choose the lowest threshold that satisfies an error rate, and a temperature if one is needed.
 
     The rate is the one *observed* on these images. It can be expected on images like them, but not
     on photographs (selective classification, El-Yaniv and Wiener, JMLR 2010).
@@ -40,11 +43,12 @@ def fit_rejection(probabilities: Probabilities, labels: Labels, error_rate: floa
             ``M`` is at least 1.
         labels: int64, ``(M,)``, each 0 to 9.
         error_rate: Largest share of errors among the answered images, 0 to 1.
+        calibrated: Whether the probabilities are calibrated; otherwise a temperature is fitted.
 
     Returns:
         The rule. It answers nothing if the most confident prediction is already an error.
     """
-    temperature = fit_temperature(probabilities, labels)
+    temperature = 1.0 if calibrated else fit_temperature(probabilities, labels)
     scaled = scale(probabilities, temperature)
     confidence = scaled.max(axis=1)
     order = np.argsort(-confidence, kind="stable")

@@ -125,6 +125,9 @@ def build_network(kind: str, settings: Mapping[str, Any], state: Mapping[str, An
         # On the meta device, so that absurd settings in a damaged file take no memory.
         with torch.device("meta"):
             network = _untrained(kind, settings)
+        if isinstance(network, Ensemble):
+            # Files of records of version 2 have no temperature.
+            state = {"temperature": torch.ones(()), **state}
         network.load_state_dict(state, assign=True)
     except Exception as error:  # settings from a file can be anything
         raise ValueError(" ".join(str(error).split())) from None

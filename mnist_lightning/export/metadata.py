@@ -1,8 +1,12 @@
 """The description of itself that every exported file contains, whatever its format."""
 
 import json
+import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from mnist_lightning.data.digits import CLASSES, Digits
@@ -15,6 +19,34 @@ TRAINING = "training"
 CLASS_NAMES = tuple(map(str, range(CLASSES)))
 INPUT = "images: uint8 (N, 1, 28, 28), 0 is background and 255 is ink, N from 1; nothing to prepare"
 OUTPUT = "logits: float32 (N, 10); softmax over the last axis gives probabilities"
+NOT_CALIBRATED = "none"
+
+
+def read_entries(path: Path) -> dict[str, str]:
+    """Read the entries of a file that can be loaded, and so is known to be valid.
+
+    Args:
+        path: An exported file, a file of weights or a checkpoint.
+
+    Returns:
+        The entries; none for a checkpoint, and if another program has written the file.
+    """
+    if path.suffix == ".safetensors":
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    if path.suffix == ".onnx":
+        import onnx
+
+        return {one.key: one.value for one in onnx.load(path).metadata_props}
+    entries: object = {}
+    if path.suffix not in (".pt", ".pt2"):
+        return {}
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith(f"/{METADATA_FILE}"):
+                with suppress(ValueError, RecursionError):
+                    entries = json.loads(archive.read(name))
+    return entries if isinstance(entries, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -30,6 +62,9 @@ class Metadata:
         exported_commit: Git commit of the source that wrote the file; null outside a checkout.
         dirty: Whether tracked source files differed from ``exported_commit``; null without one.
         command: The command that wrote the file.
+        temperature: The divisor that is part of the network's last layer, so that softmax of the
+            logits is calibrated; None if it is not.
+        validation_images: Number of images that the temperature was fitted on.
     """
 
     title: str
@@ -40,6 +75,8 @@ class Metadata:
     exported_commit: str | None
     dirty: bool | None
     command: str
+    temperature: float | None
+    validation_images: int
 
     def entries(self) -> dict[str, str]:
         """Return the entries as ONNX and TorchScript store them: strings by name."""
@@ -48,6 +85,7 @@ class Metadata:
             "classes": json.dumps(CLASS_NAMES),
             "input": INPUT,
             "output": OUTPUT,
+            **self.calibration(),
             "dataset": self.dataset,
             "test_accuracy": f"{self.test_accuracy:.6f}",
             "test_images": str(self.test_images),
@@ -55,6 +93,16 @@ class Metadata:
             "exported_commit": f"{self.exported_commit or 'unknown'}{'+' if self.dirty else ''}",
             "command": self.command,
             "licence": "MIT",
+        }
+
+    def calibration(self) -> dict[str, str]:
+        """Return the entries about the probabilities, which files of weights contain as well."""
+        if self.temperature is None:
+            return {"temperature": NOT_CALIBRATED, "calibration": "none"}
+        return {
+            "temperature": f"{self.temperature:.6f}",
+            "calibration": "softmax of the logits is calibrated: they are divided by the "
+            f"temperature, which was fitted on {self.validation_images:,} validation images",
         }
 
     def to_json(self) -> str:

@@ -1,7 +1,7 @@
 """A trained model for predictions: its network, calibration and rejection rule."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,13 @@ from mnist_lightning.evaluation.calibration import scale
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.rejection import Rejection, fit_rejection
 from mnist_lightning.export.loading import load_network
+from mnist_lightning.export.metadata import NOT_CALIBRATED, read_entries
 from mnist_lightning.records.artefacts import MODEL_SUFFIX
 from mnist_lightning.records.predictions import read_predictions
 from mnist_lightning.records.record import read_record
 
+#: The only files that contain a network as it was trained, without its temperature.
+CHECKPOINT = ".ckpt"
 #: Largest share of errors among the answered validation images.
 ERROR_RATE = 0.001
 
@@ -32,8 +35,9 @@ class TrainedModel:
         title: Its display name, e.g. ``Custom CNN``.
         path: Its file.
         network: uint8 ``(N, 1, 28, 28)`` to float32 logits ``(N, 10)``, on the CPU, in eval mode.
-        rejection: Its temperature and threshold; None without validation predictions next to the
-            file.
+        rejection: Its threshold, and the temperature of a file that is not calibrated; None without
+            validation predictions next to the file.
+        calibrated: Whether ``probabilities`` are calibrated.
     """
 
     name: str
@@ -41,6 +45,7 @@ class TrainedModel:
     path: Path
     network: nn.Module
     rejection: Rejection | None
+    calibrated: bool
 
     def probabilities(self, images: Tensor) -> npt.NDArray[np.float64]:
         """Predict digits.
@@ -49,7 +54,7 @@ class TrainedModel:
             images: uint8 ``(N, 1, 28, 28)``, 0 is background and 255 is ink.
 
         Returns:
-            float64 ``(N, 10)``, rows sum to 1, calibrated if there is a temperature.
+            float64 ``(N, 10)``, rows sum to 1.
         """
         raw = predict_logits(self.network, images).softmax(dim=1).numpy()
         return scale(raw, self.rejection.temperature if self.rejection else 1.0)
@@ -80,14 +85,21 @@ def load_trained(path: Path, error_rate: float = ERROR_RATE) -> TrainedModel:
     name = path.stem.removesuffix(MODEL_SUFFIX)
     record_path = path.with_name(f"{name}_metrics.json")
     if not record_path.is_file():
-        return TrainedModel(name, name, path, network, None)
+        stated = read_entries(path).get("temperature", NOT_CALIBRATED)
+        return TrainedModel(name, name, path, network, None, stated != NOT_CALIBRATED)
     record = read_record(record_path)
+    described, temperature = record.model, record.model.temperature
     predictions_path = path.with_name(record.predictions.name)
-    rejection = None
+    rejection, calibrated = None, temperature is not None and path.suffix != CHECKPOINT
     if predictions_path.is_file():
-        validation = read_predictions(predictions_path, record.model.preset).validation
-        rejection = fit_rejection(validation.probabilities, validation.labels, error_rate)
-    return TrainedModel(record.model.name, record.model.title, path, network, rejection)
+        kept = read_predictions(predictions_path, described.preset).validation
+        rejection = fit_rejection(
+            kept.probabilities, kept.labels, error_rate, calibrated=temperature is not None
+        )
+        if temperature is not None and not calibrated:
+            rejection = replace(rejection, temperature=temperature)
+        calibrated = True
+    return TrainedModel(described.name, described.title, path, network, rejection, calibrated)
 
 
 def _try_on_blank_image(network: nn.Module, path: Path) -> None:

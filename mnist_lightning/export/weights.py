@@ -6,6 +6,7 @@ pixels) takes it from this file.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,13 +27,16 @@ from mnist_lightning.training.checkpoints import read_checkpoint
 TOLERATED = 3
 
 
-def write_weights(network: nn.Module, path: Path, described: NetworkDescription) -> FileDescription:
+def write_weights(
+    network: nn.Module, path: Path, described: NetworkDescription, calibration: Mapping[str, str]
+) -> FileDescription:
     """Write the state dict of a network, in float32, with what is needed to build it again.
 
     Args:
         network: The network.
         path: Where to write it; an older file is replaced in one step.
         described: Its class and hyperparameters, which the file stores as metadata.
+        calibration: More metadata, :meth:`Metadata.calibration`.
 
     Returns:
         Name, size and hash of the file.
@@ -50,6 +54,7 @@ def write_weights(network: nn.Module, path: Path, described: NetworkDescription)
         "title": described.title,
         "class": described.class_path.rpartition(".")[2],
         "hyperparameters": json.dumps(described.hyperparameters),
+        **calibration,
     }
     with atomic_path(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(state, metadata))

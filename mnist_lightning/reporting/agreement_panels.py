@@ -54,8 +54,10 @@ def _draw_cells(axes: Axes, cells: Counts, colours: Counts, names: list[str]) ->
 
 
 def draw_reliability(axes: Axes, comparison: Comparison) -> None:
-    """Draw the share of right predictions against the raw confidence."""
-    style.label_axes(axes, "Reliability", "mean confidence of a bin", "share of it that is right")
+    """Draw the share of right predictions against the confidence before temperature scaling."""
+    style.label_axes(
+        axes, "Reliability, as trained", "mean confidence of a bin", "share of it that is right"
+    )
     axes.plot([0, 1], [0, 1], color=style.DARK_GREY, linewidth=1)
     for place, model in enumerate(comparison.models):
         raw, scaled = model.calibration.raw, model.calibration.scaled
@@ -64,7 +66,7 @@ def draw_reliability(axes: Axes, comparison: Comparison) -> None:
         label = f"{style.look(place).letter} {raw.ece:.4f} → {scaled.ece:.4f}"
         axes.plot(confidence, accuracy, label=label, **style.look(place).lines)
     axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
-    title = {"title": "ECE, raw → scaled", "title_fontsize": style.SMALL_SIZE}
+    title = {"title": "ECE, as trained → calibrated", "title_fontsize": style.SMALL_SIZE}
     style.add_legend(
         axes, len(comparison.models), 2, fontsize=style.SMALL_SIZE, loc="lower right", **title
     )

@@ -141,12 +141,14 @@ def _memory(model: ComparedModel) -> int | None:
 
 
 _CALIBRATION = [
-    Quantity("ece", "ECE (15 bins)", lambda m: m.calibration.raw.ece, min, four),
-    Quantity("ece_scaled", "ECE, scaled", lambda m: m.calibration.scaled.ece, min, four),
-    Quantity("brier", "Brier score", lambda m: m.calibration.raw.brier, min, four),
-    Quantity("brier_scaled", "Brier, scaled", lambda m: m.calibration.scaled.brier, min, four),
-    Quantity("nll", "Neg. log-likelihood", lambda m: m.calibration.raw.nll, min, four),
-    Quantity("nll_scaled", "NLL, scaled", lambda m: m.calibration.scaled.nll, min, four),
+    Quantity("ece", "ECE (15 bins), as trained", lambda m: m.calibration.raw.ece, min, four),
+    Quantity("ece_scaled", "ECE, calibrated", lambda m: m.calibration.scaled.ece, min, four),
+    Quantity("brier", "Brier score, as trained", lambda m: m.calibration.raw.brier, min, four),
+    Quantity(
+        "brier_scaled", "Brier score, calibrated", lambda m: m.calibration.scaled.brier, min, four
+    ),
+    Quantity("nll", "NLL, as trained", lambda m: m.calibration.raw.nll, min, four),
+    Quantity("nll_scaled", "NLL, calibrated", lambda m: m.calibration.scaled.nll, min, four),
     Quantity("temperature", "Temperature", lambda m: m.calibration.temperature),
 ]
 _COST = [

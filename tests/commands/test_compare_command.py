@@ -16,7 +16,7 @@ from mnist_lightning.commands import compare as command
 from mnist_lightning.commands.compare import main
 from mnist_lightning.comparison.schema import Comparison, read_comparison
 from mnist_lightning.evaluation import cost
-from mnist_lightning.evaluation.calibration import scale
+from mnist_lightning.evaluation.calibration import measure_calibration
 from mnist_lightning.evaluation.peak_memory import PeakMemory
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.records.predictions import read_predictions, write_predictions
@@ -99,11 +99,12 @@ def test_two_models_are_compared_and_all_files_are_written(
     right = [split.probabilities.argmax(1) == split.labels for split in answers]
     assert pair.agreement.only_first == int(np.sum(right[0] & ~right[1])) > 0
     assert pair.difference == pytest.approx(right[1].mean() - right[0].mean())
-    temperatures = [model.calibration.temperature for model in found.models]
-    calibrated = [
-        scale(split.probabilities, temperature).max(axis=1)
-        for split, temperature in zip(answers, temperatures, strict=True)
-    ]
+    # The exported files are calibrated.
+    calibrated = [split.probabilities.max(axis=1) for split in answers]
+    for model, split in zip(found.models, answers, strict=True):
+        record = read_record(output / f"{model.name}_metrics.json")
+        assert model.calibration.temperature == record.model.temperature
+        assert model.calibration.scaled == measure_calibration(split.probabilities, split.labels)
     assert found.disputed
     for image in found.disputed:
         stated = [answer.confidence for answer in image.answers]

@@ -16,6 +16,7 @@ from mnist_lightning.commands.ensemble import main
 from mnist_lightning.comparison import members
 from mnist_lightning.comparison.schema import Comparison, read_comparison
 from mnist_lightning.evaluation import cost
+from mnist_lightning.evaluation.calibration import scale
 from mnist_lightning.evaluation.peak_memory import PeakMemory
 from mnist_lightning.export.metadata import METADATA_FILE
 from mnist_lightning.export.torchscript import load_torchscript
@@ -80,12 +81,15 @@ def test_the_first_five_seeds_are_averaged_and_the_files_of_a_training_are_writt
     assert {path.name for path in made.iterdir()} - before == ARTEFACTS
 
     found = read_predictions(made / f"{NAME}_predictions.npz")
+    temperature = read_record(made / f"{NAME}_metrics.json").model.temperature
+    assert temperature is not None
     members = [read_predictions(of_seed(made, seed, "predictions.npz")) for seed in SEEDS[:5]]
     for split in ("test", "validation"):
         ours = getattr(found, split)
         theirs = [getattr(member, split) for member in members]
         mean = np.mean([one.probabilities for one in theirs], axis=0, dtype=np.float64)
-        assert np.allclose(ours.probabilities, mean, atol=1e-6)
+        assert np.allclose(ours.probabilities, scale(mean, temperature), atol=1e-5)
+        assert np.array_equal(ours.probabilities.argmax(1), mean.argmax(1))
         assert np.array_equal(ours.labels, theirs[0].labels)
         assert np.array_equal(ours.indices, theirs[0].indices)
 
@@ -126,8 +130,10 @@ def test_the_exported_file_runs_alone_and_describes_itself(made: Path) -> None:
     model = torch.jit.load(path, _extra_files=extra)
     with torch.inference_mode():
         mean = torch.stack([member(images).softmax(1) for member in members]).mean(0)
-        assert torch.allclose(model(images).softmax(1), mean, atol=1e-6)
+        found = model(images).softmax(1)
     metadata = json.loads(extra[METADATA_FILE])
+    expected = scale(mean.numpy(), float(metadata["temperature"]))
+    assert np.allclose(found.numpy(), expected, atol=1e-4)
     accuracy = read_record(made / f"{NAME}_metrics.json").test.accuracy
     assert metadata["title"] == "Custom CNN, ensemble of 5"
     assert float(metadata["test_accuracy"]) == pytest.approx(accuracy)

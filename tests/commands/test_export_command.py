@@ -15,6 +15,8 @@ from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.errors import OutputError
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.export.loading import load_network
+from mnist_lightning.export.metadata import read_entries
+from mnist_lightning.export.temperature import fold
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.records.exported_files import read_exports
@@ -116,7 +118,10 @@ def test_a_checkpoint_replaces_the_files_of_a_training_that_kept_no_weights(
 ) -> None:
     path = folder / f"{NAME}_metrics.json"
     record = read_record(path)
-    network = load_network(folder / f"{NAME}_model.safetensors")
+    calibrated = load_network(folder / f"{NAME}_model.safetensors")
+    temperature = record.model.temperature
+    assert temperature is not None
+    network = fold(calibrated, 1 / temperature)
     replace(record, model=replace(record.model, weights_file=None)).write(path)
     for end in (".pt", ".safetensors"):
         (folder / f"{NAME}_model{end}").unlink()
@@ -135,4 +140,25 @@ def test_a_checkpoint_replaces_the_files_of_a_training_that_kept_no_weights(
     assert read_exports(folder / f"{NAME}_exports.json").source == "last.ckpt"
     images = load_dataset(tiny_data_dir, "mnist", download=False).test.images
     again = load_network(folder / f"{NAME}_model.safetensors")
-    assert torch.equal(predict_logits(again, images), predict_logits(network, images))
+    found_logits, logits = predict_logits(again, images), predict_logits(calibrated, images)
+    torch.testing.assert_close(found_logits, logits, atol=1e-6, rtol=1e-5)
+    for end in (".pt", ".safetensors"):
+        stated = read_entries(folder / f"{NAME}_model{end}")["temperature"]
+        assert float(stated) == pytest.approx(temperature, abs=1e-6)
+
+
+def test_files_of_a_record_without_temperature_stay_uncalibrated_and_say_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / f"{NAME}_metrics.json"
+    record = read_record(path)
+    replace(record, model=replace(record.model, temperature=None)).write(path)
+
+    assert _export(folder, "--formats", "torchscript", "pt2", "onnx") == 0
+
+    assert "softmax of the new files is not calibrated" in capsys.readouterr().err
+    for end in (".pt2", ".onnx"):
+        assert read_entries(folder / f"{NAME}_model{end}")["temperature"] == "none"
+    card = (folder / f"{NAME}_card.md").read_text()
+    assert "their softmax is not calibrated" in card
+    assert "The exported files do not contain it" in card

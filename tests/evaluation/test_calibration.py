@@ -83,17 +83,28 @@ def test_the_temperature_of_the_draw_is_found_again(sharpness: float) -> None:
 
 def test_temperature_is_fitted_on_validation_and_calibrates_the_test_images() -> None:
     test, labels = draw(5000, temperature=3, seed=1)
-    found = calibrate(test, labels, *draw(5000, temperature=3, seed=2))
+    found = calibrate(test, labels, *draw(5000, temperature=3, seed=2), folded=None)
     assert found.temperature == pytest.approx(3, rel=0.1)
     assert found.scaled.ece < found.raw.ece / 3
     assert found.scaled.nll < found.raw.nll
     # With labels that are independent of the images, no confidence is justified.
-    assert calibrate(test, labels, test, np.arange(5000) % 10).temperature > 10
+    assert calibrate(test, labels, test, np.arange(5000) % 10, folded=None).temperature > 10
 
 
-def test_temperature_stays_within_its_range_when_all_is_right() -> None:
-    probabilities = rows(0.9, 0.9)
-    assert 0.05 <= fit_temperature(probabilities, np.zeros(2, dtype=int)) < 0.5
+@pytest.mark.parametrize("n", [1, 2, 50, 5000])
+def test_images_that_are_all_right_do_not_make_certain(n: int) -> None:
+    probabilities = rows(*np.linspace(0.9, 0.95, n))
+    temperature = fit_temperature(probabilities, np.zeros(n, dtype=int))
+    assert 0.05 < temperature < 20
+    mean = scale(probabilities, temperature).max(axis=1).mean()
+    assert mean == pytest.approx((n + 1) / (n + 2), abs=1e-4)
+
+
+def test_temperature_stays_within_its_range() -> None:
+    certain = np.eye(10)[[0]]
+    assert fit_temperature(certain, np.array([0])) == 20
+    vague = rows(0.1001)
+    assert fit_temperature(vague, np.array([0])) == pytest.approx(0.05, rel=1e-3)
 
 
 def test_scaling_keeps_predictions_and_sums_to_one() -> None:

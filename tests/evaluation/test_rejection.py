@@ -20,8 +20,8 @@ def test_the_threshold_is_the_lowest_that_satisfies_the_error_rate() -> None:
     probabilities = _two_way([0.99, 0.95, 0.9, 0.85, 0.8, 0.7])
     labels = np.array([0, 0, 0, 1, 0, 0])  # only the fourth is wrong
 
-    strict = fit_rejection(probabilities, labels, error_rate=0.0)
-    lenient = fit_rejection(probabilities, labels, error_rate=1 / 6)
+    strict = fit_rejection(probabilities, labels, error_rate=0.0, calibrated=False)
+    lenient = fit_rejection(probabilities, labels, error_rate=1 / 6, calibrated=False)
 
     assert (strict.answered, strict.errors, strict.coverage) == (3, 0, 0.5)
     assert strict.threshold == pytest.approx(scale(probabilities, strict.temperature)[2, 0])
@@ -29,14 +29,18 @@ def test_the_threshold_is_the_lowest_that_satisfies_the_error_rate() -> None:
 
 
 def test_nothing_is_answered_if_the_most_confident_is_wrong() -> None:
-    rejection = fit_rejection(_two_way([0.99, 0.9]), np.array([1, 0]), error_rate=0.1)
+    rejection = fit_rejection(
+        _two_way([0.99, 0.9]), np.array([1, 0]), error_rate=0.1, calibrated=False
+    )
 
     assert (rejection.answered, rejection.coverage) == (0, 0.0)
     assert rejection.threshold > 1
 
 
 def test_equal_confidences_are_not_separated() -> None:
-    rejection = fit_rejection(_two_way([0.9, 0.9, 0.9]), np.array([0, 0, 1]), error_rate=0.1)
+    rejection = fit_rejection(
+        _two_way([0.9, 0.9, 0.9]), np.array([0, 0, 1]), error_rate=0.1, calibrated=False
+    )
 
     assert rejection.answered == 0
 
@@ -51,7 +55,7 @@ def test_applying_the_rule_gives_its_coverage_and_errors(
     probabilities = _two_way([confidence for confidence, _ in images])
     labels = np.array([0 if right else 2 for _, right in images])
 
-    rule = fit_rejection(probabilities, labels, error_rate)
+    rule = fit_rejection(probabilities, labels, error_rate, calibrated=False)
 
     scaled = scale(probabilities, rule.temperature)
     answered = scaled.max(axis=1) >= rule.threshold

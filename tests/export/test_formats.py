@@ -18,7 +18,9 @@ from mnist_lightning.export.program import export_program
 from mnist_lightning.export.torchscript import export_torchscript
 from mnist_lightning.models.cnn import CNN
 
-METADATA = Metadata("Title", "MNIST", 0.9962, 10_000, "a" * 40, "b" * 40, True, "export.py")
+METADATA = Metadata(
+    "Title", "MNIST", 0.9962, 10_000, "a" * 40, "b" * 40, True, "export.py", None, 0
+)
 
 
 def _network(images: torch.Tensor) -> CNN:

@@ -52,7 +52,7 @@ def record(tiny_digits: Digits, tmp_path: Path) -> Record:
     torch.manual_seed(0)
     network = _trained(CNNClassifier(**CNN_SETTINGS), tiny_digits.images)
     described = _described(network, CNN_SETTINGS)
-    written = write_weights(network, tmp_path / "custom_cnn_model.safetensors", described)
+    written = write_weights(network, tmp_path / "custom_cnn_model.safetensors", described, {})
     model = replace(GOLDEN.model, hyperparameters=CNN_SETTINGS, weights_file=written)
     return replace(GOLDEN, model=model)
 
@@ -66,7 +66,7 @@ def test_the_network_is_the_same_to_the_last_bit(
     images = tiny_digits.images[:8]
     network = _trained(model, images)
     path = tmp_path / "x_model.safetensors"
-    write_weights(network, path, _described(network, settings))
+    write_weights(network, path, _described(network, settings), {})
 
     loaded = load_network(path)
 
@@ -94,7 +94,7 @@ def test_an_ensemble_is_one_file(tiny_digits: Digits, tmp_path: Path) -> None:
     class_path = "mnist_lightning.models.cnn.CNN"
     settings = {"class_path": class_path, "hyperparameters": CNN_SETTINGS, "seeds": [3, 4]}
     network, path = Ensemble(members).eval(), tmp_path / "x_model.safetensors"
-    write_weights(network, path, _described(network, settings))
+    write_weights(network, path, _described(network, settings), {})
 
     with torch.inference_mode():
         assert torch.equal(load_network(path)(tiny_digits.images), network(tiny_digits.images))
@@ -105,7 +105,7 @@ def test_the_file_has_plain_float32_tensors_and_describes_them(
 ) -> None:
     network = CNNClassifier(**CNN_SETTINGS).network.to(torch.bfloat16)
     path = tmp_path / "x_model.safetensors"
-    written = write_weights(network, path, _described(network, CNN_SETTINGS))
+    written = write_weights(network, path, _described(network, CNN_SETTINGS), {})
 
     tensors = safetensors.torch.load_file(path)
     assert written == describe_file(path)

@@ -21,7 +21,7 @@ from mnist_lightning.export.loading import load_network
 from mnist_lightning.export.metadata import Metadata
 from mnist_lightning.export.program import export_program
 
-METADATA = Metadata("Title", "MNIST", 0.99, 10_000, None, None, None, "export.py")
+METADATA = Metadata("Title", "MNIST", 0.99, 10_000, None, None, None, "export.py", None, 0)
 IMAGES = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
 Members = dict[str, bytes]
 

@@ -70,6 +70,7 @@ def test_record_of_an_older_version_is_read_without_what_it_did_not_have(
     document = json.loads(GOLDEN.with_name(f"record_v{version}.json").read_text())
     document["training"]["best_epoch"] = best_epoch
     expected = read_record(GOLDEN)
+    expected = replace(expected, model=replace(expected.model, temperature=None))
     if version == 1:
         expected = replace(
             expected,

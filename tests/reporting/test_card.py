@@ -53,6 +53,8 @@ def test_card_states_the_numbers_of_the_record(record: Record, exports: Exports)
         assert number in text
     assert all(one.file.name in text for one in exports.files)
     assert "Not computed" not in text
+    assert "their softmax is calibrated" in text
+    assert "on 5,000 validation images. The exported files contain it: softmax of" in text
     assert "\n\n\n" not in text
     assert text.endswith("with the model.\n")
 
