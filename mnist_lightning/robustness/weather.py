@@ -10,13 +10,15 @@ from mnist_lightning.robustness.draws import Draws, Floats, to_floats, to_pixels
 FOG_SIZE = 256
 # As many maps at a time as fit into a processor's cache.
 FOG_IMAGES = 8
-SPATTER_MEAN = 0.65
 SPATTER_INK = 63 / 255
 SPATTER_OPAQUE = 0.8
 
 
 def brightness(images: Pixels, draws: Draws, amount: float) -> Pixels:
     """Brighten every pixel, so that the black background turns grey.
+
+    Equal to the published code, up to one grey level: at severity 5 every value is halfway between
+    two, and that code goes through the colour space HSV, whose last bit decides.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
@@ -29,11 +31,13 @@ def brightness(images: Pixels, draws: Draws, amount: float) -> Pixels:
 def fog(images: Pixels, draws: Draws, amount: float, decay: float) -> Pixels:
     """Add fog, and rescale the sum so that the brightest possible value stays full ink.
 
+    Equal to the published code for the same random numbers, up to the rounding of float32.
+
     Args:
         images: uint8, ``(N, 28, 28)``.
-        draws: Random numbers of these images.
-        amount: Weight of the fog relative to the image, at least 0; ImageNet-C uses 1.5 to 3.
-        decay: Decay of the details of the fog, above 1; ImageNet-C uses 2 to 1.4.
+        draws: Random numbers of these images, see :func:`plasma`.
+        amount: Weight of the fog relative to the image, at least 0; MNIST-C uses 1.5 to 3.
+        decay: Decay of the details of the fog, above 1; MNIST-C uses 2 to 1.4.
     """
     foggy = np.empty_like(images)
     height, width = images.shape[1:]
@@ -53,7 +57,8 @@ def plasma(draws: Draws, decay: float, size: int = FOG_SIZE) -> Floats:
     Fournier, Fussell and Carpenter: Computer Rendering of Stochastic Models (CACM 25, 1982).
 
     Args:
-        draws: Random numbers, one cloud per image.
+        draws: Random numbers, one cloud per image: on each level, for the centres of the squares,
+            then for the middles of their horizontal and of their vertical sides.
         decay: The displacements shrink by ``decay`` squared from one level to the next.
         size: Side of the maps, a power of two.
 
@@ -82,19 +87,29 @@ def plasma(draws: Draws, decay: float, size: int = FOG_SIZE) -> Floats:
 
 
 def spatter(
-    images: Pixels, draws: Draws, deviation: float, smoothing: float, level: float, blur: float
+    images: Pixels,
+    draws: Draws,
+    mean: float,
+    deviation: float,
+    smoothing: float,
+    level: float,
+    blur: float,
 ) -> Pixels:
     """Cover parts of each image with opaque drops of dark grey mud.
 
+    Equal to the published code for the same random numbers, up to the rounding of float32. That
+    code draws mud at every severity, where ImageNet-C draws water at the first three.
+
     Args:
         images: uint8, ``(N, 28, 28)``.
-        draws: Random numbers of these images.
-        deviation: Standard deviation of the noise that is smoothed; its mean is 0.65.
+        draws: Random numbers of these images: one per pixel.
+        mean: Mean of the noise that is smoothed; MNIST-C uses 0.65 and, at severity 5, 0.67.
+        deviation: Its standard deviation.
         smoothing: Standard deviation of the smoothing, in pixels.
         level: Smoothed noise above it is a drop.
         blur: Standard deviation of the blur at a drop's edge, in pixels.
     """
-    liquid = SPATTER_MEAN + deviation * draws.normal(*images.shape[1:])
+    liquid = mean + deviation * draws.normal(*images.shape[1:])
     liquid = gaussian_filter(liquid, (0, smoothing, smoothing), mode="nearest")
     mud = gaussian_filter((liquid > level).astype(np.float32), (0, blur, blur), mode="nearest")
     mud[mud < SPATTER_OPAQUE] = 0
