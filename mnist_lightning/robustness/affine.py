@@ -98,8 +98,11 @@ def moved(images: Pixels, offsets: Integers) -> Pixels:
 
 
 def _either_way(images: Pixels, draws: Draws, forwards: Matrix, backwards: Matrix) -> Pixels:
-    chosen = draws.integers(0, 1)[:, None, None] == 1
-    return np.where(chosen, _transformed(images, forwards), _transformed(images, backwards))
+    chosen = draws.integers(0, 1)
+    result = np.empty_like(images)
+    for way, inverse in enumerate((backwards, forwards)):
+        result[chosen == way] = _transformed(images[chosen == way], inverse)
+    return result
 
 
 def _transformed(images: Pixels, inverse: Matrix) -> Pixels:

@@ -65,25 +65,32 @@ def plasma(draws: Draws, decay: float, size: int = FOG_SIZE) -> Floats:
     Returns:
         float32, ``(N, size, size)``, each map scaled to 0..1.
     """
-    clouds = np.zeros((len(draws), size, size), np.float32)
-    step, height = size, 1.0
-    while step > 1:
-        half, points = step // 2, size // step
-        noise = np.float32(height) * (2 * draws.uniform(3, points, points) - 1)
-        corners = clouds[:, ::step, ::step]
-        below, beside = np.roll(corners, -1, 1), np.roll(corners, -1, 2)
-        centres = (corners + below + beside + np.roll(below, -1, 2)) / 4 + noise[:, 0]
-        clouds[:, half::step, half::step] = centres
-        clouds[:, ::step, half::step] = (
-            corners + beside + centres + np.roll(centres, 1, 1)
-        ) / 4 + noise[:, 1]
-        clouds[:, half::step, ::step] = (
-            corners + below + centres + np.roll(centres, 1, 2)
-        ) / 4 + noise[:, 2]
-        step, height = half, height / decay**2
+    clouds = np.zeros((len(draws), 1, 1), np.float32)
+    height = np.float32(1)
+    while (points := clouds.shape[1]) < size:
+        noise = draws.uniform(3, points, points)
+        noise *= 2 * height
+        noise -= height
+        below, beside = _with_next(clouds, 1), _with_next(clouds, 2)
+        centres = _with_next(below, 2) / 4 + noise[:, 0]
+        finer = np.empty((len(draws), 2 * points, 2 * points), np.float32)
+        finer[:, ::2, ::2] = clouds
+        finer[:, 1::2, 1::2] = centres
+        finer[:, ::2, 1::2] = (beside + _with_previous(centres, 1)) / 4 + noise[:, 1]
+        finer[:, 1::2, ::2] = (below + _with_previous(centres, 2)) / 4 + noise[:, 2]
+        clouds, height = finer, np.float32(height / decay**2)
     clouds -= clouds.min(axis=(1, 2), keepdims=True)
     clouds /= clouds.max(axis=(1, 2), keepdims=True)
     return clouds
+
+
+def _with_next(values: Floats, axis: int) -> Floats:
+    """Add the next value along an axis to each; the last one is followed by the first."""
+    return values + np.roll(values, -1, axis)
+
+
+def _with_previous(values: Floats, axis: int) -> Floats:
+    return values + np.roll(values, 1, axis)
 
 
 def spatter(
