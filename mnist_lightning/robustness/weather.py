@@ -72,7 +72,7 @@ def plasma(draws: Draws, decay: float, size: int = FOG_SIZE) -> Floats:
         noise *= 2 * height
         noise -= height
         below, beside = _with_next(clouds, 1), _with_next(clouds, 2)
-        centres = _with_next(below, 2) / 4 + noise[:, 0]
+        centres = _with_next(below, 2) / np.float32(4) + noise[:, 0]
         finer = np.empty((len(draws), 2 * points, 2 * points), np.float32)
         finer[:, ::2, ::2] = clouds
         finer[:, 1::2, 1::2] = centres
@@ -86,11 +86,13 @@ def plasma(draws: Draws, decay: float, size: int = FOG_SIZE) -> Floats:
 
 def _with_next(values: Floats, axis: int) -> Floats:
     """Add the next value along an axis to each; the last one is followed by the first."""
-    return values + np.roll(values, -1, axis)
+    total: Floats = values + np.roll(values, -1, axis)
+    return total
 
 
 def _with_previous(values: Floats, axis: int) -> Floats:
-    return values + np.roll(values, 1, axis)
+    total: Floats = values + np.roll(values, 1, axis)
+    return total
 
 
 def spatter(
