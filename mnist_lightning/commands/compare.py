@@ -64,7 +64,7 @@ def _run(arguments: Namespace) -> int:
     from mnist_lightning.evaluation.latency import default_settings
     from mnist_lightning.files.storage import check_writable
     from mnist_lightning.reporting.comparison_text import terminal_summary
-    from mnist_lightning.reporting.robustness_text import beside_clean_accuracy
+    from mnist_lightning.reporting.robustness_text import beside_clean_error
     from mnist_lightning.robustness.error_rates import FILE_NAME as ROBUSTNESS_FILE
     from mnist_lightning.robustness.error_rates import read_robustness_of
 
@@ -99,7 +99,7 @@ def _run(arguments: Namespace) -> int:
     log.info("Writing the figure, the tables and the page ...")
     files = write_comparison(comparison, images[:, 0].numpy(), output_dir, robustness)
     print(terminal_summary(comparison, files, robustness))
-    print(f"\n{beside_clean_accuracy(robustness) if robustness else HOW_ROBUST}")
+    print(f"\n{beside_clean_error(robustness) if robustness else HOW_ROBUST}")
     return 0
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mnist_lightning.data.digits import Pixels
+    from mnist_lightning.export.trained_model import TrainedModel
     from mnist_lightning.records.record import Record
     from mnist_lightning.robustness.catalogue import Corruption
     from mnist_lightning.robustness.draws import Integers
@@ -75,14 +76,14 @@ def _run(arguments: Namespace, argv: Sequence[str]) -> int:
     files = [folder_of(output_dir, name) / f"{name}{COMPLETE[0]}" for name in names]
     report_published(files, output_dir)
     check_writable(output_dir, bytes_needed=5_000_000)
-    networks = {record.model.name: _load(output_dir, record) for record in records}
+    trained = {record.model.name: _load(output_dir, record) for record in records}
     eager = _eager_networks(output_dir, records)
     dataset = load_test_images(records[0], arguments.data_dir or records[0].data_dir)
     labels = dataset.test.labels
     limit = len(labels) if arguments.limit is None else arguments.limit
     indices = stratified_subset(labels.numpy(), limit, arguments.seed)
     record = measure_robustness(
-        records, networks, dataset, indices, corruptions, seed=arguments.seed, command=argv
+        records, trained, dataset, indices, corruptions, seed=arguments.seed, command=argv
     )
     shown = indices[one_of_each(labels, indices)]
     digits = dataset.test.images[shown, 0].numpy(), shown
@@ -112,14 +113,21 @@ def _choose_models(output_dir: Path, names: Sequence[str] | None) -> list[str]:
     return found
 
 
-def _load(output_dir: Path, record: Record) -> nn.Module:
-    """Load the exported file that a record names."""
-    from mnist_lightning.export.loading import load_network
+def _load(output_dir: Path, record: Record) -> TrainedModel:
+    """Load the exported file that a record names, with its rejection rule."""
+    from mnist_lightning.export.trained_model import load_trained
     from mnist_lightning.files.identity import check_file
 
     remedy = f"make it again with `{record.making_command}`"
     folder = folder_of(output_dir, record.model.name)
-    return load_network(check_file(folder, record.model.file, remedy))
+    model = load_trained(check_file(folder, record.model.file, remedy))
+    if model.rejection is None:
+        log.info(
+            "no rejection rule of %s: there is no %s",
+            record.model.name,
+            folder / record.predictions.name,
+        )
+    return model
 
 
 def _eager_networks(output_dir: Path, records: Sequence[Record]) -> dict[str, nn.Module]:

@@ -74,13 +74,11 @@ def _robustness_verdict(comparison: Comparison, robustness: Robustness) -> list[
     measured = [model for model in robustness.models if model.name in titles]
     if not measured:
         return []
-    best, *rest = sorted(measured, key=lambda model: model.mean_corruption_error)
+    best, *rest = sorted(measured, key=lambda model: model.mean_error)
     # The mean error of an image over the corruptions is in [0, 1], so that its variance is at
     # most p (1 - p), however the errors under different corruptions depend on each other.
     margins = [
-        Z
-        * (model.mean_corruption_error * (1 - model.mean_corruption_error) / robustness.images)
-        ** 0.5
+        Z * (model.mean_error * (1 - model.mean_error) / robustness.images) ** 0.5
         for model in (best, *rest)
     ]
     start = (
@@ -88,16 +86,14 @@ def _robustness_verdict(comparison: Comparison, robustness: Robustness) -> list[
         f"{count(robustness.images, 'test image')}, {titles[best.name]} is wrong"
     )
     rate = (
-        f"on {100 * best.mean_corruption_error:.1f} % of the images on average (give or take "
+        f"on {100 * best.mean_error:.1f} % of the images on average (give or take "
         f"{100 * margins[0]:.1f} points for the choice of images)"
     )
     if not rest:
         return [f"{start} {rate}; no other model was measured."]
-    gap = rest[0].mean_corruption_error - best.mean_corruption_error
+    gap = rest[0].mean_error - best.mean_error
     lead = "a clear lead" if gap > margins[0] + margins[1] else "no clear lead"
-    against = [
-        f"{100 * model.mean_corruption_error:.1f} % for {titles[model.name]}" for model in rest
-    ]
+    against = [f"{100 * model.mean_error:.1f} % for {titles[model.name]}" for model in rest]
     return [
         f"{start} least often: {rate}, against {listed(against)}; {lead}, measured on one file of "
         "each."

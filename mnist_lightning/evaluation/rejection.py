@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from mnist_lightning.evaluation.calibration import Labels, Probabilities, fit_temperature, scale
 
@@ -28,6 +29,20 @@ class Rejection:
     coverage: float
     errors: int
     answered: int
+
+    def accepts(self, probabilities: Probabilities) -> npt.NDArray[np.bool_]:
+        """Return which images are answered.
+
+        Args:
+            probabilities: Floats, ``(N, 10)``, rows sum to 1, as the model gives them: not yet
+                divided by the temperature.
+
+        Returns:
+            bool, ``(N,)``.
+        """
+        confidence = scale(probabilities, self.temperature).max(axis=1)
+        accepted: npt.NDArray[np.bool_] = confidence >= self.threshold
+        return accepted
 
 
 def fit_rejection(

@@ -27,7 +27,11 @@ from mnist_lightning.reporting.comparison_tables import (
 )
 from mnist_lightning.reporting.curves import plot_learning_curves
 from mnist_lightning.reporting.rendering import render
-from mnist_lightning.reporting.robustness_text import under_corruptions, with_clean_accuracy
+from mnist_lightning.reporting.robustness_text import (
+    answered_note,
+    under_corruptions,
+    with_clean_error,
+)
 from mnist_lightning.reporting.style import legend_text
 from mnist_lightning.reporting.tables import Table
 from mnist_lightning.robustness.error_rates import Robustness
@@ -104,8 +108,9 @@ def comparison_html(
         confusions=confusion_table(comparison, names),
         label_errors=known_label_errors() if comparison.dataset.is_standard else None,
         label_error_rows=label_error_table(comparison, names),
-        robustness=robustness and with_clean_accuracy(robustness),
+        robustness=robustness and with_clean_error(robustness),
         corruptions=robustness and under_corruptions(robustness),
+        answered=robustness and answered_note(robustness),
         latencies=latency_table(comparison, names),
     )
 

@@ -72,7 +72,7 @@ def overview(
 ) -> Table:
     """Tabulate what the verdict is about, a row for each model."""
     measured = robustness.models if robustness else ()
-    errors = {model.name: model.mean_corruption_error for model in measured}
+    errors = {model.name: model.mean_error for model in measured}
     rows = (
         {
             "Model": name,

@@ -15,7 +15,11 @@ from mnist_lightning.reporting.comparison_tables import (
     values_by_key,
 )
 from mnist_lightning.reporting.rendering import render
-from mnist_lightning.reporting.robustness_text import under_corruptions, with_clean_accuracy
+from mnist_lightning.reporting.robustness_text import (
+    answered_note,
+    under_corruptions,
+    with_clean_error,
+)
 from mnist_lightning.reporting.tables import Table, paragraphs, to_csv, written
 from mnist_lightning.robustness.error_rates import Robustness
 
@@ -71,8 +75,9 @@ def markdown(comparison: Comparison, robustness: Robustness | None = None) -> st
         overview=overview(comparison, titles, robustness).to_markdown(),
         side_by_side=quantity_markdown(side_by_side(comparison, titles)),
         pairs=pair_table(comparison, titles).to_markdown(),
-        robustness=robustness and with_clean_accuracy(robustness).to_markdown(),
+        robustness=robustness and with_clean_error(robustness).to_markdown(),
         corruptions=robustness and under_corruptions(robustness),
+        answered=robustness and answered_note(robustness),
     )
 
 

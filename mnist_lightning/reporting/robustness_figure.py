@@ -1,6 +1,7 @@
 """Figures of robustness: error rates, what the corruptions look like, and saliency."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -9,70 +10,142 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from mnist_lightning.data.digits import Pixels
+from mnist_lightning.evaluation.metrics import Interval
 from mnist_lightning.reporting import style
-from mnist_lightning.reporting.robustness_text import robustness_heading, title
+from mnist_lightning.reporting.robustness_text import has_rejection, robustness_heading, title
 from mnist_lightning.reporting.tables import percent
-from mnist_lightning.robustness.error_rates import ErrorRate, Robustness
+from mnist_lightning.robustness.error_rates import RobustModel, Robustness
+from mnist_lightning.robustness.selective_errors import SelectiveErrorRate
+
+Floats = npt.NDArray[np.float64]
 
 
 def plot_robustness(record: Robustness, units: dict[str, str]) -> Figure:
-    """Draw the error rate under each corruption, and over each sweep.
+    """Draw the error rate under each corruption, what is answered, and the error over each sweep.
 
     Args:
-        record: What was measured.
+        record: What was measured. Without any rejection rule, error rates alone are drawn.
         units: What the strengths of each sweep count.
     """
     sweeps = list(record.models[0].sweeps)
-    figure = style.new_figure(13, 9, f"Robustness: {robustness_heading(record)}")
-    grid = figure.add_gridspec(max(len(sweeps), 1), 2)
-    _draw_corruptions(figure.add_subplot(grid[:, 0]), record)
+    figure = style.new_figure(13, 12, f"Robustness: {robustness_heading(record)}")
+    grid = figure.add_gridspec(2, max(len(sweeps), 3), height_ratios=(2.2, 1))
+    panels = _PANELS if has_rejection(record) else _PANELS[:1]
+    # Error rates alone get the whole width.
+    top = grid[0, :].subgridspec(1, len(panels))
+    for place, panel in enumerate(panels):
+        _draw_panel(figure.add_subplot(top[0, place]), record, panel)
+    for axes in figure.axes[1:]:
+        axes.tick_params(axis="y", length=0, labelleft=False)
     for place, name in enumerate(sweeps):
-        _draw_sweep(figure.add_subplot(grid[place, 1]), record, name, units[name])
+        _draw_sweep(figure.add_subplot(grid[1, place]), record, name, units[name])
     handles, labels = figure.axes[0].get_legend_handles_labels()
     # One below the other: the title of a ResNet50 is long.
     figure.legend(handles, labels, loc="outside lower center", fontsize=style.TICK_SIZE)
     return figure
 
 
-def _draw_corruptions(axes: Axes, record: Robustness) -> None:
-    names = list(record.models[0].corruptions)
-    places = np.arange(len(names) + 1)
+@dataclass(frozen=True)
+class _Panel:
+    """One share for each corruption and model.
+
+    Attributes:
+        heading: Title of the panel.
+        label: What the share is.
+        read: The share of one corruption; None if it is not known.
+        interval: Its interval; None if it has none.
+        mean: The share over all corruptions, drawn as a line; None if it is not known.
+    """
+
+    heading: str
+    label: str
+    read: Callable[[SelectiveErrorRate], float | None]
+    interval: Callable[[SelectiveErrorRate], Interval | None]
+    mean: Callable[[RobustModel], float | None]
+
+
+_PANELS = (
+    _Panel(
+        "All images (line: all corruptions)",
+        "error rate, 95 % interval",
+        lambda one: one.rate,
+        lambda one: one.interval,
+        lambda model: model.mean_error,
+    ),
+    _Panel(
+        "Confident enough to answer",
+        "share of the images",
+        lambda one: one.coverage,
+        lambda one: None,
+        lambda model: model.mean_coverage,
+    ),
+    _Panel(
+        "Wrong among the answered",
+        "error rate, 95 % interval",
+        lambda one: one.answered_rate,
+        lambda one: one.answered_interval,
+        lambda model: model.answered_error,
+    ),
+)
+
+
+def _draw_panel(axes: Axes, record: Robustness, panel: _Panel) -> None:
+    corruptions = list(record.models[0].corruptions)
+    rows = np.arange(len(corruptions) + 1)
     count = len(record.models)
     for place, model in enumerate(record.models):
-        rates = [model.clean, *model.corruptions.values()]
-        mean, model_look = model.mean_corruption_error, style.look(place)
-        clean = f"{model.title}: clean {percent(model.clean.rate)} %"
-        marks = model_look.points | {"linestyle": "", "capsize": 3}
-        marks["label"] = f"{clean}, mean corruption error {percent(mean)} %"
-        x, y = [100 * rate.rate for rate in rates], places + 0.5 * ((place + 0.5) / count - 0.5)
-        axes.errorbar(x, y, xerr=_bars(rates), **marks)
-        axes.axvline(100 * mean, color=model_look.colour, linestyle=model_look.line, alpha=0.6)
-    axes.set_yticks(places, ["Clean", *map(title, names)])
-    axes.invert_yaxis()
+        rates, look = [model.clean, *model.corruptions.values()], style.look(place)
+        shares = [panel.read(rate) for rate in rates]
+        known = [row for row in rows if shares[row] is not None]
+        x = np.array([shares[row] for row in known], float)
+        intervals = [panel.interval(rates[row]) for row in known]
+        y = np.array(known) + 0.7 * ((place + 0.5) / count - 0.5)
+        bars = _bars(x, [one for one in intervals if one]) if all(intervals) else None
+        marks = look.points | {"linestyle": "", "capsize": 3, "label": _label(record, model)}
+        axes.errorbar(100 * x, y, xerr=bars, **marks)
+        if (mean := panel.mean(model)) is not None:
+            axes.axvline(100 * mean, color=look.colour, linestyle=look.line, alpha=0.6)
+    axes.set_yticks(rows, ["Clean", *map(title, corruptions)])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(color=style.LIGHT_GREY)
     axes.set_axisbelow(True)
     axes.set_xlim(-2, 102)
     axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
-    style.label_axes(axes, "Each corruption (vertical line: mean)", "error rate, 95 % interval", "")
+    style.label_axes(axes, panel.heading, panel.label, "")
+
+
+def _label(record: Robustness, model: RobustModel) -> str:
+    error = f"clean {percent(model.clean.rate)} %, mean {percent(model.mean_error)} % wrong"
+    text = f"{model.title}: {error}"
+    if model.rejection is None:
+        return f"{text}; without a threshold" if has_rejection(record) else text
+    answered = f"{percent(model.mean_coverage or 0)} % answered"
+    wrong = (
+        ""
+        if model.answered_error is None
+        else f", {percent(model.answered_error)} % of these wrong"
+    )
+    return f"{text}; {answered}{wrong}"
 
 
 def _draw_sweep(axes: Axes, record: Robustness, name: str, unit: str) -> None:
     for place, model in enumerate(record.models):
         strengths = [point.strength for point in model.sweeps[name]]
         errors = [point.error for point in model.sweeps[name]]
-        rates = [100 * error.rate for error in errors]
-        axes.errorbar(strengths, rates, yerr=_bars(errors), capsize=3, **style.look(place).lines)
+        rates = np.array([error.rate for error in errors])
+        bars = _bars(rates, [error.interval for error in errors])
+        axes.errorbar(strengths, 100 * rates, yerr=bars, capsize=3, **style.look(place).lines)
     axes.set_ylim(bottom=0)
     axes.grid(color=style.LIGHT_GREY)
     axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
     style.label_axes(axes, name.capitalize(), unit, "error rate")
 
 
-def _bars(rates: Sequence[ErrorRate]) -> npt.NDArray[np.float64]:
-    low = [100 * (rate.rate - rate.interval.low) for rate in rates]
-    high = [100 * (rate.interval.high - rate.rate) for rate in rates]
+def _bars(rates: Floats, intervals: Sequence[Interval]) -> Floats:
+    low = rates - [interval.low for interval in intervals]
+    high = [interval.high for interval in intervals] - rates
     # Rounding can move an end that equals the rate to its other side.
-    return np.maximum([low, high], 0)
+    return 100 * np.maximum([low, high], 0)
 
 
 def plot_corruptions(rows: dict[str, Pixels], heading: str) -> Figure:

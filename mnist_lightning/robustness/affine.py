@@ -1,6 +1,8 @@
 """Affine corruptions: rotation, shear, scaling and translation, filled with black.
 
-As in MNIST-C, every image is changed by the same amount, in a direction drawn for each.
+As in MNIST-C, every image is changed by the same amount, in a direction drawn for each. For the
+same direction, the four are equal to the published code, apart from the last bit of its floats,
+which can move a value that lies between two grey levels by one level.
 """
 
 import numpy as np
@@ -29,16 +31,21 @@ def rotate(images: Pixels, draws: Draws, radians: float) -> Pixels:
     return _either_way(images, draws, inverse, inverse.T)
 
 
-def shear(images: Pixels, draws: Draws, slope: float) -> Pixels:
-    """Slant each image to the left or right; the middle row stays in place.
+def shear(images: Pixels, draws: Draws, radians: float) -> Pixels:
+    """Slant each image to the left or right; the centre stays in place.
+
+    The published code uses the ``AffineTransform`` of scikit-image 0.15, whose shear tilts the
+    vertical axis and keeps its length: a row moves by the sine of the angle times its distance from
+    the centre, and the image becomes taller by one over the cosine. Later versions of scikit-image
+    shear by the tangent and keep the height.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
         draws: Random numbers of these images.
-        slope: Angle of the slant in radians, below pi / 2; MNIST-C uses 0.2 to 1.
+        radians: The angle, below pi / 2; MNIST-C uses 0.2 to 1.
     """
-    tangent = np.tan(slope)
-    left, right = np.array([[1, 0], [tangent, 1]]), np.array([[1, 0], [-tangent, 1]])
+    cosine, sine = np.cos(radians), np.sin(radians)
+    left, right = np.array([[cosine, 0], [sine, 1]]), np.array([[cosine, 0], [-sine, 1]])
     return _either_way(images, draws, left, right)
 
 
@@ -91,8 +98,11 @@ def moved(images: Pixels, offsets: Integers) -> Pixels:
 
 
 def _either_way(images: Pixels, draws: Draws, forwards: Matrix, backwards: Matrix) -> Pixels:
-    chosen = draws.integers(0, 1)[:, None, None] == 1
-    return np.where(chosen, _transformed(images, forwards), _transformed(images, backwards))
+    chosen = draws.integers(0, 1)
+    result = np.empty_like(images)
+    for way, inverse in enumerate((backwards, forwards)):
+        result[chosen == way] = _transformed(images[chosen == way], inverse)
+    return result
 
 
 def _transformed(images: Pixels, inverse: Matrix) -> Pixels:

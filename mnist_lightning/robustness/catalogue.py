@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.robustness.affine import rotate, scale, shear, translate
 from mnist_lightning.robustness.blur import glass_blur, motion_blur
@@ -71,6 +73,40 @@ def _corruption(
     return Corruption(apply.__name__, tuple(levels) or (apply,), severity)
 
 
+def corrupt(
+    images: Pixels,
+    name: str,
+    severity: int | None = None,
+    *,
+    seed: int = 0,
+    indices: Integers | None = None,
+) -> Pixels:
+    """Corrupt any images, such as training images that were held out.
+
+    The result is determined by the arguments alone: it depends neither on the batch nor on the
+    order of calls. All fifteen take about half a minute for 10,000 images on one core.
+
+    Args:
+        images: uint8, ``(N, 28, 28)``, 0 is background and 255 is ink; not modified.
+        name: A corruption of MNIST-C, e.g. ``glass_blur``.
+        severity: 0 for a copy, 1 to 5, or None for the one that MNIST-C uses.
+        seed: Seed of the random numbers, at least 0.
+        indices: int64, ``(N,)``, at least 0: the index of each image, which selects its random
+            numbers; None for 0 to N - 1. Pass those of a subset to corrupt it like the whole.
+
+    Returns:
+        uint8, ``(N, 28, 28)``.
+
+    Raises:
+        ValueError: There is no such corruption or severity.
+    """
+    for corruption in CORRUPTIONS:
+        if corruption.name == name:
+            chosen = np.arange(len(images)) if indices is None else indices
+            return corruption(images, chosen, seed, severity)
+    raise ValueError(f"there is no corruption {name!r}: choose from {', '.join(NAMES)}")
+
+
 _ANGLES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 CORRUPTIONS: tuple[Corruption, ...] = (
@@ -85,7 +121,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     ),
     # Twice ImageMagick's radius, which is half the width of a kernel that lies on one side.
     _corruption(motion_blur, 1, length=(20, 30, 30, 30, 40), sigma=(3, 5, 8, 12, 15)),
-    _corruption(shear, 2, slope=_ANGLES),
+    _corruption(shear, 2, radians=_ANGLES),
     _corruption(scale, 3, factor=(0.9, 0.8, 0.7, 0.6, 0.5)),
     _corruption(rotate, 2, radians=_ANGLES),
     _corruption(brightness, 5, amount=(0.1, 0.2, 0.3, 0.4, 0.5)),
@@ -95,6 +131,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     _corruption(
         spatter,
         4,
+        mean=(0.65, 0.65, 0.65, 0.65, 0.67),
         deviation=(0.3, 0.3, 0.3, 0.3, 0.4),
         smoothing=(4, 3, 2, 1, 1),
         level=(0.69, 0.68, 0.68, 0.65, 0.65),
@@ -104,3 +141,5 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     _corruption(zigzag),
     _corruption(canny_edges),
 )
+
+NAMES = tuple(corruption.name for corruption in CORRUPTIONS)

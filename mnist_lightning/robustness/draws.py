@@ -42,8 +42,10 @@ class Draws:
 
     def uniform(self, *shape: int) -> Floats:
         """Draw uniform numbers from [0, 1), float32, ``(N, *shape)``."""
-        drawn = [g.random(shape, np.float32) for g in self._generators]
-        return np.array(drawn, np.float32).reshape(len(self), *shape)
+        drawn = np.empty((len(self), *shape), np.float32)
+        for place, generator in enumerate(self._generators):
+            drawn[place] = generator.random(shape, np.float32)
+        return drawn
 
     def normal(self, *shape: int) -> Floats:
         """Draw from the standard normal distribution, float32, ``(N, *shape)``."""

@@ -1,5 +1,7 @@
 """Stroke corruptions: extra lines, inverted stripes and outlines."""
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 from skimage.feature import canny
@@ -7,16 +9,22 @@ from skimage.feature import canny
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.robustness.draws import Draws, Floats, to_floats, to_pixels
 
+#: Columns and rows of one point per image, float64, ``(N,)`` each.
+Points = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+
 #: Scale of the fading of a stroke, in pixels; its ink ends at about two thirds of it.
 STROKE_FADING = 2.3
 #: Half the height of a zigzag and a quarter of its period, in pixels.
 ZIGZAG = 2.0
-ZIGZAG_COLUMNS = (2, 25)
+#: The column in which a zigzag begins, the number of columns to its end, and its number of turns.
+ZIGZAG_START, ZIGZAG_WIDTH, ZIGZAG_TURNS = 2, 23, 6
 STRIPE = 7
 
 
 def stripe(images: Pixels, draws: Draws) -> Pixels:
     """Invert the outer quarters, so that the digit is on a black stripe between white ones.
+
+    Equal to the published code.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
@@ -31,46 +39,58 @@ def stripe(images: Pixels, draws: Draws) -> Pixels:
 def dotted_line(images: Pixels, draws: Draws) -> Pixels:
     """Draw a dashed line from the left border to the right one, dashes and gaps of two pixels.
 
+    Equal to the published code for the same rows, up to the rounding of float32. The last dash
+    is one pixel long, since the line ends before the last column.
+
     Args:
         images: uint8, ``(N, 28, 28)``.
-        draws: Random numbers of these images, for the rows of the two ends.
+        draws: Random numbers of these images: the rows of the two ends, 0 to 26.
     """
-    rows, columns = _grid(images)
-    ends = draws.integers(0, images.shape[1] - 2, 2)
-    share = columns / (images.shape[2] - 1)
-    middle = ends[:, :1, None] + np.diff(ends)[..., None] * share  # (N, 1, 28)
-    ink = _ink(rows - middle) * (columns % 4 >= 2)
-    return to_pixels(to_floats(images) + ink)
+    _, columns = _grid(images)
+    last = np.float64(images.shape[2] - 1)
+    left, right = draws.integers(0, images.shape[1] - 2, 2).T.astype(np.float64)
+    ink = _line(images, (np.zeros_like(left), left), (np.full_like(left, last), right))
+    return to_pixels(to_floats(images) + ink * (columns % 4 >= 2))
 
 
 def zigzag(images: Pixels, draws: Draws) -> Pixels:
     """Draw a zigzag across the image, nearly horizontally.
 
+    Equal to the published code for the same rows, up to the rounding of float32. As in that code,
+    the strokes are drawn one after the other, each as thick along the columns as across a
+    horizontal line, and the last one, to the end of the zigzag, is shorter and steeper than the
+    others.
+
     Args:
         images: uint8, ``(N, 28, 28)``.
-        draws: Random numbers of these images, for the first row and the rise or fall.
+        draws: Random numbers of these images: the first row, 0 to 26, and the rise or fall to the
+            last one, -5 to 4 rows.
     """
-    rows, columns = _grid(images)
-    first = draws.integers(0, images.shape[1] - 2)
-    ends = np.stack([first, first + draws.integers(-5, 4)], axis=1)
-    left, right = ZIGZAG_COLUMNS
-    slope = (ends[:, 1] - ends[:, 0]) / (right - left)
-    length = np.hypot(1, slope)[:, None, None]
-    slope = slope[:, None, None]
-    down, beside = rows - first[:, None, None], columns - left
+    first, rise = draws.integers(0, images.shape[1] - 2), draws.integers(-5, 4)
+    angle = np.arctan(rise / ZIGZAG_WIDTH)
+    length = ZIGZAG_WIDTH / np.cos(angle)
     # Coordinates along the zigzag's axis and across it.
-    along, across = (beside + slope * down) / length, (down - slope * beside) / length
-    phase = along / ZIGZAG % 4
-    wave = ZIGZAG * np.where(phase < 1, phase, np.where(phase < 3, 2 - phase, phase - 4))
-    inside = (along >= 0) & (along <= (right - left) * length)
-    return to_pixels(to_floats(images) + _ink(across - wave) * inside)
+    points = [(0 * length, 0 * length)]
+    for turn in range(ZIGZAG_TURNS):
+        along, across = (2 * turn + 1) * ZIGZAG, (-1) ** turn * ZIGZAG
+        points.append((np.full_like(length, along), np.full_like(length, across)))
+    points.append((length, across / (2 * (length - along + ZIGZAG))))
+    cosine, sine = np.cos(angle), np.sin(angle)
+    turned = [
+        (ZIGZAG_START + cosine * x - sine * y, first + sine * x + cosine * y) for x, y in points
+    ]
+    values = to_floats(images)
+    for start, end in pairwise(turned):
+        values = np.minimum(values + _line(images, start, end), 1)
+    return to_pixels(values)
 
 
 def canny_edges(images: Pixels, draws: Draws) -> Pixels:
     """Replace each image by its edges: 255 on an edge, 0 elsewhere.
 
     Canny: A Computational Approach to Edge Detection (IEEE TPAMI 8, 1986). The detector is
-    scikit-image's with its defaults, a Gaussian of one pixel and thresholds of 0.1 and 0.2.
+    scikit-image's with its defaults, a Gaussian of one pixel and thresholds of 0.1 and 0.2, as in
+    the published code; on 2,000 test images, versions 0.15 and 0.26 find the same edges.
 
     Args:
         images: uint8, ``(N, 28, 28)``.
@@ -89,8 +109,22 @@ def _grid(images: Pixels) -> tuple[Floats, Floats]:
     return rows[:, None], columns[None, :]
 
 
-def _ink(distance: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Return the ink at a distance from the middle of a stroke: 1 there, 0 beyond 1.5 pixels."""
-    near = np.clip(np.abs(distance) / STROKE_FADING, 0, 1 - 1e-9)
-    ink: npt.NDArray[np.floating] = np.clip(1 + np.log1p(-near), 0, 1)
+def _line(images: Pixels, start: Points, end: Points) -> Floats:
+    """Draw a line for each image; its ink fades with the distance along the column.
+
+    Args:
+        images: Gives the shape, ``(N, 28, 28)``.
+        start: Column and row of its left end, float64, ``(N,)`` each.
+        end: The same of its right end, further right by any distance.
+
+    Returns:
+        Ink from 0 to 1, ``(N, 28, 28)``; none left of the column of ``start`` and from the column
+        of ``end`` on.
+    """
+    rows, columns = _grid(images)
+    (left, top), (right, bottom) = ((x[:, None, None], y[:, None, None]) for x, y in (start, end))
+    middle = top + (bottom - top) / (right - left) * (columns - left)  # (N, 1, 28)
+    inside = (columns >= np.floor(left)) & (columns < np.ceil(right))
+    near = np.minimum(np.abs(rows - middle) / STROKE_FADING, 1 - 1e-9)
+    ink: Floats = (np.maximum(1 + np.log1p(-near), 0) * inside).astype(np.float32)
     return ink

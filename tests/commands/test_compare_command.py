@@ -157,18 +157,22 @@ def test_baseline_comes_first_and_incomplete_models_are_left_out(
     assert "leaving out broken" in capsys.readouterr().err
 
 
-def test_robustness_of_the_same_files_is_shown_with_clean_accuracy(
+def test_robustness_of_the_same_files_is_shown_with_clean_error(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = ["--output_dir", str(output), "--corruptions", "stripe", "--limit", "50"]
     assert robustness.main([*argv, "--models", "resnet50"]) == 0
     (model,) = read_robustness(output / "robustness.json").models
     assert run(output) == 0
-    assert "Under 1 corruption of 50 test images (robustness.json):" in capsys.readouterr().out
-    row = f"| {model.title} | {100 * (1 - model.clean.rate):.2f} |"
-    assert row in (output / "model_comparison.md").read_text(encoding="utf-8")
+    out = capsys.readouterr().out
+    assert "Under 1 corruption of 50 test images (robustness.json):" in out
+    text = (output / "model_comparison.md").read_text(encoding="utf-8")
+    row = f"| {model.title} | {100 * model.clean.rate:.2f} | {100 * model.mean_error:.2f} |"
+    assert row in text
     page = (output / "model_comparison.html").read_text(encoding="utf-8")
-    assert "Mean corruption error" in page
+    assert "Mean error, %" in page
+    for shown in (out, text, page):
+        assert "Answered / wrong: images above a model" in shown
 
 
 def test_damaged_record_of_robustness_is_refused_before_anything_is_measured(

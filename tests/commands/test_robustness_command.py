@@ -11,8 +11,12 @@ from comparison_inputs import write_model
 from torch import nn
 
 from mnist_lightning.commands.robustness import main
+from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.evaluation.metrics import wilson_interval
-from mnist_lightning.reporting.robustness_text import beside_clean_accuracy, report
+from mnist_lightning.export.trained_model import load_trained
+from mnist_lightning.reporting.robustness_text import beside_clean_error, report
+from mnist_lightning.reporting.tables import percent
+from mnist_lightning.robustness.catalogue import corrupt
 from mnist_lightning.robustness.error_rates import read_robustness, read_robustness_of
 from mnist_lightning.robustness.measure import stratified_subset
 from mnist_lightning.robustness.saliency import saliency
@@ -50,7 +54,7 @@ def test_two_models_are_measured_on_all_corruptions_and_sweeps(
     assert [first.name, second.name] == ["custom_cnn", "resnet50"]
     assert len(first.corruptions) == 15
     rates = [rate.rate for rate in first.corruptions.values()]
-    assert first.mean_corruption_error == pytest.approx(sum(rates) / 15)
+    assert first.mean_error == pytest.approx(sum(rates) / 15)
     stripe = second.corruptions["stripe"]
     assert stripe.n == 40
     assert stripe.interval == wilson_interval(stripe.errors, 40)
@@ -67,16 +71,70 @@ def test_two_models_are_measured_on_all_corruptions_and_sweeps(
     assert of_files is not None
     assert read_robustness_of(path, "of other data", files) is None
     assert read_robustness_of(path, record.fingerprint, {"resnet50": "another"}) is None
-    beside = beside_clean_accuracy(of_files)
+    beside = beside_clean_error(of_files)
     assert second.title in beside
     assert first.title not in beside
 
 
-def test_the_relative_error_of_the_baseline_is_one(output: Path) -> None:
-    assert run(output, "--models", "resnet50", "--corruptions", "stripe", "--limit", "50") == 0
-    (model,) = read_robustness(output / "robustness.json").models
-    assert list(model.corruptions) == ["stripe"]
-    assert model.relative == (1 if model.corruptions["stripe"].errors else None)
+def test_what_the_shipped_threshold_answers_is_recorded_and_printed(
+    output: Path, tiny_data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (output / "custom_cnn_predictions.npz").unlink()
+    assert run(output, "--corruptions", "stripe", "--limit", "50") == 0
+    out, err = capsys.readouterr()
+    record = read_robustness(output / "robustness.json")
+    first, second = record.models
+    assert list(second.corruptions) == ["stripe"]
+    assert first.rejection is None
+    assert first.clean.coverage is None
+    assert "no rejection rule of custom_cnn: there is no" in err
+
+    trained = load_trained(output / "resnet50_model.pt")
+    assert second.rejection == trained.rejection
+    test = load_dataset(tiny_data_dir, "mnist", download=False).test
+    labels = test.labels.numpy()
+    chosen = stratified_subset(labels, 50, 0)
+    pixels = corrupt(test.images[chosen, 0].numpy(), "stripe", indices=chosen)
+    probabilities = trained.probabilities(torch.from_numpy(pixels).unsqueeze(1))
+    answered = trained.answers(probabilities)
+    wrong = probabilities.argmax(axis=1) != labels[chosen]
+    stripe = second.corruptions["stripe"]
+    assert stripe.errors == wrong.sum()
+    assert stripe.coverage == answered.mean()
+    assert (stripe.answered.errors if stripe.answered else 0) == (wrong & answered).sum()
+    cell = f"{percent(answered.mean())} / {percent(stripe.answered_rate or 0)}"
+    assert cell in out if stripe.answered else "0.00 / n/a" in out
+
+
+def test_a_record_of_version_1_is_read_and_said_to_be_of_earlier_corruptions(
+    output: Path, tmp_path: Path
+) -> None:
+    assert run(output, "--corruptions", "stripe", "--limit", "50") == 0
+    record = read_robustness(output / "robustness.json")
+    document = json.loads((output / "robustness.json").read_text(encoding="utf-8"))
+    document["schema_version"] = 1
+    del document["corruptions_version"]
+    for model in document["models"]:
+        for key in ("rejection", "mean_coverage", "answered_error"):
+            del model[key]
+        model |= {"mean_corruption_error": model.pop("mean_error"), "relative": 1.0}
+        points = [point["error"] for points in model["sweeps"].values() for point in points]
+        for rate in (model["clean"], model["corruptions"]["stripe"], *points):
+            del rate["coverage"], rate["answered"]
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+    old = read_robustness(path)
+
+    assert old.corruptions_version == 1
+    for before, after in zip(old.models, record.models, strict=True):
+        assert before.mean_error == after.mean_error
+        assert before.corruptions["stripe"].rate == after.corruptions["stripe"].rate
+        assert before.rejection is None
+    assert "earlier version of the corruptions" in report(old)
+    assert "images answered" not in report(old)
+    assert "earlier version" not in report(record)
+    assert "images answered" in report(record)
 
 
 def test_a_damaged_record_is_refused(

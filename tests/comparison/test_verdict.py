@@ -35,8 +35,7 @@ def robustness(errors: dict[str, float], images: int = 2000) -> Robustness:
     """A record in which each of these models has this mean corruption error."""
     record = read_robustness(PUBLISHED / "robustness.json")
     models: tuple[RobustModel, ...] = tuple(
-        replace(record.models[0], name=name, mean_corruption_error=error)
-        for name, error in errors.items()
+        replace(record.models[0], name=name, mean_error=error) for name, error in errors.items()
     )
     return replace(record, models=models, images=images)
 

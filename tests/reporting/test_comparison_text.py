@@ -18,7 +18,7 @@ from mnist_lightning.reporting.comparison_tables import (
     values_by_key,
 )
 from mnist_lightning.reporting.comparison_text import csv_text, markdown, terminal_summary
-from mnist_lightning.reporting.tables import UNKNOWN
+from mnist_lightning.reporting.tables import UNKNOWN, percent
 from mnist_lightning.robustness.error_rates import read_robustness
 
 PUBLISHED = Path(__file__).parents[2] / "output" / "published"
@@ -67,7 +67,7 @@ def test_overview_has_the_mean_over_seeds_and_robustness_where_known() -> None:
     record = read_robustness(PUBLISHED / "robustness.json")
     record = replace(record, models=(replace(record.models[0], name="resnet50"),))
     corrupted = overview(comparison, ["one", "two"], record).shown["Corrupted, errors in %"]
-    assert corrupted.tolist() == [UNKNOWN, "33.55"]
+    assert corrupted.tolist() == [UNKNOWN, percent(record.models[0].mean_error)]
 
 
 def test_all_values_that_read_like_the_best_are_best() -> None:

@@ -4,13 +4,13 @@ from numpy.typing import NDArray
 
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.robustness.affine import moved
-from mnist_lightning.robustness.catalogue import CORRUPTIONS, Corruption
+from mnist_lightning.robustness.catalogue import CORRUPTIONS, NAMES, Corruption, corrupt
 from mnist_lightning.robustness.sweeps import SWEEPS, Sweep
 
 N = 12
 INDICES = np.arange(100, 100 + N)
 BY_NAME = {corruption.name: corruption for corruption in CORRUPTIONS}
-NAMES = {
+MNIST_C = {
     *("shot_noise", "impulse_noise", "glass_blur", "motion_blur", "shear", "scale", "rotate"),
     *("brightness", "translate", "stripe", "fog", "spatter", "dotted_line", "zigzag"),
     "canny_edges",
@@ -38,8 +38,8 @@ def centre_of_mass(images: Pixels) -> NDArray[np.float64]:
 
 
 def test_there_are_the_fifteen_corruptions_of_mnist_c() -> None:
-    assert BY_NAME.keys() == NAMES
-    assert len(CORRUPTIONS) == 15
+    assert set(NAMES) == MNIST_C
+    assert len(NAMES) == 15
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
@@ -67,6 +67,19 @@ def test_severity_zero_is_the_identity_and_six_is_refused(
     np.testing.assert_array_equal(corruption(digits, INDICES, 0, severity=0), digits)
     with pytest.raises(ValueError, match=corruption.name):
         corruption(digits, INDICES, 0, severity=6)
+
+
+def test_any_images_are_corrupted_by_name_and_their_indices_choose_the_numbers(
+    digits: Pixels,
+) -> None:
+    whole = corrupt(digits, "fog", 2, seed=4)
+    np.testing.assert_array_equal(whole, BY_NAME["fog"](digits, np.arange(N), 4, 2))
+    indices = np.array([3, 1])
+    some = corrupt(digits[indices], "fog", 2, seed=4, indices=indices)
+    np.testing.assert_array_equal(some, whole[indices])
+    np.testing.assert_array_equal(corrupt(digits, "scale"), corrupt(digits, "scale", 3))
+    with pytest.raises(ValueError, match=r"hail.*choose from shot_noise"):
+        corrupt(digits, "hail")
 
 
 @pytest.mark.parametrize("sweep", SWEEPS, ids=lambda sweep: sweep.name)
