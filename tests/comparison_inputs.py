@@ -26,13 +26,8 @@ from mnist_lightning.records.predictions import Predictions, SplitPredictions, w
 from mnist_lightning.records.record import Record, read_record
 
 GOLDEN_RECORD = Path(__file__).parent / "records" / "record_v3.json"
-<<<<<<< HEAD
 GOLDEN_COMPARISON = Path(__file__).parent / "comparison" / "comparison_v3.json"
-METADATA = Metadata("Custom CNN", "MNIST", 0.0, 1, None, None, None, "pytest")
-=======
-GOLDEN_COMPARISON = Path(__file__).parent / "comparison" / "comparison_v2.json"
 METADATA = Metadata("Custom CNN", "MNIST", 0.0, 1, None, None, None, "pytest", None, 0)
->>>>>>> 250962746cd95d457673fb9176f42a31d2a4c476
 TITLES = {
     "custom_cnn": "Custom CNN",
     "resnet50": "ResNet50, random initialisation",

@@ -209,16 +209,10 @@ class Record:
         training: How it was trained.
         validation: Metrics of the exported model on the validation images.
         test: Metrics of the exported model on the test images: the result.
-<<<<<<< HEAD
         trainer_test: Metrics that ``Trainer.test`` returned for the final weights on the same test
             images, by name; they may differ in the last digits if training ran in another
-            precision. Empty for an ensemble, which no Trainer tests.
-=======
-        trainer_test: Metrics that ``Trainer.test`` returned for the best checkpoint on the same
-            test images, by name; they may differ in the last digits if training ran in another
             precision, and the loss by ``model.temperature``, which a checkpoint does not contain.
             Empty for an ensemble, which no Trainer tests.
->>>>>>> 250962746cd95d457673fb9176f42a31d2a4c476
         export: The exported file compared with the network it came from.
         predictions: The file with the probabilities behind ``validation`` and ``test``.
         latency: Inference time of the exported model on the CPU.
@@ -316,15 +310,16 @@ def read_record(path: Path, preset: str = "NAME") -> Record:
 
 
 def _upgrade(document: dict[str, Any]) -> None:
-<<<<<<< HEAD
-    """Convert versions 1 and 2; those of version 1 have no file of weights."""
+    """Convert version 2, whose exports are not calibrated, and 1, without a file of weights."""
     version, model = document.get("schema_version"), document.get("model")
     # In Python, but not in JSON, true equals 1.
     if type(version) is not int or version not in (1, 2):
         return
     document["schema_version"] = SCHEMA_VERSION
-    if version == 1 and isinstance(model, dict):
-        model["weights_file"] = None
+    if isinstance(model, dict):
+        model["temperature"] = None
+        if version == 1:
+            model["weights_file"] = None
     upgrade_training(document.get("training"), version)
 
 
@@ -346,22 +341,3 @@ def upgrade_training(training: object, version: int) -> None:
     for key in ("train_loss", "train_accuracy"):
         value = training.pop(f"best_{key}", None)
         training[key] = value if was_last else None
-=======
-    """Convert version 2, and 1, whose trainings wrote no file of weights and no threads."""
-    version, model = document.get("schema_version"), document.get("model")
-    # In Python, but not in JSON, true equals 1.
-    if type(version) is not int or not isinstance(model, dict):
-        return
-    if version == 1:
-        model["weights_file"] = None
-        if isinstance(training := document.get("training"), dict):
-            training["threads"] = None
-    if version in (1, 2):
-        _upgrade_from_2(document, model)
-
-
-def _upgrade_from_2(document: dict[str, Any], model: dict[str, Any]) -> None:
-    """Convert version 2, whose files were not calibrated."""
-    document["schema_version"] = SCHEMA_VERSION
-    model["temperature"] = None
->>>>>>> 250962746cd95d457673fb9176f42a31d2a4c476
