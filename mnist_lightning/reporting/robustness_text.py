@@ -15,6 +15,7 @@ from mnist_lightning.reporting.tables import (
     paragraphs,
     percent,
     table,
+    texts,
     written,
 )
 from mnist_lightning.robustness.error_rates import CORRUPTIONS_VERSION, RobustModel, Robustness
@@ -98,15 +99,17 @@ def answered_table(
         Each cell has the share answered and the share of errors among these; not known for models
         without a rejection rule, and the latter not where nothing is answered.
     """
-    rows: list[dict[str, object]] = [{"": row} for row in _rows(record, "All")]
-    for name, model in zip(names, record.models, strict=True):
-        cells = [
+    cells = [
+        [
             _answered(rate.coverage, show(rate.answered) if rate.answered else UNKNOWN)
             for rate in (model.clean, *model.corruptions.values())
         ]
-        for row, cell in zip(rows, [*cells, _all_answered(model)], strict=True):
-            row[name] = cell
-    return table(rows)
+        + [_all_answered(model)]
+        for model in record.models
+    ]
+    # Not by the names, which may be equal.
+    values = pd.DataFrame(cells, list(names), _rows(record, "All"), dtype=object).T
+    return Table(values, texts(values), pd.DataFrame(False, values.index, values.columns))
 
 
 def _all_answered(model: RobustModel) -> str | None:

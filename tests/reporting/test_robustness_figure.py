@@ -102,5 +102,7 @@ def test_tables_of_what_is_answered_leave_out_what_is_not_known() -> None:
     clean = model.clean
     assert shown["one"]["Clean"] == f"33.35 / {percent(clean.answered_rate or 0)}"
     assert set(shown["two"]) == {"n/a"}
+    twins = answered_table(record, ["same", "same"], lambda rate: percent(rate.rate)).shown
+    assert twins.to_numpy().tolist() == shown.to_numpy().tolist()
     assert "Answered / wrong" in beside_clean_error(record)
     assert "Answered" not in beside_clean_error(published(1, None))
