@@ -212,9 +212,8 @@ def train_seeds(args: list[str], seeds: list[int], more: Sequence[str] = ()) -> 
             continue
         if not quiet:
             print(f"seed {seed}:", flush=True)
-        resume = (
-            ["--ckpt_path", "last"] if any(folder.glob("runs/*/*/checkpoints/[!.]*.ckpt")) else []
-        )
+        begun = any(folder.glob("runs/*/*/checkpoints/[!.]*.ckpt"))
+        resume = ["--ckpt_path", "last"] if begun else []
         options = ["--output_dir", str(folder), *resume, *more]
         run = StudyCLI(expand([*command, *options]), command=command)
         train(run)
