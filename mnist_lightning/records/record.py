@@ -7,7 +7,7 @@ percent.
 """
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from mnist_lightning.evaluation.metrics import DetailedMetrics, Metrics
 from mnist_lightning.evaluation.parity import ExportParity
 from mnist_lightning.files.identity import FileDescription
 from mnist_lightning.files.json_document import decode, read_document, write_document
+from mnist_lightning.models.weights_origin import WeightsOrigin
 from mnist_lightning.records.environment import Environment
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SUFFIX = "_metrics.json"
 ENSEMBLE_SUFFIX = "_ensemble"
 
@@ -56,8 +57,10 @@ class NetworkDescription:
         hyperparameters: Arguments of the classifier, as JSON values; for an ensemble, see
             :class:`Members`.
         weights: What training started from: ``random initialisation`` or the name of the
-            pretrained weights.
+            pretrained weights, with their licence if it forbids commercial use.
         parameters: Size of the network.
+        weights_origin: The file of the pretrained weights; null for random ones and in records
+            before version 3.
     """
 
     name: str
@@ -67,6 +70,7 @@ class NetworkDescription:
     hyperparameters: dict[str, object]
     weights: str
     parameters: Parameters
+    weights_origin: WeightsOrigin | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -291,7 +295,7 @@ def read_record(path: Path, preset: str = "NAME") -> Record:
     """Read a record and check it against the schema.
 
     Args:
-        path: A file written by :meth:`Record.write`, of this version of the schema or of the last.
+        path: A file written by :meth:`Record.write`, of this or an earlier version of the schema.
         preset: The value of ``--model`` that produces the file again, for messages.
 
     Returns:
@@ -308,11 +312,14 @@ def read_record(path: Path, preset: str = "NAME") -> Record:
 
 
 def _upgrade(document: dict[str, Any]) -> None:
-    """Convert version 1, whose trainings wrote no file of weights and no number of threads."""
+    """Convert version 1, without a file of weights and threads, and 2, without their origin."""
     version, model = document.get("schema_version"), document.get("model")
     # In Python, but not in JSON, true equals 1.
-    if type(version) is int and version == 1 and isinstance(model, dict):
-        document["schema_version"] = SCHEMA_VERSION
+    if type(version) is not int or version not in (1, 2) or not isinstance(model, dict):
+        return
+    document["schema_version"] = SCHEMA_VERSION
+    model.setdefault("weights_origin", None)
+    if version == 1:
         model["weights_file"] = None
         if isinstance(training := document.get("training"), dict):
             training["threads"] = None
