@@ -81,6 +81,8 @@ def _train(arms: Sequence[Arm], arguments: Namespace) -> None:
     from mnist_lightning.learning_curve.arms import SIZES
     from mnist_lightning.learning_curve.cell_training import CellTrainer
 
+    # Again, because Lightning sets the level of its messages when it is imported.
+    configure_logging(arguments.log_level)
     dataset = load_dataset(arguments.data_dir, arguments.source)
     check_writable(arguments.output_dir, bytes_needed=500_000_000)
     trainer = CellTrainer(dataset, arguments.weights, arguments.output_dir, arguments.accelerator)
@@ -175,9 +177,8 @@ def _report(
         alike = alike or [s for found in spent.values() for s in found]
         return sum(alike) / len(alike)
 
-    rest = (
-        f"; {len(left)} left, about {duration(sum(expected(*one) for one in left))} for one process"
-    )
+    seconds = duration(sum(expected(*one) for one in left))
+    rest = f"; {len(left)} left, about {seconds} for one process"
     log.info(
         "%s, %s labelled digits, seed %d: %s %% errors after %s of training%s",
         title,

@@ -89,7 +89,7 @@ class CellTrainer:
     ) -> None:
         self.dataset = dataset
         self._weights = weights
-        self._output_dir = output_dir
+        self.output_dir = output_dir
         self._accelerator = accelerator
         self._step_limit = step_limit
         self._environment = describe_environment()
@@ -212,7 +212,7 @@ class CellTrainer:
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            default_root_dir=str(self._output_dir),
+            default_root_dir=str(self.output_dir),
             **options,
         )
 
@@ -253,7 +253,7 @@ class CellTrainer:
             cached_features(
                 network,
                 digits.images,
-                folder=self._output_dir / FEATURE_CACHE,
+                folder=self.output_dir / FEATURE_CACHE,
                 precision=precision,
                 title=f"the {name}, {arm.title}",
             ).to(self.device)

@@ -79,6 +79,5 @@ def fit_probe(features: Tensor, labels: Tensor) -> LinearProbe:
     assert weight.grad is not None
     gradient = float(weight.grad.abs().max())
     iterations = int(optimizer.state[weight]["n_iter"])
-    return LinearProbe(
-        weight.detach(), bias.detach(), mean, std, iterations, gradient <= 10 * TOLERANCE
-    )
+    found = weight.detach(), bias.detach(), mean, std, iterations
+    return LinearProbe(*found, converged=gradient <= TOLERANCE)

@@ -32,9 +32,7 @@ def plot_learning_curve(curve: LearningCurve) -> Figure:
         seconds.plot([point.size for point in points], times, **style.look(place).lines)
     _scale(errors, sorted({point.size for point in curve.points}))
     seconds.set_yscale("log")
-    note = (
-        f"points: single seeds; bars: 95 % t interval of their mean; {curve.tested:,} test images"
-    )
+    note = f"bars: 95 % t interval over seeds; points: each seed; {curve.tested:,} test images"
     style.label_axes(errors, note, "", "error rate in %")
     on = ", ".join(curve.devices)
     style.label_axes(seconds, f"Training time on {on}", "labelled digits", "seconds of training")
