@@ -23,7 +23,8 @@ NAME = PACKAGE.name
 #: From top to bottom. A folder or file imports what is below it; it may skip floors, never climb.
 FLOORS = (
     *("commands", "train", "results", "cli"),
-    *("demo", "reporting", "comparison", "robustness", "handwriting", "export"),
+    *("demo", "reporting", "learning_curve"),
+    *("comparison", "robustness", "handwriting", "export"),
     *("training", "records", "evaluation", "models", "data"),
     *("terminal", "files", "errors", "__init__"),
 )
@@ -32,7 +33,7 @@ TOP = {"train", "results", "cli", "errors"}
 DEEPEST = 12
 #: Lines of code, without docstrings, comments and blank lines. Raise it for a new capability only,
 #: and look first for what the capability makes superfluous.
-MOST_CODE = 11_360
+MOST_CODE = 12_500
 #: The files that a reader opens from ``scripts/train.py`` to the optimiser.
 TO_THE_OPTIMISER = (
     "scripts/train.py",
@@ -238,6 +239,7 @@ def test_networks_are_plain_modules_of_torch() -> None:
         *("terminal.parser", "terminal.presets", "terminal.streams", "terminal.training_command"),
         *("commands.compare", "commands.demo", "commands.ensemble", "commands.export"),
         *("commands.predict", "commands.report", "commands.robustness", "records.artefacts"),
+        "commands.learning_curve",
     ],
 )
 def test_what_answers_at_once_imports_nothing_heavy_at_its_top(name: str) -> None:

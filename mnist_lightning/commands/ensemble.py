@@ -111,6 +111,7 @@ def _describe_network(members: Sequence[Member]) -> NetworkDescription:
             total=sum(model.parameters.total for model in described),
             trainable=sum(model.parameters.trainable for model in described),
         ),
+        weights_origin=one.weights_origin,
     )
 
 

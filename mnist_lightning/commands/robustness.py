@@ -66,9 +66,10 @@ def _run(arguments: Namespace, argv: Sequence[str]) -> int:
     names = _choose_models(output_dir, arguments.models)
 
     from mnist_lightning.comparison.loaded_models import load_test_images, read_records
+    from mnist_lightning.data.stratification import stratified_subset
     from mnist_lightning.files.storage import check_writable
     from mnist_lightning.reporting.robustness_text import robustness_summary
-    from mnist_lightning.robustness.measure import measure_robustness, stratified_subset
+    from mnist_lightning.robustness.measure import measure_robustness
 
     corruptions = _choose_corruptions(arguments.corruptions)
     presets = presets_by_model_name()

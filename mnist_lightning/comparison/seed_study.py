@@ -167,8 +167,9 @@ def compare_seeds(first: SeedSummary, second: SeedSummary) -> SeedTest:
 def recipe(record: Record) -> tuple[object, ...]:
     """Return the fields of a record that all trainings of one recipe share."""
     model = record.model
-    dataset = record.dataset.fingerprint
-    return dataset, model.class_path, model.hyperparameters, model.weights, record.training.epochs
+    data = record.dataset.fingerprint, record.dataset.train
+    start = model.weights, model.weights_origin
+    return *data, model.class_path, model.hyperparameters, *start, record.training.epochs
 
 
 def _seed(record: Record) -> int:

@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from lightning import LightningDataModule
 from sklearn.model_selection import train_test_split
 from torch import Tensor, from_numpy
 
 from mnist_lightning.data.augmentation import Augmentation, distort
-from mnist_lightning.data.digits import DigitDataset, Digits, HeldOutDigits, Subset
+from mnist_lightning.data.digits import CLASSES, DigitDataset, Digits, HeldOutDigits, Subset
 from mnist_lightning.data.loader import Batch, BatchLoader
 from mnist_lightning.data.precomputation import Precomputation, Precompute
 from mnist_lightning.data.sources import Source, load_dataset
+from mnist_lightning.data.stratification import stratified_subset
 from mnist_lightning.errors import DataError
 
 # The same validation images for every seed and every model, so that epochs are selected, and models
@@ -39,6 +41,8 @@ class MNISTDataModule(LightningDataModule):
         val_size: Images set aside for validation, but at most an eighth of a small training set.
         seed: Seed of the order and augmentation of training images; follows seed_everything.
         augmentation: Ranges of the random distortions of training images; null disables them.
+        train_size: Number of labelled training images to use, at least 10: a subset with the
+            proportions of the digits, drawn by the seed, a part of every larger one; null uses all.
 
     Attributes:
         dataset: The whole dataset; like the next four, available after ``setup``.
@@ -62,18 +66,22 @@ class MNISTDataModule(LightningDataModule):
         val_size: int = 5000,
         seed: int = 0,
         augmentation: Augmentation | None = None,
+        train_size: int | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1:
             raise DataError(f"--data.batch_size must be 1 or more, not {batch_size}")
         if val_size < 10:
             raise DataError(f"--data.val_size must be 10 or more, one per digit, not {val_size}")
+        if train_size is not None and train_size < CLASSES:
+            raise DataError(f"--data.train_size must be 10 or more, not {train_size}")
         self.data_dir = Path(data_dir)
         self.source: Source = source
         self.batch_size = batch_size
         self.val_size = val_size
         self.seed = seed
         self.augmentation = augmentation
+        self.train_size = train_size
         self._precomputation: Precomputation | None = None
         self._train_loader: BatchLoader | None = None
         self._resume_from: dict[str, int] | None = None
@@ -100,9 +108,15 @@ class MNISTDataModule(LightningDataModule):
         self._load(download=False)
 
     def _load(self, *, download: bool) -> None:
-        if hasattr(self, "dataset"):
-            return
-        dataset = load_dataset(self.data_dir, self.source, download=download)
+        if not hasattr(self, "dataset"):
+            self.use(load_dataset(self.data_dir, self.source, download=download))
+
+    def use(self, dataset: DigitDataset) -> None:
+        """Split a dataset that is in memory already, instead of the one in ``data_dir``.
+
+        Raises:
+            DataError: It has too few images for the split or for ``train_size``.
+        """
         labels = dataset.train.labels.numpy()
         val_size = min(self.val_size, len(labels) // 8)
         try:
@@ -115,10 +129,21 @@ class MNISTDataModule(LightningDataModule):
                 "training and validation: at least 80 are needed, and two of each digit"
             ) from error
         # Sorted, so that neighbouring images are read from neighbouring memory.
-        self.train_indices, self.val_indices = (from_numpy(np.sort(part)) for part in (train, val))
+        train, val = np.sort(train), np.sort(val)
+        train = train[self._chosen(labels[train])]
+        self.train_indices, self.val_indices = from_numpy(train), from_numpy(val)
         self.train = Subset(dataset.train, self.train_indices)
         self.val = dataset.train[self.val_indices]
         self.dataset = dataset
+
+    def _chosen(self, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        size = len(labels) if self.train_size is None else self.train_size
+        if size > len(labels):
+            raise DataError(
+                f"--data.train_size must be at most {len(labels)}, the training images without "
+                f"those of validation, not {size}"
+            )
+        return stratified_subset(labels, size, self.seed)
 
     @property
     def test(self) -> Digits:

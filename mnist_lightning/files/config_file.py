@@ -1,6 +1,8 @@
 """Checks of a configuration file before it is loaded, because it may come from a stranger."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -37,6 +39,28 @@ def check_config(path: Path) -> None:
         problem = f"is not YAML: {' '.join(str(error).split())[:300]}"
     if problem:
         raise UserError(f"--config: '{path}' {problem}")
+
+
+def read_configs(paths: Sequence[Path]) -> dict[str, Any]:
+    """Read configuration files, of which later ones override single settings of earlier ones.
+
+    Raises:
+        UserError: A file is refused, see :func:`check_config`.
+    """
+    merged: dict[str, Any] = {}
+    for path in paths:
+        check_config(path)
+        merged = _merge(merged, yaml.safe_load(path.read_text(encoding="utf-8")))
+    return merged
+
+
+def _merge(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        key: _merge(base[key], value)
+        for key, value in more.items()
+        if isinstance(value, dict) and isinstance(base.get(key), dict)
+    }
+    return {**base, **more, **both}
 
 
 def _problem(text: str) -> str | None:

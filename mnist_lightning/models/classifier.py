@@ -16,6 +16,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.errors import UserError
 from mnist_lightning.models.cnn import CNN
+from mnist_lightning.models.weights_origin import WeightsOrigin
 
 
 class NonFiniteLossError(UserError):
@@ -42,6 +43,8 @@ class DigitClassifier(LightningModule):
     title: str
     #: Description of the initial weights, for records and figures.
     weights: str = "random initialisation"
+    #: The file of the initial weights; None for random ones.
+    weights_origin: WeightsOrigin | None = None
     #: Computes the inputs to train on from all images once, before training; None to train on the
     #: images. Takes uint8 ``(N, 1, 28, 28)`` and a title for messages, returns N rows.
     precompute: Callable[[Tensor, str], Tensor] | None = None

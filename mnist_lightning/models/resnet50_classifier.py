@@ -1,6 +1,7 @@
 """The LightningModule that trains ResNet50: frozen, fine-tuned or from scratch."""
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from mnist_lightning.models.feature_extraction import extraction_precision
 from mnist_lightning.models.resnet50 import FeatureLayer, ResNet50
 from mnist_lightning.models.staged_classifier import StagedClassifier
 from mnist_lightning.models.stages import Stage
+from mnist_lightning.models.weights_origin import WeightsOrigin, describe_weights
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,8 @@ class ResNet50Classifier(StagedClassifier):
 
     Args:
         weights: `imagenet` and `imagenet_v1` are torchvision's weights, `none` is random
-            initialisation; anything else is the path of a state dict.
+            initialisation; anything else is the path of a state dict, .safetensors or .pth. Title,
+            source and licence in the metadata of a .safetensors file are recorded.
         strategy: `frozen` trains the head on features that are computed once, `finetune` unfreezes
             the head, the last stage and the rest one after the other, `scratch` trains everything
             from random initialisation.
@@ -93,12 +96,8 @@ class ResNet50Classifier(StagedClassifier):
         )
         super().__init__(network=network, **training)
         self.save_hyperparameters(logger=False)
-        self.weights = pretrained.weights_label(weights)
-        label, parts = STRATEGIES[strategy]
-        suffix = f", {self.weights}" if weights == pretrained.NO_WEIGHTS else ""
-        if feature_layer != "layer4":
-            suffix = f" after {feature_layer}{suffix}"
-        self.title = f"ResNet50 ({label}{suffix})"
+        parts = STRATEGIES[strategy][1]
+        self._name_weights(pretrained.weights_label(weights))
         # A strategy with fewer parts ignores the later starts and rates.
         self.stages = tuple(map(Stage, parts, stage_starts, stage_rates))
         self.warmup = warmup
@@ -112,15 +111,43 @@ class ResNet50Classifier(StagedClassifier):
         Raises:
             WeightsError: The weights are not available or are not those of a ResNet50.
         """
-        path = pretrained.resolve_weights(self.hparams["weights"])
+        choice = self.hparams["weights"]
+        path = pretrained.resolve_weights(choice)
         if path is not None:
             pretrained.load_backbone(self.network, path)
+            known = pretrained.PRETRAINED.get(choice)
+            self._set_origin(describe_weights(path, known.label if known else None))
         elif self.hparams["strategy"] != "scratch":
             log.warning(
                 "--model.weights none: the backbone starts from %s; leave the option out for "
                 "ImageNet weights",
                 self.weights,
             )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Save what the file of weights said, which need not be there when the run resumes."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["weights_origin"] = self.weights_origin and asdict(self.weights_origin)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore the description of the file of weights; old checkpoints have none."""
+        if origin := checkpoint.get("weights_origin"):
+            self._set_origin(WeightsOrigin(**origin))
+
+    def _set_origin(self, origin: WeightsOrigin) -> None:
+        self.weights_origin = origin
+        self._name_weights(origin.title)
+        self.weights = origin.label
+
+    def _name_weights(self, weights: str) -> None:
+        # The title mentions weights other than those that the presets ask for.
+        choice, layer = self.hparams["weights"], self.hparams["feature_layer"]
+        suffix = "" if choice in pretrained.PRETRAINED else f", {weights}"
+        if layer != "layer4":
+            suffix = f" after {layer}{suffix}"
+        self.weights = weights
+        label = STRATEGIES[self.hparams["strategy"]][0]
+        self.title = f"ResNet50 ({label}{suffix})"
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits ``(N, 10)`` of uint8 images ``(N, 1, 28, 28)`` or cached features."""

@@ -7,7 +7,7 @@ percent.
 """
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from mnist_lightning.evaluation.metrics import DetailedMetrics, Metrics
 from mnist_lightning.evaluation.parity import ExportParity
 from mnist_lightning.files.identity import FileDescription
 from mnist_lightning.files.json_document import decode, read_document, write_document
+from mnist_lightning.models.weights_origin import WeightsOrigin
 from mnist_lightning.records.environment import Environment
 
 SCHEMA_VERSION = 3
@@ -56,8 +57,10 @@ class NetworkDescription:
         hyperparameters: Arguments of the classifier, as JSON values; for an ensemble, see
             :class:`Members`.
         weights: What training started from: ``random initialisation`` or the name of the
-            pretrained weights.
+            pretrained weights, with their licence if it forbids commercial use.
         parameters: Size of the network.
+        weights_origin: The file of the pretrained weights; null for random ones and in records
+            before version 3.
     """
 
     name: str
@@ -67,6 +70,7 @@ class NetworkDescription:
     hyperparameters: dict[str, object]
     weights: str
     parameters: Parameters
+    weights_origin: WeightsOrigin | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -318,6 +322,7 @@ def _upgrade(document: dict[str, Any]) -> None:
     document["schema_version"] = SCHEMA_VERSION
     if isinstance(model, dict):
         model["temperature"] = None
+        model["weights_origin"] = None
         if version == 1:
             model["weights_file"] = None
     upgrade_training(document.get("training"), version)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -38,32 +37,10 @@ Rates = dict[str, SelectiveErrorRate]
 log = logging.getLogger(__name__)
 
 
-def stratified_subset(labels: npt.NDArray[np.int64], limit: int, seed: int) -> Integers:
-    """Draw a random subset that keeps the proportions of the digits.
-
-    Args:
-        labels: int64, ``(N,)``.
-        limit: Size of the subset, at least 1; with N or more, all images are taken.
-        seed: Seed of the draw.
-
-    Returns:
-        The indices, int64, ``(min(N, limit),)``, in ascending order.
-    """
-    if limit >= len(labels):
-        return np.arange(len(labels))
-    order = np.random.default_rng(seed).permutation(len(labels))
-    # The rank of each image within its digit, as a share: the smallest are a stratified subset.
-    ranks = np.empty(len(labels))
-    for digit in np.unique(labels):
-        members = order[labels[order] == digit]
-        ranks[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return np.sort(order[np.argsort(ranks[order], kind="stable")][:limit]).astype(np.int64)
-
-
 def measure_errors(
     networks: Mapping[str, nn.Module],
     images: Pixels,
-    labels: npt.NDArray[np.int64],
+    labels: Integers,
     *,
     seed: int,
     indices: Integers | None = None,
@@ -176,7 +153,7 @@ def _errors(
     network: nn.Module,
     rejection: Rejection | None,
     pixels: Pixels,
-    labels: npt.NDArray[np.int64],
+    labels: Integers,
     advance: Callable[[int], object],
 ) -> SelectiveErrorRate:
     images, found = torch.from_numpy(pixels).unsqueeze(1), []

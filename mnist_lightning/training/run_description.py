@@ -54,6 +54,7 @@ def describe_network(model: DigitClassifier, name: str, preset: str) -> NetworkD
         hyperparameters=dict(model.hparams),
         weights=model.weights,
         parameters=count_parameters(model),
+        weights_origin=model.weights_origin,
     )
 
 

@@ -12,13 +12,13 @@ from torch import nn
 
 from mnist_lightning.commands.robustness import main
 from mnist_lightning.data.sources import load_dataset
+from mnist_lightning.data.stratification import stratified_subset
 from mnist_lightning.evaluation.metrics import wilson_interval
 from mnist_lightning.export.trained_model import load_trained
 from mnist_lightning.reporting.robustness_text import beside_clean_error, report
 from mnist_lightning.reporting.tables import percent
 from mnist_lightning.robustness.catalogue import corrupt
 from mnist_lightning.robustness.error_rates import read_robustness, read_robustness_of
-from mnist_lightning.robustness.measure import stratified_subset
 from mnist_lightning.robustness.saliency import saliency
 
 FIGURES = ["robustness.png", "robustness_corruptions.png", "saliency.png"]

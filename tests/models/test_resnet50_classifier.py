@@ -84,7 +84,7 @@ def test_trained_parameters_are_counted_and_in_one_group_each(strategy: str, lea
     [
         ("frozen", "imagenet", "ResNet50 (frozen)", "ImageNet (IMAGENET1K_V2)"),
         ("finetune", "imagenet_v1", "ResNet50 (fine-tuned)", "ImageNet (IMAGENET1K_V1)"),
-        ("frozen", "my.pth", "ResNet50 (frozen)", "the file my.pth"),
+        ("frozen", "my.pth", "ResNet50 (frozen, the file my.pth)", "the file my.pth"),
         ("frozen", "none", "ResNet50 (frozen, random initialisation)", "random initialisation"),
         (
             "finetune",

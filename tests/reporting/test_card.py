@@ -8,6 +8,7 @@ from comparison_inputs import GOLDEN_RECORD, golden_comparison
 from huggingface_hub import ModelCard
 
 from mnist_lightning.evaluation.rejection import Rejection
+from mnist_lightning.models.weights_origin import WeightsOrigin
 from mnist_lightning.records.exported_files import Exports, read_exports
 from mnist_lightning.records.record import Record, read_record
 from mnist_lightning.reporting.card import model_card
@@ -95,3 +96,18 @@ def test_card_of_an_ensemble_names_its_seeds(record: Record) -> None:
     text = card_of(read_record(path)).text
     assert "of 5 networks, trained for 125 epochs in all with the seeds 0, 1, 2, 3, 4" in text
     assert "`python scripts/train.py --model cnn --seeds 0 1 2 3 4`, then `python" in text
+
+
+@pytest.mark.parametrize(("said", "hub"), [("Camera Non-Commercial", "other"), (None, "mit")])
+def test_card_names_the_file_and_the_licence_of_the_weights_it_started_from(
+    record: Record, said: str | None, hub: str
+) -> None:
+    origin = WeightsOrigin("Photographs", "a [camera](x)", said, "ab" * 32)
+    card = card_of(replace(record, model=replace(record.model, weights_origin=origin)))
+    assert card.data.license == hub
+    licence = card.text.rpartition("## Licence")[2]
+    assert f"started from Photographs (SHA-256 `{'ab' * 32}`; source: a \\[camera](x))" in licence
+    assert (said or "is not stated in its file") in licence
+    assert "MIT, code and weights" not in licence
+    assert licence.endswith("with the model.\n")
+    assert "\n\n\n" not in card.text

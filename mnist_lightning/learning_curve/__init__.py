@@ -1,0 +1,1 @@
+"""Errors of each model trained on more and more labelled digits."""

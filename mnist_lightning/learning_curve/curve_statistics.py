@@ -1,0 +1,280 @@
+"""Statistics over the cells: means over seeds, paired differences, and labelled digits to match."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import permutation_test, t, ttest_1samp
+
+from mnist_lightning.comparison.paired import holm
+from mnist_lightning.evaluation.metrics import CONFIDENCE_LEVEL
+from mnist_lightning.learning_curve.arms import ARMS
+from mnist_lightning.learning_curve.cells import Cell
+
+CURVE_VERSION = 1
+FEWEST_SEEDS = 6
+"""Seeds from which a test by sign flips can give p < 0.05: the smallest is 2 / 2**6 = 0.031."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One arm at one number of labelled images, over its seeds.
+
+    Attributes:
+        arm: Name of the arm.
+        size: Number of labelled images.
+        seeds: The seeds, ascending.
+        error_rates: Error rate of each on the test images, 0 to 1.
+        mean: Mean of the error rates.
+        low: Lower end of the 95 % t interval of the mean over seeds, at least 0; null for one seed.
+        high: Its upper end.
+        seconds: Mean training time of a seed.
+        steps: Mean number of optimiser steps.
+    """
+
+    arm: str
+    size: int
+    seeds: tuple[int, ...]
+    error_rates: tuple[float, ...]
+    mean: float
+    low: float | None
+    high: float | None
+    seconds: float
+    steps: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An arm minus the first one on the same labelled images, over the seeds that both have.
+
+    Attributes:
+        arm: Name of the arm.
+        size: Number of labelled images.
+        seeds: Number of seeds that both have.
+        difference: Mean difference of the error rates, -1 to 1; below 0 the arm is better.
+        low: Lower end of its 95 % t interval, not adjusted for several tests; null for one seed.
+        high: Its upper end.
+        t_p: p value of the paired t test; null for one seed or differences that do not vary.
+        t_p_holm: The same, adjusted for all sizes and arms (Holm, 1979).
+        sign_flip_p: Exact p value over all flips of the signs of the differences; null below six
+            seeds, where it cannot be under 0.05.
+        sign_flip_p_holm: The same, adjusted like ``t_p_holm``.
+    """
+
+    arm: str
+    size: int
+    seeds: int
+    difference: float
+    low: float | None
+    high: float | None
+    t_p: float | None
+    t_p_holm: float | None
+    sign_flip_p: float | None
+    sign_flip_p_holm: float | None
+
+
+@dataclass(frozen=True)
+class Match:
+    """How many labelled images the first arm needs for the error rate of another one.
+
+    Attributes:
+        arm: Name of the other arm.
+        size: Number of its labelled images.
+        needed: Number of labelled images of the first arm, interpolated on logarithmic axes between
+            two measured numbers; null if it is outside of them.
+        text: The same for people, e.g. ``1,200``, ``under 100`` or ``over 55,000``.
+    """
+
+    arm: str
+    size: int
+    needed: float | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """Up to how many labelled images an arm has fewer errors than the first one, on average.
+
+    Attributes:
+        arm: Name of the arm.
+        last_win: The largest measured number at which it has fewer errors; null if there is none.
+        crossing: Where the curves cross after that, interpolated on logarithmic axes; null if they
+            do not within the measured numbers.
+    """
+
+    arm: str
+    last_win: int | None
+    crossing: float | None
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """The learning curves of all arms: what ``learning_curve.json`` contains.
+
+    Attributes:
+        schema_version: Version of this schema.
+        dataset: Name of the dataset with the start of its fingerprint.
+        tested: Number of test images.
+        weights: What each arm started from, by name.
+        devices: Processors and GPUs of the trainings, to which the seconds belong.
+        baseline: The arm that the others are compared with; null if it has no cells.
+        points: By arm and size.
+        differences: Of each other arm at each size, paired by seed.
+        matches: Of each other arm at each size.
+        crossovers: Of each other arm.
+    """
+
+    schema_version: int
+    dataset: str
+    tested: int
+    weights: dict[str, str]
+    devices: tuple[str, ...]
+    baseline: str | None
+    points: tuple[Point, ...]
+    differences: tuple[Difference, ...]
+    matches: tuple[Match, ...]
+    crossovers: tuple[Crossover, ...]
+
+    @property
+    def arms(self) -> list[str]:
+        """The names of the arms with cells, in the order of :data:`ARMS`."""
+        return list(dict.fromkeys(point.arm for point in self.points))
+
+    def of(self, arm: str) -> list[Point]:
+        """Return the points of an arm by size."""
+        return [point for point in self.points if point.arm == arm]
+
+
+def analyse(cells: Sequence[Cell]) -> LearningCurve:
+    """Compute all statistics from the cells that there are.
+
+    Args:
+        cells: At least one; of one dataset, and each arm of one recipe.
+    """
+    order = [arm.name for arm in ARMS]
+    grouped: dict[tuple[str, int], dict[int, Cell]] = {}
+    for cell in sorted(cells, key=lambda one: (order.index(one.arm), one.size, one.seed)):
+        grouped.setdefault((cell.arm, cell.size), {})[cell.seed] = cell
+    points = tuple(_point(list(seeds.values())) for seeds in grouped.values())
+    curves: dict[str, dict[int, float]] = {}
+    for point in points:
+        curves.setdefault(point.arm, {})[point.size] = point.mean
+    first = order[0]
+    own = curves.get(first, {})
+    others = [arm for arm in curves if arm != first and own]
+    return LearningCurve(
+        schema_version=CURVE_VERSION,
+        dataset=cells[0].dataset,
+        tested=cells[0].tested,
+        weights={arm: next(one.weights for one in cells if one.arm == arm) for arm in curves},
+        devices=tuple(sorted({cell.device for cell in cells})),
+        baseline=first if own else None,
+        points=points,
+        differences=_differences(grouped, first),
+        matches=tuple(
+            _match(arm, size, error, own) for arm in others for size, error in curves[arm].items()
+        ),
+        crossovers=tuple(_crossover(arm, curves[arm], own) for arm in others),
+    )
+
+
+def _point(cells: Sequence[Cell]) -> Point:
+    rates = np.array([cell.error_rate for cell in cells])
+    low, high = _interval(rates)
+    return Point(
+        arm=cells[0].arm,
+        size=cells[0].size,
+        seeds=tuple(cell.seed for cell in cells),
+        error_rates=tuple(rates.tolist()),
+        mean=float(rates.mean()),
+        low=None if low is None else max(0.0, low),
+        high=high,
+        seconds=float(np.mean([cell.seconds for cell in cells])),
+        steps=float(np.mean([cell.steps for cell in cells])),
+    )
+
+
+def _interval(values: Floats) -> tuple[float | None, float | None]:
+    if len(values) < 2:
+        return None, None
+    quantile = t.ppf((1 + CONFIDENCE_LEVEL) / 2, len(values) - 1)
+    half = float(quantile * values.std(ddof=1) / np.sqrt(len(values)))
+    return float(values.mean()) - half, float(values.mean()) + half
+
+
+def _differences(
+    grouped: Mapping[tuple[str, int], Mapping[int, Cell]], first: str
+) -> tuple[Difference, ...]:
+    found = []
+    for (arm, size), cells in grouped.items():
+        own = grouped.get((first, size), {})
+        seeds = sorted(set(cells) & set(own))
+        if arm != first and seeds:
+            gaps = np.array([cells[seed].error_rate - own[seed].error_rate for seed in seeds])
+            found.append(_difference(arm, size, gaps))
+    t_p = _adjusted([one.t_p for one in found])
+    flips = _adjusted([one.sign_flip_p for one in found])
+    return tuple(
+        replace(one, t_p_holm=adjusted, sign_flip_p_holm=flip)
+        for one, adjusted, flip in zip(found, t_p, flips, strict=True)
+    )
+
+
+def _difference(arm: str, size: int, gaps: Floats) -> Difference:
+    t_p = flip = None
+    if len(gaps) > 1 and np.ptp(gaps) > 0:
+        t_p = float(ttest_1samp(gaps, 0).pvalue)
+    if len(gaps) >= FEWEST_SEEDS:
+        # One sample and "samples": the signs are flipped, in all ways where these are few enough.
+        exact = {"permutation_type": "samples", "n_resamples": 2 ** len(gaps)}
+        flip = float(permutation_test((gaps,), np.mean, vectorized=False, **exact).pvalue)
+    low, high = _interval(gaps)
+    return Difference(arm, size, len(gaps), float(gaps.mean()), low, high, t_p, None, flip, None)
+
+
+def _adjusted(p_values: Sequence[float | None]) -> list[float | None]:
+    adjusted = iter(holm([p for p in p_values if p is not None]))
+    return [None if p is None else next(adjusted) for p in p_values]
+
+
+def _match(arm: str, size: int, error: float, own: Mapping[int, float]) -> Match:
+    sizes = sorted(own)
+    errors = np.array([own[one] for one in sizes])
+    reached = np.flatnonzero(errors <= error)
+    if not len(reached):
+        return Match(arm, size, None, f"over {sizes[-1]:,}")
+    place = int(reached[0])
+    if place == 0:
+        exactly = errors[0] == error
+        return Match(arm, size, float(sizes[0]) if exactly else None, f"{sizes[0]:,} or fewer")
+    needed = _crossing(sizes[place - 1 : place + 1], errors[place - 1 : place + 1], (error, error))
+    return Match(arm, size, needed, f"{float(f'{needed:.2g}'):,.0f}")
+
+
+def _crossover(arm: str, errors: Mapping[int, float], own: Mapping[int, float]) -> Crossover:
+    sizes = sorted(set(errors) & set(own))
+    wins = [size for size in sizes if errors[size] < own[size]]
+    if not wins:
+        return Crossover(arm, None, None)
+    crossing = None
+    for before, after in pairwise(sizes):
+        if before == wins[-1]:
+            pair = before, after
+            crossing = _crossing(
+                pair, [own[size] for size in pair], [errors[size] for size in pair]
+            )
+    return Crossover(arm, wins[-1], crossing)
+
+
+def _crossing(
+    sizes: Sequence[int], first: Sequence[float] | Floats, second: Sequence[float]
+) -> float:
+    """Return where two curves cross, each straight between two points on logarithmic axes."""
+    # Half an error in 10,000, because an error rate of 0 has no logarithm.
+    gap = np.log(np.maximum(first, 5e-5)) - np.log(np.maximum(second, 5e-5))
+    share = 0.0 if gap[0] == gap[1] else float(gap[0] / (gap[0] - gap[1]))
+    return float(np.exp(np.interp(share, (0, 1), np.log(sizes))))

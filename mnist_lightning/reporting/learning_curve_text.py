@@ -1,0 +1,151 @@
+"""The learning curves as Markdown, CSV, and a summary for the terminal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mnist_lightning.learning_curve.arms import ARMS
+from mnist_lightning.learning_curve.cells import Cell
+from mnist_lightning.learning_curve.curve_statistics import Crossover, LearningCurve, Point
+from mnist_lightning.reporting.rendering import escape_markdown
+from mnist_lightning.reporting.tables import Table, percent, table, three, to_csv, written
+
+LIMITS = (
+    "Intervals and tests are over seeds, which change the labelled digits, the initial weights and "
+    "the order; the test images are the same for all. Intervals are not adjusted for several "
+    "comparisons, p values are (Holm). The digits that the CNN needs are interpolated on "
+    "logarithmic axes between two measured numbers, from means over seeds: about two significant "
+    "digits at best, and nothing beyond the measured numbers. No model is calibrated, no epoch is "
+    "chosen: the last step is the result."
+)
+
+
+def title_of(arm: str) -> str:
+    """Return the title of an arm by its name."""
+    return next(one.title for one in ARMS if one.name == arm)
+
+
+def error_table(curve: LearningCurve) -> Table:
+    """Make a table of error rates in percent: a row for each arm, a column for each size."""
+    sizes = sorted({point.size for point in curve.points})
+    rows = []
+    for arm in curve.arms:
+        points = {point.size: point for point in curve.of(arm)}
+        cells = {f"{n:,}": _rate(points[n]) if n in points else None for n in sizes}
+        rows.append({"Error rate in %": title_of(arm), **cells})
+    return table(rows)
+
+
+def _rate(point: Point) -> str:
+    if point.low is None or point.high is None:
+        return percent(point.mean)
+    return f"{percent(point.mean)} ({percent(point.low)}–{percent(point.high)})"
+
+
+def crossover_sentences(curve: LearningCurve) -> list[str]:
+    """Say for each arm up to how many labelled digits it beats the first one."""
+    sizes = sorted({point.size for point in curve.points})
+    return [_sentence(one, curve.baseline or "", sizes[-1]) for one in curve.crossovers]
+
+
+def _sentence(found: Crossover, baseline: str, largest: int) -> str:
+    arm, other = title_of(found.arm), title_of(baseline)
+    if found.last_win is None:
+        return f"{arm}: more errors than {other} at every measured number of labelled digits."
+    if found.crossing is None:
+        return f"{arm}: fewer errors than {other} up to {found.last_win:,} labelled digits" + (
+            ", the largest number measured." if found.last_win == largest else "."
+        )
+    about = float(f"{found.crossing:.2g}")
+    return f"{arm}: fewer errors than {other} up to about {about:,.0f} labelled digits."
+
+
+def curve_markdown(curve: LearningCurve) -> str:
+    """Format the learning curves as Markdown, with a newline at the end."""
+    starts = [f"- {title_of(arm)}: {start}" for arm, start in curve.weights.items()]
+    seeds = sorted({seed for point in curve.points for seed in point.seeds})
+    parts = [
+        "# Learning curves",
+        " ".join(crossover_sentences(curve)),
+        f"{curve.dataset}, {curve.tested:,} test images, seeds {', '.join(map(str, seeds))}; mean "
+        "over seeds with 95 % t intervals.",
+        error_table(curve).to_markdown(),
+        "## Labelled digits that the CNN needs for the same error rate",
+        _matches(curve).to_markdown(),
+        "## Differences from the CNN, on the same labelled digits",
+        _differences(curve).to_markdown(),
+        "## Seconds of training",
+        f"On {', '.join(curve.devices)}; with the features of a frozen backbone, without the test.",
+        _seconds(curve).to_markdown(),
+        "## Started from",
+        "\n".join(map(str, map(escape_markdown, starts))),
+        "## Limits",
+        LIMITS,
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _matches(curve: LearningCurve) -> Table:
+    rows: dict[str, dict[str, object]] = {}
+    for match in curve.matches:
+        row = rows.setdefault(match.arm, {"As good as": title_of(match.arm)})
+        row[f"{match.size:,}"] = match.text
+    return table(rows.values())
+
+
+def _differences(curve: LearningCurve) -> Table:
+    rows = [
+        {
+            "Model": title_of(one.arm),
+            "Digits": one.size,
+            "Seeds": one.seeds,
+            "Points": f"{100 * one.difference:+.2f}",
+            "95 % interval": None
+            if one.low is None or one.high is None
+            else f"{100 * one.low:+.2f} to {100 * one.high:+.2f}",
+            "p (t, Holm)": one.t_p_holm,
+            "p (sign flips)": one.sign_flip_p,
+            "p (sign flips, Holm)": one.sign_flip_p_holm,
+        }
+        for one in curve.differences
+    ]
+    return table(rows)
+
+
+def _seconds(curve: LearningCurve) -> Table:
+    rows = [
+        {
+            "Model": title_of(point.arm),
+            "Digits": point.size,
+            "Steps": round(point.steps),
+            "Seconds": three(point.seconds),
+        }
+        for point in curve.points
+    ]
+    return table(rows)
+
+
+def cells_csv(cells: Sequence[Cell]) -> str:
+    """Format the cells as CSV, a row for each."""
+    rows = [
+        {
+            "arm": cell.arm,
+            "labelled": cell.size,
+            "seed": cell.seed,
+            "errors": len(cell.wrong),
+            "tested": cell.tested,
+            "steps": cell.steps,
+            "seconds": cell.seconds,
+            "device": cell.device,
+            "precision": cell.precision,
+            "weights": cell.weights,
+            "commit": cell.commit,
+        }
+        for cell in cells
+    ]
+    return to_csv(table(rows).values)
+
+
+def curve_summary(curve: LearningCurve, files: Sequence[Path]) -> str:
+    """Summarise the learning curves for the terminal."""
+    parts = ["\n".join(crossover_sentences(curve)), error_table(curve).to_text(), written(files)]
+    return "\n\n".join(part for part in parts if part)
