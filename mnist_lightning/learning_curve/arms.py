@@ -23,6 +23,7 @@ class Arm:
         start: What it starts from.
         least_steps: The fewest optimiser steps; None for a linear layer on frozen features, which
             is trained until it converges.
+        times: How often it takes the number of epochs of the preset.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Arm:
     preset: str
     start: Start
     least_steps: int | None
+    times: int = 1
 
     def steps(self, size: int, batch_size: int, epochs: int, whole: int) -> int:
         """Return the number of optimiser steps, a rule that needs no labels beyond the ``size``.
@@ -50,12 +52,15 @@ class Arm:
 
 #: The first arm is the one that all others are compared with. The controls of the frozen backbone
 #: tell what its features owe to ImageNet: one has random weights, the other random weights with the
-#: scale of the pretrained ones. Training from scratch differs from fine-tuning in its start alone.
+#: scale of the pretrained ones. Training from scratch differs from fine-tuning in its start alone,
+#: and then trains three times as long.
 ARMS = (
     Arm("cnn", "Custom CNN", "cnn", "random", 1000),
     Arm("resnet50", "ResNet50, frozen", "resnet50", "pretrained", None),
+    Arm("resnet50_layer3", "ResNet50 up to layer 3, frozen", "resnet50_layer3", "pretrained", None),
     Arm("resnet50_finetune", "ResNet50, fine-tuned", "resnet50_finetune_small", "pretrained", 300),
-    Arm("resnet50_scratch", "ResNet50, from scratch", "resnet50_finetune_small", "random", 300),
+    Arm("resnet50_scratch", "ResNet50, from scratch", "resnet50_scratch", "random", 300),
+    Arm("resnet50_long", "ResNet50, from scratch, longer", "resnet50_scratch", "random", 900, 3),
     Arm("resnet50_random", "ResNet50, random and frozen", "resnet50", "random", None),
     Arm("resnet50_redrawn", "ResNet50, scale only and frozen", "resnet50", "redrawn", None),
 )

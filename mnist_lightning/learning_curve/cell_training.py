@@ -17,7 +17,7 @@ from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.files.config_file import read_configs
 from mnist_lightning.learning_curve.arms import Arm
 from mnist_lightning.learning_curve.cells import CELL_VERSION, Cell, configuration_hash
-from mnist_lightning.learning_curve.linear_probe import MOST_ITERATIONS, PENALTY, fit_probe
+from mnist_lightning.learning_curve.linear_probe import MOST_ITERATIONS, WEIGHT_DECAY, fit_probe
 from mnist_lightning.models import (
     CNNClassifier,
     DigitClassifier,
@@ -108,7 +108,8 @@ class CellTrainer:
         """
         preset = _preset(arm.preset)
         data, model = preset["data"], preset["model"]["init_args"]
-        steps = arm.steps(size, data["batch_size"], preset["trainer"]["max_epochs"], self.whole)
+        epochs = arm.times * preset["trainer"]["max_epochs"]
+        steps = arm.steps(size, data["batch_size"], epochs, self.whole)
         start: dict[str, str] = {"weights": arm.start}
         if arm.start != "random":
             start["sha256"] = self._origin().sha256
@@ -120,9 +121,11 @@ class CellTrainer:
             "seed": seed,
         }
         if arm.least_steps is None:
-            probe = {"penalty": PENALTY, "most_iterations": MOST_ITERATIONS}
+            probe = {"weight_decay": WEIGHT_DECAY, "most_iterations": MOST_ITERATIONS}
             calibration = control_weights.CALIBRATION_IMAGES
-            recipe = {"image_size": model["image_size"], "calibration": calibration, **probe}
+            layer = model.get("feature_layer", "layer4")
+            features = {"image_size": model["image_size"], "feature_layer": layer}
+            recipe = {**features, "calibration": calibration, **probe}
             return {**shared, "steps": 0, "probe": recipe}
         model = {name: value for name, value in model.items() if name != "weights"}
         return {
@@ -268,7 +271,9 @@ class CellTrainer:
 
     def _backbone(self, arm: Arm, seed: int) -> ResNet50:
         torch.manual_seed(seed)
-        network = ResNet50(_preset(arm.preset)["model"]["init_args"]["image_size"])
+        options = _preset(arm.preset)["model"]["init_args"]
+        layer = options.get("feature_layer", "layer4")
+        network = ResNet50(options["image_size"], feature_layer=layer)
         if arm.start != "random":
             path = pretrained.resolve_weights(self._weights)
             assert path is not None
