@@ -59,8 +59,15 @@ ARMS = (
     Arm("resnet50", "ResNet50, frozen", "resnet50", "pretrained", None),
     Arm("resnet50_layer3", "ResNet50 up to layer 3, frozen", "resnet50_layer3", "pretrained", None),
     Arm("resnet50_finetune", "ResNet50, fine-tuned", "resnet50_finetune_small", "pretrained", 300),
-    Arm("resnet50_scratch", "ResNet50, from scratch", "resnet50_scratch", "random", 300),
-    Arm("resnet50_long", "ResNet50, from scratch, longer", "resnet50_scratch", "random", 900, 3),
+    Arm("resnet50_scratch", "ResNet50, from scratch", "resnet50_finetune_small", "random", 300),
+    Arm(
+        "resnet50_long",
+        "ResNet50, from scratch, longer",
+        "resnet50_finetune_small",
+        "random",
+        900,
+        3,
+    ),
     Arm("resnet50_random", "ResNet50, random and frozen", "resnet50", "random", None),
     Arm("resnet50_redrawn", "ResNet50, scale only and frozen", "resnet50", "redrawn", None),
 )

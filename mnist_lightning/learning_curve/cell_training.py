@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from mnist_lightning.data.appearance import Appearance
 from mnist_lightning.data.augmentation import Augmentation
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.data.digits import DigitDataset
@@ -196,7 +197,7 @@ class CellTrainer:
         data = MNISTDataModule(
             batch_size=options.get("batch_size", 128),
             seed=seed,
-            augmentation=augmentation and Augmentation(**augmentation),
+            augmentation=augmentation and _augmentation(augmentation),
             train_size=size,
         )
         data.use(self.dataset)
@@ -285,6 +286,11 @@ class CellTrainer:
             images = self._data({}, None, seed).train[: control_weights.CALIBRATION_IMAGES].images
             control_weights.estimate_statistics(network.to(self.device), images)
         return network
+
+
+def _augmentation(ranges: dict[str, Any]) -> Augmentation:
+    appearance = ranges.get("appearance")
+    return Augmentation(**{**ranges, "appearance": appearance and Appearance(**appearance)})
 
 
 @lru_cache
