@@ -84,7 +84,7 @@ class Calibration:
     """Calibration on the test images.
 
     Attributes:
-        raw: Calibration of the network as it was trained.
+        raw: Calibration of the network as it was trained; of an ensemble, of the mean of its members.
         temperature: Divisor of the logits, fitted on the validation images alone, 0.05 to 20;
             above 1 if the network was overconfident.
         scaled: Calibration after division by the temperature, which changes no prediction.
