@@ -229,7 +229,8 @@ def test_exported_file_is_the_last_checkpoint(run: Run) -> None:
     module = CNNClassifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
     images = load_embedded().test.images[:200]
     exported = predict_logits(load_torchscript(run.output_dir / "custom_cnn_model.pt"), images)
-    torch.testing.assert_close(exported, predict_logits(module, images), atol=1e-4, rtol=1e-4)
+    logits = predict_logits(module, images) / run.record.model.temperature
+    torch.testing.assert_close(exported, logits, atol=1e-4, rtol=1e-4)
 
 
 def test_the_weights_are_the_averaged_ones_of_the_last_checkpoint_to_the_last_bit(
@@ -240,6 +241,9 @@ def test_the_weights_are_the_averaged_ones_of_the_last_checkpoint_to_the_last_bi
     head = "network.head.weight"
     assert not torch.equal(state[head], checkpoint["current_model_state"][head])
     network = load_network(run.output_dir / "custom_cnn_model.safetensors").state_dict()
+    # The head alone contains the temperature.
+    for name in ("head.weight", "head.bias"):
+        state[f"network.{name}"] /= run.record.model.temperature
     assert all(torch.equal(value, state[f"network.{name}"]) for name, value in network.items())
     described = describe_file(run.output_dir / "custom_cnn_model.safetensors")
     assert run.record.model.weights_file == described

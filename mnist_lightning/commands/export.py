@@ -92,13 +92,6 @@ def _source(record: Record, arguments: Namespace, command: str) -> Source:
     environment = describe_environment()
     dataset = _load_images(record, arguments.data_dir)
     path, temperature = arguments.ckpt_path, record.model.temperature
-    if temperature is None:
-        log.warning(
-            "%s was trained by a version that did not calibrate: softmax of the new files is not "
-            "calibrated either; to calibrate, run `%s`.",
-            record.model.name,
-            record.making_command,
-        )
     if path is not None:
         network = network_from_checkpoint(record, path, dataset.test)
         network = network if temperature is None else fold(network, temperature)
@@ -108,6 +101,13 @@ def _source(record: Record, arguments: Namespace, command: str) -> Source:
         remedy = again if record.members else f"name a checkpoint with --ckpt_path, or {again}"
         check_file(arguments.output_dir, record.model.file, remedy)
         network = network_from_weights(record, path, remedy)
+    if temperature is None:
+        log.warning(
+            "%s was trained by a version that did not calibrate: softmax of the new files is not "
+            "calibrated either; to calibrate, run `%s`.",
+            record.model.name,
+            record.making_command,
+        )
     metadata = Metadata(
         title=record.model.title,
         dataset=record.dataset.name,

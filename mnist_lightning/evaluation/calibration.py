@@ -84,7 +84,8 @@ class Calibration:
     """Calibration on the test images.
 
     Attributes:
-        raw: Calibration of the network as it was trained.
+        raw: Calibration of the network as it was trained; of an ensemble, that of the mean of its
+            members.
         temperature: Divisor of the logits, fitted on the validation images alone, 0.05 to 20;
             above 1 if the network was overconfident.
         scaled: Calibration after division by the temperature, which changes no prediction.
@@ -118,16 +119,13 @@ def calibrate(
     Returns:
         The calibration before and after temperature scaling.
     """
-    if folded is None:
-        temperature = fit_temperature(validation, validation_labels)
-        raw, scaled = (measure_calibration(one, labels) for one in (test, scale(test, temperature)))
-    else:
-        temperature = folded
-        raw, scaled = (measure_calibration(one, labels) for one in (scale(test, 1 / folded), test))
+    temperature = fit_temperature(validation, validation_labels) if folded is None else folded
+    before = test if folded is None else scale(test, 1 / folded)
+    after = scale(test, temperature) if folded is None else test
     return Calibration(
-        raw=raw,
+        raw=measure_calibration(before, labels),
         temperature=temperature,
-        scaled=scaled,
+        scaled=measure_calibration(after, labels),
         coverage=coverage_curve(test, labels),
     )
 

@@ -16,7 +16,7 @@ from mnist_lightning.commands import compare as command
 from mnist_lightning.commands.compare import main
 from mnist_lightning.comparison.schema import Comparison, read_comparison
 from mnist_lightning.evaluation import cost
-from mnist_lightning.evaluation.calibration import measure_calibration
+from mnist_lightning.evaluation.calibration import fit_temperature, measure_calibration, scale
 from mnist_lightning.evaluation.peak_memory import PeakMemory
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.records.predictions import read_predictions, write_predictions
@@ -113,6 +113,31 @@ def test_two_models_are_compared_and_all_files_are_written(
     text = capsys.readouterr().out
     assert all(name in text for name in FILES)
     assert " ".join(found.conclusion[0].split()) in " ".join(text.split())
+
+
+@pytest.mark.usefixtures("_only_the_record")
+def test_files_of_older_versions_are_calibrated_by_a_temperature_that_is_fitted(
+    output: Path,
+) -> None:
+    for name in ("custom_cnn", "resnet50"):
+        path = output / f"{name}_metrics.json"
+        record = read_record(path)
+        replace(record, model=replace(record.model, temperature=None)).write(path)
+    assert run(output) == 0
+
+    found = read_comparison(output / "model_comparison.json")
+    calibrated = []
+    for model in found.models:
+        recorded = read_predictions(output / f"{model.name}_predictions.npz")
+        kept, test = recorded.validation, recorded.test
+        temperature = fit_temperature(kept.probabilities, kept.labels)
+        assert model.calibration.temperature == temperature
+        assert model.calibration.raw == measure_calibration(test.probabilities, test.labels)
+        calibrated.append(scale(test.probabilities, temperature).max(axis=1))
+    assert found.disputed
+    for image in found.disputed:
+        stated = [answer.confidence for answer in image.answers]
+        assert stated == pytest.approx([each[image.index] for each in calibrated])
 
 
 @pytest.mark.usefixtures("_only_the_record")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparison_inputs import write_model
 from drawn_pages import as_image, draw_page
 from PIL import Image
 
@@ -68,6 +69,19 @@ def test_show_draws_the_input_of_the_model(folder: Path) -> None:
         assert len(np.unique(np.asarray(shown.convert("L")))) > 10
 
 
+def test_a_calibrated_file_alone_answers_every_digit(
+    folder: Path, tiny_data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_model(folder / "made", tiny_data_dir, "custom_cnn", 2.5)
+    alone = shutil.copy(folder / "made" / "custom_cnn_model.pt", folder / "mine.pt")
+
+    assert main(["--file", str(alone), str(folder / "a_sheet.png")]) == 0
+
+    err = capsys.readouterr().err
+    assert "mine.pt has no record and validation predictions next to it: every digit gets" in err
+    assert "not calibrated" not in err
+
+
 def test_two_models_are_shown_side_by_side(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,7 +93,7 @@ def test_two_models_are_shown_side_by_side(
 
     out, err = capsys.readouterr()
     assert out.splitlines()[0].split()[-2:] == ["custom_cnn", "other"]
-    assert "not calibrated" in err
+    assert "every digit gets an answer" in err
 
 
 @pytest.fixture

@@ -129,3 +129,15 @@ def test_coverage_rejects_the_least_confident_first() -> None:
 
 def test_coverage_of_one_image_answers_it() -> None:
     assert {point.n for point in coverage_curve(rows(0.6), np.array([0]))} == {1}
+
+
+def test_both_calibrations_are_the_same_whether_the_temperature_is_folded_or_not() -> None:
+    test, labels = draw(2000, temperature=3, seed=1)
+    validation = draw(2000, temperature=3, seed=2)
+    apart = calibrate(test, labels, *validation, folded=None)
+    file = scale(test, apart.temperature)
+    folded = calibrate(file, labels, *validation, folded=apart.temperature)
+    assert folded.temperature == apart.temperature
+    for one, other in ((folded.raw, apart.raw), (folded.scaled, apart.scaled)):
+        assert (one.ece, one.nll) == pytest.approx((other.ece, other.nll), rel=1e-4)
+    assert folded.coverage == coverage_curve(file, labels)
