@@ -144,6 +144,12 @@ class LearningCurve:
         """The names of the arms with cells, in the order of :data:`ARMS`."""
         return list(dict.fromkeys(point.arm for point in self.points))
 
+    @property
+    def pretrained_weights(self) -> str | None:
+        """What the pretrained arms started from; None without such an arm."""
+        pretrained = (arm.name for arm in ARMS if arm.start == "pretrained")
+        return next((self.weights[arm] for arm in pretrained if arm in self.weights), None)
+
     def of(self, arm: str) -> list[Point]:
         """Return the points of an arm by size."""
         return [point for point in self.points if point.arm == arm]
