@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mnist_lightning.learning_curve.arms import Arm
     from mnist_lightning.learning_curve.cell_training import CellTrainer
     from mnist_lightning.learning_curve.cells import Cell
-    from mnist_lightning.learning_curve.curve_statistics import LearningCurve
+    from mnist_lightning.learning_curve.curve_schema import LearningCurve
 
 log = logging.getLogger(__name__)
 

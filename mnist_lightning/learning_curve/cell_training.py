@@ -17,17 +17,20 @@ from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.files.config_file import read_configs
 from mnist_lightning.learning_curve.arms import Arm
 from mnist_lightning.learning_curve.cells import CELL_VERSION, Cell, configuration_hash
+from mnist_lightning.learning_curve.frozen_features import (
+    Features,
+    compute_features,
+    frozen_backbone,
+)
 from mnist_lightning.learning_curve.linear_probe import MOST_ITERATIONS, PENALTY, fit_probe
 from mnist_lightning.models import (
     CNNClassifier,
     DigitClassifier,
-    ResNet50,
     ResNet50Classifier,
     control_weights,
     pretrained,
 )
-from mnist_lightning.models.feature_cache import cached_features
-from mnist_lightning.models.feature_extraction import FeatureExtractor, extraction_precision
+from mnist_lightning.models.feature_extraction import extraction_precision
 from mnist_lightning.models.resnet50_classifier import FEATURE_CACHE
 from mnist_lightning.models.weights_origin import WeightsOrigin, describe_weights
 from mnist_lightning.records.environment import describe_environment
@@ -36,24 +39,9 @@ from mnist_lightning.terminal.presets import BASE, config_folder, preset_file
 from mnist_lightning.training.averaging import WeightAverage
 from mnist_lightning.training.study_trainer import StudyTrainer
 
-_TIMED_IMAGES = 512
 _TEST_BATCH = 500
 
 log = logging.getLogger(__name__)
-
-
-class Features(NamedTuple):
-    """The features of a frozen backbone, on the device of the training.
-
-    Attributes:
-        train: float16 ``(N, 2048)``, of all training images of the dataset.
-        test: The same of the test images.
-        seconds_per_image: Time to compute the features of one image, without a cache.
-    """
-
-    train: Tensor
-    test: Tensor
-    seconds_per_image: float
 
 
 class Outcome(NamedTuple):
@@ -246,40 +234,18 @@ class CellTrainer:
         return Outcome(predicted, probe.iterations, seconds + size * features.seconds_per_image)
 
     def _compute_features(self, arm: Arm, seed: int) -> Features:
-        network = self._backbone(arm, seed).to(self.device).eval()
-        precision = extraction_precision(self._precision)
-        parts = (self.dataset.train, "training images"), (self.dataset.test, "test images")
-        train, test = (
-            cached_features(
-                network,
-                digits.images,
-                folder=self.output_dir / FEATURE_CACHE,
-                precision=precision,
-                title=f"the {name}, {arm.title}",
-            ).to(self.device)
-            for digits, name in parts
+        options = _preset(arm.preset)["model"]["init_args"]
+        path = None if arm.start == "random" else pretrained.resolve_weights(self._weights)
+        # Unlabelled training images, the same for every number of labelled ones.
+        images = self._data({}, None, seed).train[: control_weights.CALIBRATION_IMAGES].images
+        network = frozen_backbone(arm.start, options["image_size"], path, images, seed, self.device)
+        return compute_features(
+            network,
+            self.dataset,
+            folder=self.output_dir / FEATURE_CACHE,
+            precision=extraction_precision(self._precision),
+            title=arm.title,
         )
-        extract = FeatureExtractor(network, precision)
-        images = self.dataset.train.images[:_TIMED_IMAGES]
-        list(extract(images))
-        start = time.perf_counter()
-        list(extract(images))
-        return Features(train, test, (time.perf_counter() - start) / len(images))
-
-    def _backbone(self, arm: Arm, seed: int) -> ResNet50:
-        torch.manual_seed(seed)
-        network = ResNet50(_preset(arm.preset)["model"]["init_args"]["image_size"])
-        if arm.start != "random":
-            path = pretrained.resolve_weights(self._weights)
-            assert path is not None
-            pretrained.load_backbone(network, path)
-        if arm.start == "redrawn":
-            control_weights.redraw(network, seed)
-        if arm.start != "pretrained":
-            # Unlabelled training images, the same for every number of labelled ones.
-            images = self._data({}, None, seed).train[: control_weights.CALIBRATION_IMAGES].images
-            control_weights.estimate_statistics(network.to(self.device), images)
-        return network
 
 
 @lru_cache

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from mnist_lightning.learning_curve.arms import ARMS
-from mnist_lightning.learning_curve.curve_statistics import LearningCurve, Point
+from mnist_lightning.learning_curve.curve_schema import LearningCurve, Point
 from mnist_lightning.reporting import style
 
 
