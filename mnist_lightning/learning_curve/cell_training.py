@@ -215,6 +215,7 @@ class CellTrainer:
         start = time.perf_counter()
         trainer.fit(model, data)
         seconds = time.perf_counter() - start
+        assert trainer.global_step == steps, "a shorter training must not be recorded"
         network = model.network.to(self.device).eval()
         images = self.dataset.test.images.to(self.device)
         return Outcome(predict_logits(network, images, _TEST_BATCH).argmax(1), steps, seconds)
