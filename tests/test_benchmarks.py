@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import allocator, cnn_inference, ddp, fuzz_readers, harness, loop_overhead, scale
+from benchmarks import (
+    allocator,
+    cnn_inference,
+    ddp,
+    fuzz_readers,
+    gpu,
+    harness,
+    loop_overhead,
+    scale,
+)
 from benchmarks.bare_loop import BareLoop
 from benchmarks.study import build_study
 from mnist_lightning.data.digits import Digits
@@ -170,3 +179,47 @@ def test_ddp(results: Path, tiny_data_dir: Path, monkeypatch: pytest.MonkeyPatch
     first, second = _read(results / "ddp.json")["variants"]
     assert first["times_one_thread"] == first["efficiency"] == 1
     assert second["images_per_second"] > 0
+
+
+def _fake_part(complete: bool) -> gpu.Part:
+    def measure(folder: gpu.Folder) -> dict[str, Any]:
+        code = "print(1)" if complete else "import time; time.sleep(60)"
+        return {"complete": folder.wait(folder.start("-c", code))}
+
+    return gpu.Part(measure, 30 if complete else 0.5)
+
+
+def test_parts_of_the_gpu_benchmark_are_kept_and_limited_in_time(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "PARTS", {"quick": _fake_part(True), "slow": _fake_part(False)})
+    options = ["--work_dir", str(tmp_path / "work")]
+    gpu.main(options)
+    first = _read(results / "gpu.json")["parts"]
+    assert first["quick"]["complete"] is True
+    assert first["slow"]["complete"] is False
+    assert first["slow"]["seconds"] < 30
+
+    gpu.main(options)
+    assert _read(results / "gpu.json")["parts"] == first
+    gpu.main([*options, "--parts", "quick"])
+    again = _read(results / "gpu.json")["parts"]
+    assert again["slow"] == first["slow"]
+
+
+def test_the_parts_fit_into_eight_minutes() -> None:
+    assert sum(part.seconds for part in gpu.PARTS.values()) <= 8 * 60
+
+
+@pytest.mark.slow
+def test_fine_tuning_is_compared_with_its_bare_step(
+    tmp_path: Path, tiny_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "WARM_UP", 1)
+    monkeypatch.setattr(gpu, "TIMED", 1)
+    data = ["--data_dir", str(tiny_data_dir), "--measure", str(tmp_path / "m.json")]
+    small = ["--model.image_size", "28", "--trainer.limit_train_batches", "2"]
+    gpu.main([*data, *small, "--data.batch_size", "8", "--trainer.accelerator", "cpu"])
+    measured = _read(tmp_path / "m.json")
+    assert measured["share_of_bare_speed"] > 0
+    assert measured["image_size"] == 28

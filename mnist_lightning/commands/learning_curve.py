@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mnist_lightning.learning_curve.arms import Arm
     from mnist_lightning.learning_curve.cell_training import CellTrainer
     from mnist_lightning.learning_curve.cells import Cell
-    from mnist_lightning.learning_curve.curve_statistics import LearningCurve
+    from mnist_lightning.learning_curve.curve_schema import LearningCurve
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,7 @@ def _choose_arms(names: Sequence[str] | None) -> list[Arm]:
 
 def _train(arms: Sequence[Arm], arguments: Namespace) -> None:
     """Train the cells that are missing and that no other process is training."""
+    from mnist_lightning.data.digits import CLASSES
     from mnist_lightning.data.sources import load_dataset
     from mnist_lightning.files.storage import check_writable
     from mnist_lightning.learning_curve.arms import SIZES
@@ -87,6 +88,9 @@ def _train(arms: Sequence[Arm], arguments: Namespace) -> None:
     check_writable(arguments.output_dir, bytes_needed=500_000_000)
     trainer = CellTrainer(dataset, arguments.weights, arguments.output_dir, arguments.accelerator)
     sizes = arguments.sizes or [size for size in SIZES if size <= trainer.whole]
+    for size in sizes:
+        if not CLASSES <= size <= trainer.whole:
+            raise UserError(f"--sizes must be from {CLASSES} to {trainer.whole}, not {size}")
     # A seed of all arms and sizes first: whatever is finished can be compared.
     wanted = [(arm, n, seed) for seed in arguments.seeds for n in sorted(sizes) for arm in arms]
     minutes = arguments.max_minutes

@@ -18,6 +18,11 @@ from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.files.config_file import read_configs
 from mnist_lightning.learning_curve.arms import Arm
 from mnist_lightning.learning_curve.cells import CELL_VERSION, Cell, configuration_hash
+from mnist_lightning.learning_curve.frozen_features import (
+    Features,
+    compute_features,
+    freeze_backbone,
+)
 from mnist_lightning.learning_curve.linear_probe import MOST_ITERATIONS, WEIGHT_DECAY, fit_probe
 from mnist_lightning.models import (
     CNNClassifier,
@@ -27,8 +32,7 @@ from mnist_lightning.models import (
     control_weights,
     pretrained,
 )
-from mnist_lightning.models.feature_cache import cached_features
-from mnist_lightning.models.feature_extraction import FeatureExtractor, extraction_precision
+from mnist_lightning.models.feature_extraction import extraction_precision
 from mnist_lightning.models.resnet50_classifier import FEATURE_CACHE
 from mnist_lightning.models.weights_origin import WeightsOrigin, describe_weights
 from mnist_lightning.records.environment import describe_environment
@@ -37,24 +41,9 @@ from mnist_lightning.terminal.presets import BASE, config_folder, preset_file
 from mnist_lightning.training.averaging import WeightAverage
 from mnist_lightning.training.study_trainer import StudyTrainer
 
-_TIMED_IMAGES = 512
 _TEST_BATCH = 500
 
 log = logging.getLogger(__name__)
-
-
-class Features(NamedTuple):
-    """The features of a frozen backbone, on the device of the training.
-
-    Attributes:
-        train: float16 ``(N, 2048)``, of all training images of the dataset.
-        test: The same of the test images.
-        seconds_per_image: Time to compute the features of one image, without a cache.
-    """
-
-    train: Tensor
-    test: Tensor
-    seconds_per_image: float
 
 
 class Outcome(NamedTuple):
@@ -231,6 +220,7 @@ class CellTrainer:
         start = time.perf_counter()
         trainer.fit(model, data)
         seconds = time.perf_counter() - start
+        assert trainer.global_step == steps, "a shorter training must not be recorded"
         network = model.network.to(self.device).eval()
         images = self.dataset.test.images.to(self.device)
         return Outcome(predict_logits(network, images, _TEST_BATCH).argmax(1), steps, seconds)
@@ -250,42 +240,22 @@ class CellTrainer:
         return Outcome(predicted, probe.iterations, seconds + size * features.seconds_per_image)
 
     def _compute_features(self, arm: Arm, seed: int) -> Features:
-        network = self._backbone(arm, seed).to(self.device).eval()
-        precision = extraction_precision(self._precision)
-        parts = (self.dataset.train, "training images"), (self.dataset.test, "test images")
-        train, test = (
-            cached_features(
-                network,
-                digits.images,
-                folder=self.output_dir / FEATURE_CACHE,
-                precision=precision,
-                title=f"the {name}, {arm.title}",
-            ).to(self.device)
-            for digits, name in parts
-        )
-        extract = FeatureExtractor(network, precision)
-        images = self.dataset.train.images[:_TIMED_IMAGES]
-        list(extract(images))
-        start = time.perf_counter()
-        list(extract(images))
-        return Features(train, test, (time.perf_counter() - start) / len(images))
-
-    def _backbone(self, arm: Arm, seed: int) -> ResNet50:
         torch.manual_seed(seed)
         options = _preset(arm.preset)["model"]["init_args"]
-        layer = options.get("feature_layer", "layer4")
-        network = ResNet50(options["image_size"], feature_layer=layer)
-        if arm.start != "random":
-            path = pretrained.resolve_weights(self._weights)
-            assert path is not None
-            pretrained.load_backbone(network, path)
-        if arm.start == "redrawn":
-            control_weights.redraw(network, seed)
-        if arm.start != "pretrained":
-            # Unlabelled training images, the same for every number of labelled ones.
-            images = self._data({}, None, seed).train[: control_weights.CALIBRATION_IMAGES].images
-            control_weights.estimate_statistics(network.to(self.device), images)
-        return network
+        path = None if arm.start == "random" else pretrained.resolve_weights(self._weights)
+        # Unlabelled training images, the same for every number of labelled ones.
+        images = self._data({}, None, seed).train[: control_weights.CALIBRATION_IMAGES].images
+        network = ResNet50(
+            options["image_size"], feature_layer=options.get("feature_layer", "layer4")
+        )
+        freeze_backbone(network.to(self.device), arm.start, path, images, seed)
+        return compute_features(
+            network,
+            self.dataset,
+            folder=self.output_dir / FEATURE_CACHE,
+            precision=extraction_precision(self._precision),
+            title=arm.title,
+        )
 
 
 def _augmentation(ranges: dict[str, Any]) -> Augmentation:

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from mnist_lightning.learning_curve.arms import ARMS
-from mnist_lightning.learning_curve.curve_statistics import LearningCurve, Point
+from mnist_lightning.learning_curve.curve_schema import LearningCurve, Point
 from mnist_lightning.reporting import style
 
 
@@ -32,7 +33,10 @@ def plot_learning_curve(curve: LearningCurve) -> Figure:
         seconds.plot([point.size for point in points], times, **style.look(place).lines)
     _scale(errors, sorted({point.size for point in curve.points}))
     seconds.set_yscale("log")
+    style.label_log_ticks(seconds.yaxis)
     note = f"bars: 95 % t interval over seeds; points: each seed; {curve.tested:,} test images"
+    pretrained = curve.pretrained_weights
+    note += f"\npretrained: {pretrained}" if pretrained else ""
     style.label_axes(errors, note, "", "error rate in %")
     on = ", ".join(curve.devices)
     style.label_axes(seconds, f"Training time on {on}", "labelled digits", "seconds of training")
@@ -68,3 +72,4 @@ def _scale(axes: Axes, sizes: list[int]) -> None:
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
     axes.set_xticks([], minor=True)
     style.label_log_ticks(axes.yaxis)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mnist_lightning.learning_curve.arms import ARMS
 from mnist_lightning.learning_curve.cells import Cell
-from mnist_lightning.learning_curve.curve_statistics import Crossover, LearningCurve, Point
+from mnist_lightning.learning_curve.curve_schema import Crossover, LearningCurve, Point
 from mnist_lightning.reporting.rendering import escape_markdown
 from mnist_lightning.reporting.tables import Table, percent, table, three, to_csv, written
 

@@ -235,3 +235,39 @@ def test_images_that_cannot_be_split_are_refused_with_their_number(
 
     with pytest.raises(DataError, match=f"The {len(labels)} training images of own digits cannot"):
         MNISTDataModule().setup()
+
+
+def _chosen(size: int | None, seed: int, **options: Any) -> set[int]:
+    data = _set_up(source="mnist5k", train_size=size, seed=seed, **options)
+    assert len(data.train) == (size or 3500)
+    return set(data.train_indices.tolist())
+
+
+def test_subsets_of_a_seed_are_nested_and_those_of_another_are_others() -> None:
+    small, large, whole = (_chosen(size, 1) for size in (100, 1000, 3500))
+    assert small < large < whole == _chosen(None, 1)
+    assert len(small & _chosen(100, 2)) < 20
+
+
+def test_a_subset_keeps_the_proportions_and_leaves_out_validation() -> None:
+    data = _set_up(source="mnist5k", train_size=100, seed=3)
+    counts = torch.bincount(data.train.labels, minlength=10)
+    assert counts.tolist() == [10] * 10
+    assert not set(data.train_indices.tolist()) & set(data.val_indices.tolist())
+    assert len(data.val) == 500
+
+
+def test_a_subset_smaller_than_a_batch_is_one_batch() -> None:
+    data = _set_up(source="mnist5k", train_size=30, batch_size=128, augmentation=Augmentation())
+    batches = list(data.train_dataloader())
+    assert [len(batch.labels) for batch in batches] == [30]
+    expected = _pictures(data.train.images)
+    assert sorted(_batches(batches)) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "message"), [(9, "must be 10 or more"), (5000, "must be at most 3500")]
+)
+def test_train_size_out_of_range_is_refused(size: int, message: str) -> None:
+    with pytest.raises(DataError, match=f"--data.train_size {message}"):
+        _set_up(source="mnist5k", train_size=size)

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 
 from mnist_lightning.data.sources import load_dataset
-from mnist_lightning.learning_curve import cell_training
+from mnist_lightning.learning_curve import cell_training, frozen_features
 from mnist_lightning.learning_curve.arms import ARMS
 from mnist_lightning.learning_curve.cell_training import CellTrainer
 from mnist_lightning.learning_curve.cells import configuration_hash
@@ -94,7 +94,7 @@ def test_a_frozen_backbone_reads_its_features_from_the_cache(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(cell_training, "cached_features", refuse)
+    monkeypatch.setattr(frozen_features, "cached_features", refuse)
     assert trainer.train(ARM[name], 50, 0).wrong == cell.wrong
 
 

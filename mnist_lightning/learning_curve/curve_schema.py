@@ -1,0 +1,142 @@
+"""The numbers of the learning curves: what ``learning_curve.json`` contains."""
+
+from dataclasses import dataclass
+
+from mnist_lightning.learning_curve.arms import ARMS
+
+CURVE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Point:
+    """One arm at one number of labelled images, over its seeds.
+
+    Attributes:
+        arm: Name of the arm.
+        size: Number of labelled images.
+        seeds: The seeds, ascending.
+        error_rates: Error rate of each on the test images, 0 to 1.
+        mean: Mean of the error rates.
+        low: Lower end of the 95 % t interval of the mean over seeds, at least 0; null for one seed.
+        high: Its upper end.
+        seconds: Mean training time of a seed.
+        steps: Mean number of optimiser steps.
+    """
+
+    arm: str
+    size: int
+    seeds: tuple[int, ...]
+    error_rates: tuple[float, ...]
+    mean: float
+    low: float | None
+    high: float | None
+    seconds: float
+    steps: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An arm minus the first one on the same labelled images, over the seeds that both have.
+
+    Attributes:
+        arm: Name of the arm.
+        size: Number of labelled images.
+        seeds: Number of seeds that both have.
+        difference: Mean difference of the error rates, -1 to 1; below 0 the arm is better.
+        low: Lower end of its 95 % t interval, not adjusted for several tests; null for one seed.
+        high: Its upper end.
+        t_p: p value of the paired t test; null for one seed or differences that do not vary.
+        t_p_holm: The same, adjusted for all sizes and arms (Holm, 1979).
+        sign_flip_p: Exact p value over all flips of the signs of the differences; null below six
+            seeds, where it cannot be under 0.05.
+        sign_flip_p_holm: The same, adjusted like ``t_p_holm``.
+    """
+
+    arm: str
+    size: int
+    seeds: int
+    difference: float
+    low: float | None
+    high: float | None
+    t_p: float | None
+    t_p_holm: float | None
+    sign_flip_p: float | None
+    sign_flip_p_holm: float | None
+
+
+@dataclass(frozen=True)
+class Match:
+    """How many labelled images the first arm needs for the error rate of another one.
+
+    Attributes:
+        arm: Name of the other arm.
+        size: Number of its labelled images.
+        needed: Number of labelled images of the first arm, interpolated on logarithmic axes between
+            two measured numbers; null if it is outside of them.
+        text: The same for people, e.g. ``1,200``, ``under 100`` or ``over 55,000``.
+    """
+
+    arm: str
+    size: int
+    needed: float | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """Up to how many labelled images an arm has fewer errors than the first one, on average.
+
+    Attributes:
+        arm: Name of the arm.
+        last_win: The largest measured number at which it has fewer errors; null if there is none.
+        crossing: Where the curves cross after that, interpolated on logarithmic axes; null if they
+            do not within the measured numbers.
+    """
+
+    arm: str
+    last_win: int | None
+    crossing: float | None
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """The learning curves of all arms: what ``learning_curve.json`` contains.
+
+    Attributes:
+        schema_version: Version of this schema.
+        dataset: Name of the dataset with the start of its fingerprint.
+        tested: Number of test images.
+        weights: What each arm started from, by name.
+        devices: Processors and GPUs of the trainings, to which the seconds belong.
+        baseline: The arm that the others are compared with; null if it has no cells.
+        points: By arm and size.
+        differences: Of each other arm at each size, paired by seed.
+        matches: Of each other arm at each size.
+        crossovers: Of each other arm.
+    """
+
+    schema_version: int
+    dataset: str
+    tested: int
+    weights: dict[str, str]
+    devices: tuple[str, ...]
+    baseline: str | None
+    points: tuple[Point, ...]
+    differences: tuple[Difference, ...]
+    matches: tuple[Match, ...]
+    crossovers: tuple[Crossover, ...]
+
+    @property
+    def arms(self) -> list[str]:
+        """The names of the arms with cells, in the order of :data:`ARMS`."""
+        return list(dict.fromkeys(point.arm for point in self.points))
+
+    @property
+    def pretrained_weights(self) -> str | None:
+        """What the pretrained arms started from; None without such an arm."""
+        pretrained = (arm.name for arm in ARMS if arm.start == "pretrained")
+        return next((self.weights[arm] for arm in pretrained if arm in self.weights), None)
+
+    def of(self, arm: str) -> list[Point]:
+        """Return the points of an arm by size."""
+        return [point for point in self.points if point.arm == arm]
