@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.handwriting.answers import ReadDigit
@@ -45,8 +46,16 @@ def plot_answers(
         left.imshow(cutout, cmap="gray", vmin=0, vmax=1)
         left.set(xticks=[], yticks=[])
         draw_digit(right, seen)
-        name = shorten(Path(digit.file).name, 20)
+        name = shorten(Path(digit.file).name, 20).replace("\n", "?")
         text = "\n".join([f"{name} #{digit.number}", *(answer.caption for answer in digit.answers)])
         sure = all(answer.answered for answer in digit.answers)
-        tile.suptitle(text, fontsize=10, color=BLUE if sure else VERMILLION)
+        # A file name is not a formula, whatever dollars it has.
+        colour = BLUE if sure else VERMILLION
+        tile.suptitle(drawable(text), fontsize=10, color=colour, parse_math=False)
     return figure
+
+
+def drawable(text: str) -> str:
+    """Replace the characters that the font cannot draw, line breaks excepted, by ``?``."""
+    font = get_font(findfont(FontProperties()))
+    return "".join(one if one == "\n" or font.get_char_index(ord(one)) else "?" for one in text)
