@@ -9,7 +9,7 @@ percent.
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 
@@ -19,6 +19,17 @@ from mnist_lightning.evaluation.metrics import DetailedMetrics, Metrics
 from mnist_lightning.evaluation.parity import ExportParity
 from mnist_lightning.files.identity import FileDescription
 from mnist_lightning.files.json_document import decode, read_document, write_document
+from mnist_lightning.files.limits import (
+    Argument,
+    Count,
+    Name,
+    NotNegative,
+    Seed,
+    Sha256,
+    Share,
+    Title,
+    Within,
+)
 from mnist_lightning.records.environment import Environment
 
 SCHEMA_VERSION = 2
@@ -60,12 +71,12 @@ class NetworkDescription:
         parameters: Size of the network.
     """
 
-    name: str
-    preset: str
-    title: str
+    name: Name
+    preset: Name
+    title: Title
     class_path: str
     hyperparameters: dict[str, object]
-    weights: str
+    weights: Argument
     parameters: Parameters
 
 
@@ -95,8 +106,8 @@ class Members:
 
     class_path: str
     hyperparameters: dict[str, object]
-    seeds: tuple[int, ...]
-    files: tuple[str, ...]
+    seeds: Annotated[tuple[Seed, ...], Within(1, 1000)]
+    files: tuple[Sha256, ...]
 
 
 @dataclass(frozen=True)
@@ -114,11 +125,11 @@ class DatasetDescription:
     """
 
     name: str
-    fingerprint: str
+    fingerprint: Sha256
     is_standard: bool
-    train: int
-    validation: int
-    test: int
+    train: Count
+    validation: Count
+    test: Count
 
     @property
     def label(self) -> str:
@@ -153,20 +164,20 @@ class Training:
         command: The arguments of the command line.
     """
 
-    seed: int | None
-    epochs: int
-    best_epoch: int | None
-    best_train_loss: float | None
-    best_train_accuracy: float | None
-    steps: int
-    seconds: float
+    seed: Seed | None
+    epochs: Count
+    best_epoch: Count | None
+    best_train_loss: NotNegative | None
+    best_train_accuracy: Share | None
+    steps: Count
+    seconds: NotNegative
     accelerator: str
-    devices: int
+    devices: Count
     precision: str
     threads: int | None
     resumed: bool
     commit: str | None
-    command: tuple[str, ...]
+    command: tuple[Argument, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ import numpy as np
 from mnist_lightning.evaluation.metrics import Interval, wilson_interval
 from mnist_lightning.files.identity import FileDescription
 from mnist_lightning.files.json_document import read_document, write_document
+from mnist_lightning.files.limits import Argument, Count, Name, Sha256, Share
 from mnist_lightning.records.environment import Environment
 
 ROBUSTNESS_VERSION = 1
@@ -31,9 +32,9 @@ class ErrorRate:
         interval: Wilson's 95 % interval of ``rate``.
     """
 
-    n: int
-    errors: int
-    rate: float
+    n: Count
+    errors: Count
+    rate: Share
     interval: Interval
 
 
@@ -66,12 +67,12 @@ class RobustModel:
         sweeps: Error rates by the sweep's name, in ascending strength from 0.
     """
 
-    name: str
+    name: Name
     title: str
     file: FileDescription
     clean: ErrorRate
     corruptions: dict[str, ErrorRate]
-    mean_corruption_error: float
+    mean_corruption_error: Share
     relative: float | None
     sweeps: dict[str, tuple[SweepPoint, ...]]
 
@@ -96,12 +97,12 @@ class Robustness:
 
     schema_version: int
     dataset: str
-    fingerprint: str
-    images: int
-    test: int
+    fingerprint: Sha256
+    images: Count
+    test: Count
     seed: int
     models: tuple[RobustModel, ...]
-    command: tuple[str, ...]
+    command: tuple[Argument, ...]
     libraries: dict[str, str]
     environment: Environment
 
