@@ -31,6 +31,8 @@ _LOOK = 0.05
 PAGE_SECONDS, FILE_SECONDS = 20.0, 120.0
 
 _LONGEST_HEADER = 10_000
+#: On a machine of many cores, threads and their heaps would fill the address space.
+_FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 class Decoder:
@@ -97,8 +99,7 @@ class Decoder:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                # Threads of linear algebra take address space and are not used.
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                env={**os.environ, **_FEW_THREADS},
             )
         return self._process
 
@@ -168,6 +169,10 @@ def serve() -> None:
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as out:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         _limit_memory()
+        with suppress(ImportError):  # of Pillow 11.3
+            from PIL import AvifImagePlugin
+
+            AvifImagePlugin.DEFAULT_MAX_THREADS = 2
         for line in sys.stdin.buffer:
             _limit_time()
             _send_pages(out, Path(json.loads(line)))
