@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.handwriting.answers import ReadDigit
-from mnist_lightning.reporting.style import BLUE, VERMILLION, draw_digit, new_figure
+from mnist_lightning.reporting.style import BLUE, VERMILLION, draw_digit, drawable, new_figure
 from mnist_lightning.reporting.tables import shorten
 
 MAX_SHOWN = 60
@@ -49,13 +48,5 @@ def plot_answers(
         name = shorten(Path(digit.file).name, 20).replace("\n", "?")
         text = "\n".join([f"{name} #{digit.number}", *(answer.caption for answer in digit.answers)])
         sure = all(answer.answered for answer in digit.answers)
-        # A file name is not a formula, whatever dollars it has.
-        colour = BLUE if sure else VERMILLION
-        tile.suptitle(drawable(text), fontsize=10, color=colour, parse_math=False)
+        tile.suptitle(drawable(text), fontsize=10, color=BLUE if sure else VERMILLION)
     return figure
-
-
-def drawable(text: str) -> str:
-    """Replace the characters that the font cannot draw, line breaks excepted, by ``?``."""
-    font = get_font(findfont(FontProperties()))
-    return "".join(one if one == "\n" or font.get_char_index(ord(one)) else "?" for one in text)

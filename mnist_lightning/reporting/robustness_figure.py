@@ -41,7 +41,7 @@ def _draw_corruptions(axes: Axes, record: Robustness) -> None:
     for place, model in enumerate(record.models):
         rates = [model.clean, *model.corruptions.values()]
         mean, model_look = model.mean_corruption_error, style.look(place)
-        clean = f"{model.title}: clean {percent(model.clean.rate)} %"
+        clean = f"{style.drawable(model.title)}: clean {percent(model.clean.rate)} %"
         marks = model_look.points | {"linestyle": "", "capsize": 3}
         marks["label"] = f"{clean}, mean corruption error {percent(mean)} %"
         x, y = [100 * rate.rate for rate in rates], places + 0.5 * ((place + 0.5) / count - 0.5)
@@ -130,7 +130,7 @@ def plot_saliency(
 
 
 def _label_row(axes: Axes, text: str) -> None:
-    wrapped = text.replace(" (", "\n(").replace(", ", ",\n")
+    wrapped = style.drawable(text).replace(" (", "\n(").replace(", ", ",\n")
     axes.set_ylabel(
         wrapped, rotation=0, ha="right", va="center", fontsize=style.LABEL_SIZE, labelpad=12
     )
