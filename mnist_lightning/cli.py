@@ -14,6 +14,7 @@ from mnist_lightning.data.augmentation import Augmentation
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.errors import UserError
 from mnist_lightning.export.loading import load_network
+from mnist_lightning.files.config_file import MAX_LENGTH, check_values
 from mnist_lightning.models import CNNClassifier, DigitClassifier, ResNet50Classifier
 from mnist_lightning.terminal.messages import shorten
 from mnist_lightning.terminal.training_command import preset_of
@@ -151,7 +152,12 @@ class StudyCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse ``args``; Lightning's version warns if they differ from ``sys.argv``."""
         assert isinstance(args, list)
+        for arg in args:
+            if len(arg) > MAX_LENGTH:
+                name = arg.partition("=")[0]
+                raise UserError(f"{name:.40}: a value of {len(arg):,} characters is too long")
         self.config = parser.parse_args(args)
+        check_values(self.config.as_dict())
         if (epochs := self.config.trainer.max_epochs) is None or epochs < 1:
             raise UserError(f"--trainer.max_epochs must be 1 or more, not {epochs}")
         check_options(self.config.trainer.as_dict())

@@ -151,6 +151,7 @@ def _check_picture(picture: Path, files: list[Path]) -> None:
 
 def _read(files: list[Path], invert: Invert) -> tuple[list[InputDigit], dict[str, str]]:
     """Read all files; report those that fail at once and continue with the others."""
+    from mnist_lightning.handwriting.decoding import Decoder
     from mnist_lightning.handwriting.inputs import read_digits
 
     inputs: list[InputDigit] = []
@@ -158,13 +159,14 @@ def _read(files: list[Path], invert: Invert) -> tuple[list[InputDigit], dict[str
 
     def read(path: Path) -> None:
         try:
-            inputs.extend(read_digits(path, invert))
+            inputs.extend(read_digits(path, invert, decoder))
         except (DataError, OSError) as error:
             failed[str(path)] = str(error)
             print(f"error: {error}", file=sys.stderr)
 
-    for path in files:
-        read(path)
+    with Decoder() as decoder:
+        for path in files:
+            read(path)
     return inputs, failed
 
 

@@ -14,6 +14,7 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.evaluation.metrics import CONFIDENCE_LEVEL, Interval
+from mnist_lightning.files.limits import Count
 
 RESAMPLES = 10_000
 BOOTSTRAP_SEED = 0
@@ -30,10 +31,10 @@ class Agreement:
         both_wrong: Images that neither gets right.
     """
 
-    both_right: int
-    only_first: int
-    only_second: int
-    both_wrong: int
+    both_right: Count
+    only_first: Count
+    only_second: Count
+    both_wrong: Count
 
     @property
     def n(self) -> int:

@@ -13,6 +13,7 @@ from mnist_lightning.evaluation.latency import BenchmarkSettings, LatencyPoint
 from mnist_lightning.evaluation.metrics import DetailedMetrics, Interval
 from mnist_lightning.files.identity import FileDescription
 from mnist_lightning.files.json_document import read_document, write_document
+from mnist_lightning.files.limits import Argument, Change, Count, Digit, Name, Sha256, Share
 from mnist_lightning.records.environment import Environment
 from mnist_lightning.records.record import Training, dataset_label, upgrade_training
 
@@ -29,9 +30,9 @@ class ComparedDataset:
     """
 
     name: str
-    fingerprint: str
+    fingerprint: Sha256
     is_standard: bool
-    test: int
+    test: Count
 
     @property
     def label(self) -> str:
@@ -48,8 +49,8 @@ class Verification:
         max_abs_difference: Largest absolute difference between two probabilities.
     """
 
-    n: int
-    max_abs_difference: float
+    n: Count
+    max_abs_difference: Share
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,10 @@ class ComparedModel:
         latency: Latency on the CPU, by thread count and then batch size.
     """
 
-    name: str
-    preset: str
+    name: Name
+    preset: Name
     title: str
-    weights: str
+    weights: Argument
     record: FileDescription
     model: FileDescription
     verification: Verification
@@ -117,13 +118,13 @@ class ComparedPair:
             every image.
     """
 
-    first: str
-    second: str
+    first: Name
+    second: Name
     agreement: Agreement
-    difference: float
+    difference: Change
     interval: Interval | None
-    mcnemar_p: float
-    adjusted_p: float
+    mcnemar_p: Share
+    adjusted_p: Share
     kappa: float | None
 
 
@@ -136,8 +137,8 @@ class ModelPrediction:
         confidence: Its calibrated probability, 0 to 1.
     """
 
-    predicted: int
-    confidence: float
+    predicted: Digit
+    confidence: Share
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,8 @@ class DisputedImage:
         answers: The prediction of each model, in the models' order.
     """
 
-    index: int
-    label: int
+    index: Count
+    label: Digit
     answers: tuple[ModelPrediction, ...]
 
 
@@ -195,7 +196,7 @@ class Comparison:
     models: tuple[ComparedModel, ...]
     pairs: tuple[ComparedPair, ...]
     bootstrap: Bootstrap
-    disputed_total: int
+    disputed_total: Count
     disputed: tuple[DisputedImage, ...]
     seeds: SeedStudy
     benchmark: BenchmarkSettings

@@ -8,6 +8,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import log_softmax
 
 from mnist_lightning.data.digits import CLASSES
+from mnist_lightning.files.limits import Count, Share
 
 BINS = 15
 # Wide enough for every reasonable network.
@@ -33,11 +34,11 @@ class ReliabilityBin:
         accuracy: Share of them that is classified correctly, 0 to 1.
     """
 
-    low: float
-    high: float
-    count: int
-    confidence: float
-    accuracy: float
+    low: Share
+    high: Share
+    count: Count
+    confidence: Share
+    accuracy: Share
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,11 @@ class CoveragePoint:
         threshold: Smallest confidence among them, 0 to 1.
     """
 
-    coverage: float
-    n: int
-    errors: int
-    accuracy: float
-    threshold: float
+    coverage: Share
+    n: Count
+    errors: Count
+    accuracy: Share
+    threshold: Share
 
 
 @dataclass(frozen=True)

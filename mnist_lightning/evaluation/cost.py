@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mnist_lightning.data.digits import SIDE
 from mnist_lightning.evaluation.peak_memory import PeakMemory, measure_peak_memory
+from mnist_lightning.files.limits import Count
 
 MEMORY_BATCH = 256
 
@@ -24,8 +25,8 @@ class Parameters:
         trainable: Number of parameters that training could change.
     """
 
-    total: int
-    trainable: int
+    total: Count
+    trainable: Count
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class Cost:
     """
 
     parameters: Parameters
-    multiply_accumulates: int
-    file_bytes: int
+    multiply_accumulates: Count
+    file_bytes: Count
     memory: PeakMemory | None
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mnist_lightning.files.limits import Count, NotNegative
+
 # TorchScript's profiling executor optimises a graph during its first two calls with a shape.
 WARMUP_CALLS = 3
 MINIMUM_CALLS = 3
@@ -39,11 +41,11 @@ class BatchLatency:
         images_per_second: ``1000 / p50_ms``.
     """
 
-    batch_size: int
-    calls: int
-    p50_ms: float
-    p95_ms: float
-    images_per_second: float
+    batch_size: Count
+    calls: Count
+    p50_ms: NotNegative
+    p95_ms: NotNegative
+    images_per_second: NotNegative
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class Latency:
         batched: 256 images per call, as when many images are at hand.
     """
 
-    threads: int
-    warmup_calls: int
+    threads: Count
+    warmup_calls: Count
     single: BatchLatency
     batched: BatchLatency
 
@@ -78,13 +80,13 @@ class LatencyPoint:
         images_per_second: ``1000 / p50_ms``.
     """
 
-    threads: int
-    batch_size: int
-    calls: int
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    images_per_second: float
+    threads: Count
+    batch_size: Count
+    calls: Count
+    p50_ms: NotNegative
+    p95_ms: NotNegative
+    p99_ms: NotNegative
+    images_per_second: NotNegative
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,9 @@ class BenchmarkSettings:
 
     threads: tuple[int, ...]
     batch_sizes: tuple[int, ...]
-    warmup_calls: int
-    seconds_per_point: float
-    turn_seconds: float
+    warmup_calls: Count
+    seconds_per_point: NotNegative
+    turn_seconds: NotNegative
 
 
 def default_settings(seconds_per_point: float = SECONDS_PER_POINT) -> BenchmarkSettings:

@@ -5,6 +5,7 @@ All results are frozen dataclasses of plain Python numbers, ready to be written 
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Annotated
 
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
@@ -12,9 +13,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mnist_lightning.data.digits import CLASSES
+from mnist_lightning.files.limits import Change, Count, Digit, NotNegative, Share, Within
 
 CONFIDENCE_LEVEL = 0.95
 MOST_CONFUSED_PAIRS = 10
+TEN = Within(CLASSES, CLASSES)
+"""The length of a list with an entry for each digit."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,9 @@ class Interval:
         method: How it was computed; ``wilson`` means Wilson's score interval.
     """
 
-    low: float
-    high: float
-    level: float
+    low: Change
+    high: Change
+    level: Share
     method: str
 
 
@@ -46,11 +50,11 @@ class Metrics:
         loss: Mean cross-entropy in nats, without label smoothing.
     """
 
-    n: int
-    correct: int
-    accuracy: float
+    n: Count
+    correct: Count
+    accuracy: Share
     interval: Interval
-    loss: float
+    loss: NotNegative
 
 
 @dataclass(frozen=True)
@@ -67,11 +71,11 @@ class ClassMetrics:
         support: Number of images of the digit.
     """
 
-    digit: int
-    precision: float
-    recall: float
-    f1: float
-    support: int
+    digit: Digit
+    precision: Share
+    recall: Share
+    f1: Share
+    support: Count
 
 
 @dataclass(frozen=True)
@@ -84,9 +88,9 @@ class Confusion:
         count: Number of such images, at least 1.
     """
 
-    true: int
-    predicted: int
-    count: int
+    true: Digit
+    predicted: Digit
+    count: Count
 
 
 @dataclass(frozen=True)
@@ -101,9 +105,9 @@ class DetailedMetrics(Metrics):
         most_confused: At most ten pairs, most frequent first, then by true and predicted digit.
     """
 
-    macro_f1: float
-    per_class: tuple[ClassMetrics, ...]
-    confusion_matrix: tuple[tuple[int, ...], ...]
+    macro_f1: Share
+    per_class: Annotated[tuple[ClassMetrics, ...], TEN]
+    confusion_matrix: Annotated[tuple[Annotated[tuple[Count, ...], TEN], ...], TEN]
     most_confused: tuple[Confusion, ...]
 
 

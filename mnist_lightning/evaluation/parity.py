@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from mnist_lightning.files.limits import Count, NotNegative, Share
+
 
 @dataclass(frozen=True)
 class ExportParity:
@@ -17,9 +19,9 @@ class ExportParity:
     """
 
     format: str
-    max_abs_difference: float
-    argmax_agreement: float
-    n: int
+    max_abs_difference: NotNegative
+    argmax_agreement: Share
+    n: Count
 
 
 def measure_parity(name: str, expected: Tensor, found: Tensor) -> ExportParity:

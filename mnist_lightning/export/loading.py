@@ -13,6 +13,7 @@ from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.export.onnx import OnnxNetwork
 from mnist_lightning.export.program import load_program
 from mnist_lightning.export.torchscript import load_torchscript
+from mnist_lightning.files.limits import Within, check
 from mnist_lightning.models import CNNClassifier, DigitClassifier, Ensemble, ResNet50Classifier
 from mnist_lightning.training.checkpoints import read_checkpoint
 
@@ -22,6 +23,7 @@ CLASSIFIERS: dict[str, type[DigitClassifier]] = {
     "ResNet50": ResNet50Classifier,
 }
 OPTION = "--ckpt_path: "
+MAX_MEMBERS = 1000
 _NETWORK = "network."
 #: Hyperparameters that only one of the classifiers has, to identify checkpoints.
 _TELLTALES = {"widths": "CNN", "image_size": "ResNet50"}
@@ -136,6 +138,7 @@ def build_network(kind: str, settings: Mapping[str, Any], state: Mapping[str, An
 
 def _untrained(kind: str, settings: Mapping[str, Any]) -> nn.Module:
     if kind == Ensemble.__name__:
+        check(Within(1, MAX_MEMBERS), list(settings["seeds"]), "the number of seeds")
         member = settings["class_path"].rpartition(".")[2]
         return Ensemble(
             [_untrained(member, settings["hyperparameters"]) for _ in settings["seeds"]]

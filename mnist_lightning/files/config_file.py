@@ -1,15 +1,20 @@
-"""Checks of a configuration file before it is loaded, because it may come from a stranger."""
+"""Checks of a configuration before it is loaded or used, because it may come from a stranger."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from mnist_lightning.errors import UserError
+from mnist_lightning.files.limits import ARGUMENT, DecodingError, Within, check
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 30
+MAX_LENGTH = 4_200
+"""Characters of a value: the longest path, and fewer than Python takes for digits of a number."""
+
+_NUMBER = Within(-(2**32), 2**32)
 
 
 def check_config(path: Path) -> None:
@@ -23,7 +28,7 @@ def check_config(path: Path) -> None:
 
     Raises:
         UserError: The file is missing, too long, not UTF-8 text, not YAML, not a mapping, nested
-            too deeply, or contains aliases.
+            too deeply, or contains aliases or a value of thousands of characters.
     """
     if not path.is_file():
         raise UserError(f"--config: there is no file '{path}'")
@@ -63,12 +68,37 @@ def _merge(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     return {**base, **more, **both}
 
 
+def check_values(settings: Any, option: str = "") -> None:
+    """Refuse whole numbers that no setting can have, and texts that are not text.
+
+    Args:
+        settings: Parsed settings: mappings and lists of values.
+        option: Name of the option, without dashes.
+
+    Raises:
+        UserError: A value is implausible; the message names its option.
+    """
+    if isinstance(settings, Mapping):
+        for name, value in settings.items():
+            check_values(value, f"{option}.{name}" if option else str(name))
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            check_values(value, option)
+    elif isinstance(settings, int | str):
+        try:
+            check(ARGUMENT if isinstance(settings, str) else _NUMBER, settings, f"--{option}")
+        except DecodingError as error:
+            raise UserError(str(error)) from None
+
+
 def _problem(text: str) -> str | None:
     depth, root = 0, True
     # Unlike the loader, the parser of events does not call itself for nested collections.
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
             return f"contains the alias *{event.anchor}; write the value out"
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_LENGTH:
+            return f"contains a value of {len(event.value):,} characters; shorten it"
         if isinstance(event, yaml.NodeEvent) and root:
             if not isinstance(event, yaml.MappingStartEvent):
                 return "does not hold settings such as 'trainer: {max_epochs: 3}'"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_lightning.errors import OutputError
+from mnist_lightning.files.limits import Count, FileName, Sha256
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,9 @@ class FileDescription:
         sha256: Its SHA-256, 64 hexadecimal digits.
     """
 
-    name: str
-    bytes: int
-    sha256: str
+    name: FileName
+    bytes: Count
+    sha256: Sha256
 
 
 def describe_file(path: Path) -> FileDescription:

@@ -1,4 +1,4 @@
-"""Dataclasses as JSON files: strictly typed reading, and writing in one step."""
+"""Dataclasses as JSON files: reading that checks types and ranges, and writing in one step."""
 
 import json
 import re
@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeGuard, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeGuard, TypeVar, get_args, get_origin, get_type_hints
 
 from mnist_lightning.errors import OutputError
+from mnist_lightning.files.limits import ARGUMENT, DEFAULTS, DecodingError, Limit, check
 from mnist_lightning.files.regular_file import open_regular
 from mnist_lightning.files.storage import atomic_path
 
@@ -17,16 +18,13 @@ MAX_BYTES = 1 << 26
 """Larger documents are refused; a comparison has 0.1 MB."""
 
 
-class DecodingError(ValueError):
-    """A value does not have the type that the dataclass declares; the message names its key."""
-
-
 def decode(kind: Any, value: object, key: str = "") -> Any:
     """Convert a JSON value to the type that a dataclass field declares.
 
     Args:
         kind: A dataclass, ``bool``, ``int``, ``float``, ``str``, ``object`` (any JSON value),
-            ``X | None``, ``tuple[X, ...]`` or ``dict[str, X]``.
+            ``X | None``, ``tuple[X, ...]`` or ``dict[str, X]``; ``Annotated`` with the range of a
+            scalar or the length of a tuple.
         value: A value returned by ``json.loads``.
         key: Dotted key of the value in the document, for messages.
 
@@ -34,25 +32,45 @@ def decode(kind: Any, value: object, key: str = "") -> Any:
         An instance of ``kind``.
 
     Raises:
-        DecodingError: A key is missing or unknown, or a value has another type.
+        DecodingError: A key is missing or unknown, or a value has another type or range.
     """
     if kind is object:
+        _check_plain(value, key)
         return value
     if is_dataclass(kind):
         return _decode_dataclass(kind, value, key)
+    rule: Limit | None = None
+    if get_origin(kind) is Annotated:
+        kind, rule = get_args(kind)
     arguments = get_args(kind)
     if NoneType in arguments:
         return None if value is None else decode(arguments[0], value, key)
-    if get_origin(kind) is tuple and isinstance(value, list):
-        return tuple(decode(arguments[0], item, f"{key}[{i}]") for i, item in enumerate(value))
     if get_origin(kind) is dict and isinstance(value, dict):
+        _check_plain(list(value), key)
         return {name: decode(arguments[1], item, f"{key}.{name}") for name, item in value.items()}
+    if get_origin(kind) is tuple and isinstance(value, list):
+        items = (decode(arguments[0], item, f"{key}[{i}]") for i, item in enumerate(value))
+        decoded = tuple(items)
+        check(rule, value, key)
+        return decoded
     if kind is float and _is_number(value):
-        return float(value)
+        value = float(value)
     # Not isinstance: True is an int in Python, but not a number in JSON.
-    if kind is float or type(value) is not kind:
+    elif kind is float or type(value) is not kind:
         raise DecodingError(f"{key or 'the document'} must be {_name(kind)}, not {value!r:.40}")
+    check(rule or DEFAULTS.get(kind), value, key)
     return value
+
+
+def _check_plain(value: Any, key: str) -> None:
+    """Check a value that may be of any type, such as a hyperparameter."""
+    if isinstance(value, dict | list):
+        for item in [*value, *value.values()] if isinstance(value, dict) else value:
+            _check_plain(item, key)
+    elif isinstance(value, str):
+        check(ARGUMENT, value, key)
+    else:
+        check(DEFAULTS.get(type(value)), value, key)
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
@@ -71,7 +89,7 @@ def _decode_dataclass(kind: Any, value: object, key: str) -> Any:
         if name not in value or name not in names:
             problem = "missing" if name in names else "unknown"
             raise DecodingError(f"{prefix}{name} is {problem}")
-    types = get_type_hints(kind)
+    types = get_type_hints(kind, include_extras=True)
     return kind(**{name: decode(types[name], value[name], prefix + name) for name in names})
 
 
@@ -142,7 +160,7 @@ def read_document(
 
     Raises:
         OutputError: The file is missing, not JSON, of another schema version, or a key in it is
-            missing, unknown or of the wrong type. The message ends with the remedy.
+            missing, unknown, or of the wrong type or range. The message ends with the remedy.
     """
     try:
         with open_regular(path, max_bytes=MAX_BYTES, error=OutputError) as file:
@@ -155,7 +173,7 @@ def read_document(
             f"The {noun} {path} cannot be read ({error.strerror}): fix that, or {remedy} again."
         ) from None
     except (ValueError, RecursionError) as error:
-        raise OutputError(f"{path} is not a JSON file ({error}): {remedy} again.") from None
+        raise OutputError(f"{path} is not a JSON file ({error!s:.120}): {remedy} again.") from None
     if upgrade is not None and isinstance(document, dict):
         upgrade(document)
     found = document.get("schema_version") if isinstance(document, dict) else None
@@ -166,7 +184,7 @@ def read_document(
         )
     try:
         decoded: T = decode(kind, document)
-    except DecodingError as error:
+    except (DecodingError, RecursionError) as error:
         raise OutputError(f"{path} is not a valid {noun}: {error}; {remedy} again.") from None
     return decoded
 

@@ -15,6 +15,8 @@ Mask = npt.NDArray[np.bool_]
 
 #: Pages with less contrast, as a share of the range from black to white, count as blank.
 _FAINT = 0.08
+#: In a wedge of shadow at the border the paper is darker than this.
+_WEDGE = 0.2
 #: Tiles in each direction; a tile is much larger than a stroke is wide.
 _TILES = 12
 #: Paper that differs more than this from a smooth surface is in the shadow of something.
@@ -59,7 +61,7 @@ def find_ink(
         image = image / np.maximum(_closed(image), 0.05)
     difference = np.where(where, _above_paper(image, where), 0.0)
     if shaded:
-        difference[_at_border(difference > _FAINT)] = 0.0
+        difference[_at_border(difference > _WEDGE)] = 0.0
     noise = 1.4826 * float(np.median(np.abs(difference - np.median(difference))))
     if difference.max() < _FAINT:
         return None

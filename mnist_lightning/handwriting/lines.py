@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from numpy.polynomial import polynomial
+from numpy.polynomial import Polynomial
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from mnist_lightning.handwriting.ink import Mask
@@ -14,13 +15,17 @@ from mnist_lightning.handwriting.ink import Mask
 STEP = 5
 #: Blocks without ink that a line may jump.
 _GAP = 2
-#: A page has fewer lines in one direction; more are a texture.
-_MOST = 250
+#: Blocks over which the direction of a line is measured.
+_MEMORY = 16
+#: Blocks of the longest way through a stroke that crosses a line.
+_STROKE = 20
+#: Paths to try in one direction; more are a texture.
+_MOST = 1000
 
 _Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Line:
     """A line from left to right; its rows and columns are those of the mask that was traced.
 
@@ -28,24 +33,37 @@ class Line:
         number: Its label in ``Trace.pixels`` and ``Trace.bands``.
         start: First column.
         stop: Column after the last one.
-        first: Its row at the first column.
-        last: Its row at the last column.
         thickness: Typical number of rows.
-        bend: How far it is from the straight line between its ends, in rows.
+        curve: From a column to its row.
     """
 
     number: int
     start: int
     stop: int
-    first: int
-    last: int
     thickness: float
-    bend: float
+    curve: Polynomial
 
     @property
     def length(self) -> int:
         """Number of columns."""
         return self.stop - self.start
+
+    @cached_property
+    def first(self) -> int:
+        """Its row at the first column."""
+        return round(float(self.curve(self.start)))
+
+    @cached_property
+    def last(self) -> int:
+        """Its row at the last column."""
+        return round(float(self.curve(self.stop)))
+
+    @property
+    def bend(self) -> float:
+        """How far it is from the straight line between its ends, in rows."""
+        columns = np.linspace(self.start, self.stop, 20)
+        rows = self.curve(columns)
+        return float(np.abs(rows - np.linspace(rows[0], rows[-1], 20)).max())
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,95 +108,96 @@ class Tracer:
         """Return the lines of at least ``shortest`` columns, ``slender`` times as long as thick."""
         left = np.where(STEP * self._reach >= shortest, self._before, 0)
         lines: list[Line] = []
-        bands = np.zeros(self._mask.shape, dtype=np.int64)
         for _ in range(_MOST):
-            row, column = np.unravel_index(left.argmax(), left.shape)
+            row, column = map(int, np.unravel_index(left.argmax(), left.shape))
             if left[row, column] == 0:
                 break
-            path = _follow(left, int(row), int(column))
-            columns = np.arange(int(column) - len(path) + 1, int(column) + 1)
+            path = _follow(left, row, column)
+            columns = np.arange(column - len(path) + 1, column + 1)
             left[path, columns] = 0
-            self._add(lines, bands, left, path, columns, shortest, slender)
+            if STEP * len(path) < 0.9 * shortest:
+                continue
+            line = self._fit(path, columns, len(lines) + 1)
+            if line.length >= max(0.9 * shortest, slender * line.thickness):
+                lines.append(line)
+                # The next path must be another line.
+                rows = np.round(line.curve(STEP * (columns + 0.5))).astype(np.int64)
+                around = int(line.thickness / 2) + 4
+                for shift in range(-around, around + 1):
+                    left[np.clip(rows + shift, 0, len(left) - 1), columns] = 0
+        bands = self._bands(lines)
         of_run = np.zeros(len(self._heights), dtype=np.int64)
         of_run[self._runs[bands > 0]] = bands[bands > 0]
-        thickness = np.array([0.0, *(line.thickness for line in lines)])
+        thickness = np.array([0.0, *(line.thickness for line in lines)])[of_run]
         # Where another stroke crosses a line, the ink is higher than the line is thick.
-        of_run[self._heights > thickness[of_run] + np.maximum(2, 0.3 * thickness[of_run])] = 0
+        of_run[self._heights > thickness + np.maximum(2, 0.3 * thickness)] = 0
         return Trace(lines, of_run[self._runs], bands)
 
-    def _add(
-        self,
-        lines: list[Line],
-        bands: _Ints,
-        left: _Ints,
-        path: _Ints,
-        columns: _Ints,
-        shortest: float,
-        slender: float,
-    ) -> None:
-        """Add the line that a path follows, and take it out of what is left."""
-        middles = columns * STEP + STEP // 2
-        nearby = self._runs[np.clip(path + np.array([[0], [-1], [1]]), 0, len(left) - 1), middles]
-        runs = nearby.max(axis=0)
-        thickness = max(float(np.median(self._heights[runs])), 1.0)
+    def _fit(self, path: _Ints, columns: _Ints, number: int) -> Line:
+        """Fit a cubic to the middle of the ink along a path.
+
+        A path may begin or end in another stroke, which the line only touches.
+        """
+        middles = STEP * columns + STEP // 2
+        rows = np.clip(path + np.array([[0], [-1], [1]]), 0, len(self._mask) - 1)
+        runs = self._runs[rows, middles].max(axis=0)
+        heights = self._heights[runs]
+        thickness = max(float(np.median(heights)), 1.0)
         # Where another stroke crosses the line, the middle of the ink is not on the line.
-        alone = (runs > 0) & (self._heights[runs] <= 1.5 * thickness + 2)
-        rows, near = _smooth(self._middles[runs], alone, thickness)
-        half = -int(-thickness // 2)
-        for shift in range(-half - 3, half + 4):
-            left[np.clip(rows + shift, 0, len(left) - 1), columns] = 0
-        inside = np.flatnonzero(near)
-        if len(inside) == 0:
-            return
-        first, last = inside[0], inside[-1]
-        length = STEP * (last - first + 1)
-        if length < 0.9 * shortest or length < slender * thickness:
-            return
-        start, stop = int(columns[first]) * STEP, (int(columns[last]) + 1) * STEP
-        along = np.arange(start, stop)
-        fine = np.round(np.interp(along, middles, rows)).astype(np.int64)
-        for shift in range(-half, half + 1):
-            places = np.clip(fine + shift, 0, len(bands) - 1)
-            bands[places, along] = np.where(
-                self._mask[places, along], len(lines) + 1, bands[places, along]
-            )
-        chord = np.linspace(fine[0], fine[-1], len(fine))
-        bend = float(np.abs(fine - chord).max())
-        lines.append(
-            Line(len(lines) + 1, start, stop, int(fine[0]), int(fine[-1]), thickness, bend)
-        )
+        known = (runs > 0) & (heights <= 1.5 * thickness + 2)
+        rows, near = np.where(known, self._middles[runs], path), known
+        curve = Polynomial.fit(middles, rows, 0)
+        for _ in range(4):
+            if near.sum() < 4:
+                break
+            curve = Polynomial.fit(middles[near], rows[near], min(3, int(near.sum()) // 8))
+            distance = np.abs(rows - curve(middles))
+            near = known & (distance <= max(thickness / 2 + 1, float(np.median(distance[known]))))
+        inside = columns[near]
+        start, stop = (inside[0], inside[-1] + 1) if len(inside) else (0, 0)
+        return Line(number, STEP * int(start), STEP * int(stop), thickness, curve)
+
+    def _bands(self, lines: list[Line]) -> _Ints:
+        """Label the ink along lines, and a little further: their ends are often faint."""
+        height, width = self._mask.shape
+        bands = np.zeros((height, width), dtype=np.int64)
+        for line in lines:
+            more = min(12 * STEP, line.length // 10)
+            columns = np.arange(max(line.start - more, 0), min(line.stop + more, width))
+            rows = np.round(line.curve(columns)).astype(np.int64)
+            half = -int(-line.thickness // 2)
+            for shift in range(-half, half + 1):
+                places = np.clip(rows + shift, 0, height - 1)
+                bands[places, columns] = line.number
+        return bands * self._mask
 
 
 def _follow(left: _Ints, row: int, column: int) -> _Ints:
-    """Follow the straightest of the longest paths from its right end; return its rows."""
+    """Follow a long path from its right end to the left, as straight as possible.
+
+    Returns:
+        Its row in each block, from left to right.
+    """
     rows = [row]
-    while column > 0 and left[rows[-1], column] > 1:
+    while column > 0:
         column -= 1
         here = rows[-1]
         steps = [step for step in (here, here - 1, here + 1) if 0 <= step < len(left)]
-        best = max(steps, key=lambda step: left[step, column])
-        if left[best, column] == 0:
+        longest = max(left[step, column] for step in steps)
+        if longest == 0:
             break
-        rows.append(best)
+        # The longest path may change to another line where a stroke touches both, but a path that
+        # is too short ends in that stroke.
+        enough = min(longest - _MEMORY, _STROKE)
+        back = rows[-_MEMORY:]
+        expected = here + (here - back[0]) / len(back)
+        rows.append(
+            min(
+                (step for step in steps if left[step, column] >= max(enough, 1)),
+                key=lambda step: abs(step - expected),
+            )
+        )
     return np.array(rows[::-1], dtype=np.int64)
-
-
-def _smooth(path: npt.NDArray[np.float64], known: Mask, thickness: float) -> tuple[_Ints, Mask]:
-    """Fit a cubic to the known rows of a path; return its rows, and where the path is near.
-
-    A path may begin or end in another stroke, which the line only touches.
-    """
-    places = np.linspace(-1, 1, len(path))
-    near, fitted = known, path
-    for _ in range(4):
-        if near.sum() < 4:
-            break
-        factors = polynomial.polyfit(places[near], path[near], min(3, int(near.sum()) // 8))
-        fitted = np.asarray(polynomial.polyval(places, factors), dtype=np.float64)
-        distance = np.abs(path - fitted)
-        limit = max(thickness / 2 + 1, float(np.median(distance[known])))
-        near = known & (distance <= limit)
-    return np.round(fitted).astype(np.int64), near
 
 
 def _blocks(mask: Mask) -> Mask:
@@ -187,7 +206,7 @@ def _blocks(mask: Mask) -> Mask:
     thick = maximum_filter1d(mask, 3, axis=0)[:, : width * STEP]
     blocks = thick.reshape(height, width, STEP).mean(axis=2) >= 0.75
     near = maximum_filter1d(blocks, 3, axis=0)
-    wide = 2 * _GAP + 1
+    wide = _GAP + 1
     bridged = minimum_filter1d(maximum_filter1d(near, wide, axis=1), wide, axis=1)
     return np.asarray(blocks | (bridged & ~near))
 

@@ -1,105 +1,128 @@
-"""Reads image files and PDF pages as grey values of a limited size."""
+"""Decoding image files and PDF pages to grey values of a limited size.
+
+Files from strangers can take any time and memory here: ``decoding`` runs it in a process of its
+own. It imports nothing heavier than NumPy and Pillow.
+"""
 
 import struct
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from mnist_lightning.errors import DataError
+from mnist_lightning.handwriting.colour import LONG_SIDE, Grey, to_grey
 
 #: Larger images are refused before they are decoded: 256 MB with four channels.
 MAX_PIXELS = 64_000_000
-MAX_PDF_PAGES = 50
-#: Pages are scaled down to this long side; a digit needs only 20 pixels.
-LONG_SIDE = 1600
+#: Of a PDF, and of an image with several frames.
+MAX_PAGES = 50
 
 _HEIF = {".heic", ".heif"}
 _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, struct.error, IndexError, KeyError)
-
-Grey = npt.NDArray[np.float32]
+#: Formats whose other frames are previews, depth maps or layers of the same picture.
+_ONE_PICTURE = {"MPO", "PSD"}
+#: Tag of TIFF: 1 is a smaller copy of another page, 4 is a mask of one.
+_SUBFILE = 254
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+#: No more than this many bytes come out of one byte of a PNG.
+_DEFLATE = 1032
 
 
 def read_pages(path: Path) -> Iterator[Grey]:
-    """Read an image, the first frame of an animation or all pages of a PDF.
+    """Read all frames of an image, or all pages of a PDF.
 
     Args:
         path: The file. Its EXIF orientation is applied.
 
     Yields:
-        float32, ``(H, W)``, 0 is black and 1 is white, the long side at most 1600. Transparent
-        pixels become white, or black in a mostly transparent image with light ink.
+        float32, ``(H, W)``, 0 is black and 1 is white, the long side at most 1600; see
+        ``to_grey``.
 
     Raises:
-        DataError: The file is missing, damaged, of another type or larger than 64 megapixels, or
-            the package that reads it is not installed.
+        DataError: The file is missing, damaged, of another type, larger than 64 megapixels or of
+            more than 50 pages, or the package that reads it is not installed.
     """
     if not path.is_file():
-        raise DataError(f"{path}: there is no such file; check its name.")
+        reason = "this is not a regular file" if path.exists() else "there is no such file"
+        raise DataError(f"{path}: {reason}; check its name.")
     with path.open("rb") as file:
-        is_pdf = file.read(5) == b"%PDF-"
-    if is_pdf:
+        start = file.read(12)
+    if start.startswith(b"%PDF-"):
         yield from _read_pdf(path)
-    else:
-        yield _read_image(path)
+        return
+    if start[4:8] == b"ftyp" or path.suffix.lower() in _HEIF:
+        _register_heif(path)
+    yield from _read_image(path)
 
 
-def _read_image(path: Path) -> Grey:
-    _register_heif(path)
+def _read_image(path: Path) -> Iterator[Grey]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd metadata, and size, which is checked below
             with Image.open(path) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise Image.DecompressionBombError
-                return to_grey(image)
+                yield from _frames(path, image)
     except UnidentifiedImageError:
         raise DataError(f"{path}: this is not an image that can be read; save it as PNG.") from None
     except Image.DecompressionBombError:
-        limit = f"{MAX_PIXELS // 1_000_000} megapixels"
-        raise DataError(f"{path}: it has more than {limit}; make it smaller.") from None
+        raise DataError(_too_large(path)) from None
     except MemoryError:
-        raise DataError(f"{path}: the image does not fit into memory; make it smaller.") from None
+        raise DataError(f"{path}: decoding it takes too much memory; make it smaller.") from None
     except _DAMAGED as error:
         raise DataError(
             f"{path}: the image is damaged ({error!s:.80}); use an intact copy."
         ) from error
 
 
-def to_grey(image: Image.Image) -> Grey:
-    """Convert an opened image to grey values as ``read_pages`` yields them."""
-    if image.mode in {"I", "F"} or image.mode.startswith("I;"):
-        image = Image.fromarray(_eight_bits(np.asarray(image, dtype=np.float64)))
-    image = ImageOps.exif_transpose(image)
-    if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
-        image = _without_alpha(image.convert("RGBA"))
-    image = image.convert("RGB").convert("L")
-    image.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
-    return np.asarray(image, dtype=np.float32) / np.float32(255)
+def _frames(path: Path, image: Image.Image) -> Iterator[Grey]:
+    one_picture = image.format in _ONE_PICTURE
+    frames = 1 if one_picture else int(getattr(image, "n_frames", 1))
+    if frames > MAX_PAGES:
+        raise DataError(_too_many(path))
+    for number in range(frames):
+        if number:
+            image.seek(number)
+        if getattr(image, "tag_v2", {}).get(_SUBFILE, 0) in {1, 4, 5}:
+            continue
+        # JPEG is decoded at a fraction of its size, in a fraction of the memory.
+        image.draft(image.mode, (LONG_SIDE, LONG_SIDE))
+        _check_size(path, image)
+        page = to_grey(image)
+        yield _turned(page, _orientation(image))
 
 
-def _eight_bits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """Scale 16-bit, 32-bit and float pixels to 8 bits by the range that they use."""
-    values = np.nan_to_num(values)
-    top = next((limit for limit in (1.0, 255.0, 65535.0) if values.max() <= limit), values.max())
-    return np.asarray(np.clip(values / top, 0, 1) * 255, dtype=np.uint8)
+def _orientation(image: Image.Image) -> int:
+    # A damaged EXIF block does not damage the picture.
+    with suppress(*_DAMAGED, TypeError, ZeroDivisionError):
+        # Pillow turns TIFF by itself.
+        if image.format != "TIFF":
+            return int(image.getexif().get(_ORIENTATION, 1))
+    return 1
 
 
-def _without_alpha(image: Image.Image) -> Image.Image:
-    alpha = np.asarray(image.getchannel("A"), dtype=np.float32) / 255
-    light = (np.asarray(image.convert("L")) * alpha).sum() / max(float(alpha.sum()), 1.0) > 127
-    shade = 0 if light and alpha.mean() < 0.5 else 255
-    paper = Image.new("RGBA", image.size, (shade, shade, shade, 255))
-    return Image.alpha_composite(paper, image)
+def _turned(page: Grey, turn: int) -> Grey:
+    if turn not in _TURNS:
+        return page
+    return np.asarray(Image.fromarray(page).transpose(_TURNS[turn]))
 
 
 def _register_heif(path: Path) -> None:
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
+        # Pillow reads AVIF, which begins alike, by itself.
         if path.suffix.lower() in _HEIF:
             raise DataError(f"{path}: reading it needs `pip install pillow-heif`.") from None
     else:
@@ -113,11 +136,32 @@ def _read_pdf(path: Path) -> Iterator[Grey]:
         raise DataError(f"{path}: reading it needs `pip install pypdfium2`.") from None
     try:
         with pypdfium2.PdfDocument(path) as document:
-            if len(document) > MAX_PDF_PAGES:
-                raise DataError(f"{path}: it has more than {MAX_PDF_PAGES} pages; split it.")
+            if len(document) > MAX_PAGES:
+                raise DataError(_too_many(path))
+            # Otherwise what is typed into the fields of a form is not drawn.
+            document.init_forms()
             for page in document:
                 # Scaled to the long side, whatever the size of the page.
                 bitmap = page.render(scale=LONG_SIDE / max(*page.get_size(), 1.0))
                 yield to_grey(bitmap.to_pil())
     except pypdfium2.PdfiumError as error:
+        if "password" in str(error).lower():
+            raise DataError(f"{path}: the PDF has a password; save a copy without.") from None
         raise DataError(f"{path}: the PDF is damaged ({error}); use an intact copy.") from error
+
+
+def _check_size(path: Path, image: Image.Image) -> None:
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
+        raise DataError(_too_large(path))
+    # A row takes at least a bit for each pixel.
+    if image.format == "PNG" and pixels / 8 > _DEFLATE * path.stat().st_size:
+        raise DataError(f"{path}: the image is damaged (it ends too early); use an intact copy.")
+
+
+def _too_large(path: Path) -> str:
+    return f"{path}: it has more than {MAX_PIXELS // 1_000_000} megapixels; make it smaller."
+
+
+def _too_many(path: Path) -> str:
+    return f"{path}: it has more than {MAX_PAGES} pages; split it."

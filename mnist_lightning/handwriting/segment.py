@@ -90,6 +90,10 @@ def find_digits(grey: npt.NDArray[np.floating], invert: Invert = "auto") -> list
         if areas[number] >= smallest
     ]
     if len(boxes) > MAX_PARTS:
+        # The dots of dotted paper are much smaller than digits.
+        tallest = max(box.height for box in boxes)
+        boxes = [box for box in boxes if box.height >= 0.25 * tallest]
+    if len(boxes) > MAX_PARTS:
         raise DataError(
             f"it has {len(boxes)} separate marks, too many for a page of digits; crop the image"
         )

@@ -3,15 +3,17 @@
 from itertools import combinations
 
 import numpy as np
-from scipy.ndimage import (
-    binary_dilation,
-    binary_fill_holes,
-    find_objects,
-    maximum_filter1d,
-    minimum_filter1d,
-)
+from scipy.ndimage import binary_dilation, find_objects, maximum_filter1d, minimum_filter1d
 from skimage.measure import label
 
+from mnist_lightning.handwriting.enclosures import (
+    ALIKE,
+    CONTENT,
+    MOST_PARTS,
+    contains,
+    height_of,
+    without_enclosures,
+)
 from mnist_lightning.handwriting.ink import Mask
 from mnist_lightning.handwriting.lines import STEP, Line, Trace, Tracer
 
@@ -20,18 +22,11 @@ from mnist_lightning.handwriting.lines import STEP, Line, Trace, Tracer
 _LONG = 3.0
 #: A ruled line is this many times as long as thick, a side of a box this many.
 _SLENDER, _SIDE_SLENDER = 12, 5
-#: What is inside a frame or box is at least this share of its height.
-_CONTENT = 0.35
-#: Boxes whose sides differ less than this are of one kind.
-_ALIKE = 0.2
-#: More components or lines than this are a texture.
-_MANY = 600
 
 #: Of the lines across, and of those down in the transposed image.
 _Traces = tuple[Trace, Trace]
 #: The sides of a box: top, bottom, left, right.
 _Box = tuple[Line, Line, Line, Line]
-_Slices = tuple[slice, slice]
 
 
 def without_structures(mask: Mask, faint: Mask) -> Mask:
@@ -46,6 +41,9 @@ def without_structures(mask: Mask, faint: Mask) -> Mask:
     """
     if min(mask.shape) < 100:
         return mask
+    # Boxes that no digit touches are removed whole, before their sides are taken for lines.
+    enclosures = mask & ~without_enclosures(mask, outlines=True)
+    mask, faint = mask & ~enclosures, faint & ~binary_dilation(enclosures, iterations=2)
     wide, tall = mask.shape[1], mask.shape[0]
     tracers = (Tracer(faint), Tracer(faint.T))
     spanning = (_spanning(tracers[0], wide), _spanning(tracers[1], tall))
@@ -54,16 +52,16 @@ def without_structures(mask: Mask, faint: Mask) -> Mask:
     if height == 0:
         # No digits: squares and tables have many lines, but a single stroke may be a 1.
         numbers = [len(found.lines) for found in spanning]
-        return rest if min(numbers) >= 2 and sum(numbers) >= 5 else mask
+        return mask & (min(numbers) < 2 or sum(numbers) < 5)
     shortest = [max(_LONG / 2 * height, min(_LONG * height, 0.9 * side)) for side in (wide, tall)]
     ruled = (tracers[0].trace(shortest[0], _SLENDER), tracers[1].trace(shortest[1], _SLENDER))
     gone = _pixels(ruled)
-    faint = faint & ~gone
+    whole, faint = faint, faint & ~gone
     length = max(4 * STEP, height / 2)
     sides = [Tracer(one).trace(length, _SIDE_SLENDER) for one in (faint, faint.T)]
-    walls = _walls((sides[0], sides[1]), ruled, height)
+    walls = _walls(whole, (sides[0], sides[1]), ruled, height)
     boxes = _boxes(mask & ~gone, (sides[0], sides[1]), height)
-    return _without_enclosures(_close(mask, gone | walls | boxes, ruled))
+    return without_enclosures(_close(mask, gone | walls | boxes, ruled))
 
 
 def _spanning(tracer: Tracer, side: int) -> Trace:
@@ -91,30 +89,38 @@ def _close(mask: Mask, gone: Mask, ruled: _Traces) -> Mask:
     return np.asarray(rest | (mask & gone & (closed[0] | closed[1])))
 
 
-def _walls(traces: _Traces, ruled: _Traces, height: float) -> Mask:
+def _walls(mask: Mask, traces: _Traces, ruled: _Traces, height: float) -> Mask:
     """Return the lines that begin and end on ruled ones and are as thin: the walls of a table."""
     chosen = []
-    for this, other in zip(traces, reversed(ruled), strict=True):
-        thick = max((line.thickness for line in other.lines), default=0.0)
-        reach = STEP + int(thick)
-        anchors = (other.bands > 0).T
+    for axis, (trace, other) in enumerate(zip(traces, reversed(ruled), strict=True)):
+        thick = float(np.median([line.thickness for line in other.lines] or [0.0]))
+        ink, anchors = mask.T if axis else mask, (other.bands > 0).T
         chosen.append(
-            this.only(
+            trace.only(
                 line
-                for line in this.lines
+                for line in trace.lines
                 if line.bend <= line.thickness / 2 + 1
-                and line.length >= 0.8 * height
+                and line.length >= 0.5 * height
                 and line.thickness <= 1.6 * thick + 1
-                and _is_near(anchors, line.first, line.start, reach)
-                and _is_near(anchors, line.last, line.stop, reach)
+                and _leads_to(anchors, ink, line, line.start, -1)
+                and _leads_to(anchors, ink, line, line.stop - 1, 1)
             )
         )
     return _pixels((chosen[0], chosen[1]))
 
 
-def _is_near(anchors: Mask, row: int, column: int, reach: int) -> bool:
-    rows = slice(max(row - reach, 0), row + reach + 1)
-    return bool(anchors[rows, max(column - reach, 0) : column + reach + 1].any())
+def _leads_to(anchors: Mask, ink: Mask, line: Line, end: int, step: int) -> bool:
+    """Whether a line, continued a little beyond its end, leads to an anchor through ink."""
+    for column in range(end - step * STEP, end + step * 4 * STEP, step):
+        row = round(float(line.curve(column)))
+        if not (0 <= column < ink.shape[1] and 0 <= row < ink.shape[0]):
+            return False
+        near = slice(max(row - 1, 0), row + 2)
+        if anchors[near, column].any():
+            return True
+        if not ink[near, column].any():
+            return False
+    return False
 
 
 def _boxes(mask: Mask, traces: _Traces, height: float) -> Mask:
@@ -122,7 +128,7 @@ def _boxes(mask: Mask, traces: _Traces, height: float) -> Mask:
     across, down = traces
     full: list[_Box] = []
     empty: list[_Box] = []
-    if max(len(across.lines), len(down.lines)) <= _MANY:
+    if max(len(across.lines), len(down.lines)) <= MOST_PARTS:
         for top, bottom in combinations(sorted(across.lines, key=lambda line: line.first), 2):
             high = bottom.first - top.first >= height / 2
             sides = _sides(top, bottom, down.lines) if high else None
@@ -141,18 +147,21 @@ def _sides(top: Line, bottom: Line, steep: list[Line]) -> tuple[Line, Line] | No
         return None
 
     def closing(column: int, upper: int, lower: int) -> Line | None:
-        fitting = (
+        fitting = [
             line
             for line in steep
-            if abs((line.first + line.last) / 2 - column) <= near
-            and abs(line.start - upper) <= near
-            and abs(line.stop - lower) <= near
-        )
-        return next(fitting, None)
+            if abs(line.start - upper) <= near and abs(line.stop - lower) <= near
+        ]
+        closest = min(fitting, key=lambda line: abs(_middle(line) - column), default=None)
+        return closest if closest and abs(_middle(closest) - column) <= near else None
 
     left = closing((top.start + bottom.start) // 2, top.first, bottom.first)
     right = closing((top.stop + bottom.stop) // 2, top.last, bottom.last)
     return None if left is None or right is None or left is right else (left, right)
+
+
+def _middle(line: Line) -> float:
+    return (line.first + line.last) / 2
 
 
 def _has_content(mask: Mask, traces: _Traces, box: _Box) -> bool:
@@ -162,74 +171,29 @@ def _has_content(mask: Mask, traces: _Traces, box: _Box) -> bool:
     sides = np.isin(traces[0].bands[rows, columns], [top.number, bottom.number])
     sides |= np.isin(traces[1].bands.T[rows, columns], [left.number, right.number])
     parts = find_objects(label(mask[rows, columns] & ~sides, connectivity=2))
-    return any(_height(part) >= _CONTENT * (rows.stop - rows.start) for part in parts)
+    return any(height_of(part) >= CONTENT * (rows.stop - rows.start) for part in parts)
 
 
 def _are_alike(one: _Box, other: _Box) -> bool:
     return all(
-        abs(one[side].length - other[side].length) <= _ALIKE * other[side].length for side in (0, 2)
+        abs(one[side].length - other[side].length) <= ALIKE * other[side].length for side in (0, 2)
     )
 
 
 def _digit_height(mask: Mask) -> float:
-    """Return the typical height of the components that contain no others; 0 if there are none."""
-    boxes = find_objects(label(mask, connectivity=2))
-    smallest = 0.02 * mask.shape[0]
-    boxes = [box for box in boxes if _height(box) >= max(8, smallest)]
-    if not boxes or len(boxes) > _MANY:
+    """Return the typical height of components, without the remains of lines; 0 if there are none.
+
+    These touch the border, or contain others.
+    """
+    smallest = max(8, 0.02 * mask.shape[0])
+    boxes = [
+        box
+        for box in find_objects(label(mask, connectivity=2))
+        if height_of(box) >= smallest
+        and all(side.start > 0 and side.stop < n for side, n in zip(box, mask.shape, strict=True))
+    ]
+    if not boxes or len(boxes) > MOST_PARTS:
         return 0.0
-    alone = [box for box in boxes if not any(_contains(box, other) for other in boxes)]
-    heights = np.array([_height(box) for box in alone])
+    alone = [box for box in boxes if not any(contains(box, other) for other in boxes)]
+    heights = np.array([height_of(box) for box in alone])
     return float(np.median(heights[heights >= 0.4 * heights.max()]))
-
-
-def _without_enclosures(mask: Mask) -> Mask:
-    """Remove the components that enclose others: boxes and circles around digits."""
-    labels = label(mask, connectivity=2)
-    boxes = dict(enumerate(find_objects(labels), start=1))
-    boxes = {number: box for number, box in boxes.items() if _height(box) >= 16}
-    if len(boxes) > _MANY:
-        return mask
-    enclosing = {
-        number
-        for number, box in boxes.items()
-        if any(
-            _contains(box, inner) and _encloses(labels, number, box, other)
-            for other, inner in boxes.items()
-        )
-    }
-    alike = {
-        number
-        for number, box in boxes.items()
-        if any(_same_size(box, boxes[other]) for other in enclosing)
-        and _is_hollow(labels[box] == number)
-    }
-    return np.asarray(mask & ~np.isin(labels, sorted(enclosing | alike)))
-
-
-def _encloses(labels: np.ndarray, number: int, box: _Slices, other: int) -> bool:
-    # A frame that is drawn by hand may have a small gap.
-    part = np.pad(labels[box], 4)
-    filled = binary_fill_holes(binary_dilation(part == number, iterations=3))
-    inner = part == other
-    return bool(filled[inner].mean() > 0.95)
-
-
-def _is_hollow(part: Mask) -> bool:
-    filled = binary_fill_holes(part)
-    return bool(part.sum() < 0.5 * filled.sum() and filled.sum() > 0.7 * part.size)
-
-
-def _contains(box: _Slices, other: _Slices) -> bool:
-    """Whether a box contains another that is large enough for its content."""
-    inside = all(a.start < b.start and b.stop < a.stop for a, b in zip(box, other, strict=True))
-    return inside and _height(other) >= _CONTENT * _height(box)
-
-
-def _same_size(box: _Slices, other: _Slices) -> bool:
-    pairs = ((a.stop - a.start, b.stop - b.start) for a, b in zip(box, other, strict=True))
-    return all(abs(a - b) <= _ALIKE * b for a, b in pairs)
-
-
-def _height(box: _Slices) -> int:
-    return int(box[0].stop - box[0].start)

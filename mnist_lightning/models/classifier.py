@@ -15,6 +15,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.errors import UserError
+from mnist_lightning.files.limits import TITLE, check
 from mnist_lightning.models.cnn import CNN
 from mnist_lightning.models.weights_origin import WeightsOrigin
 
@@ -63,6 +64,12 @@ class DigitClassifier(LightningModule):
         super().__init__()
         if learning_rate <= 0:
             raise UserError(f"--model.learning_rate must be above 0, not {learning_rate}")
+        if weight_decay < 0:
+            raise UserError(f"--model.weight_decay must be at least 0, not {weight_decay}")
+        if not 0 <= label_smoothing < 1:
+            raise UserError(
+                f"--model.label_smoothing must be at least 0 and below 1, not {label_smoothing}"
+            )
         self.network = network.to(memory_format=torch.channels_last)
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -281,6 +288,7 @@ class CNNClassifier(DigitClassifier):
         title: str = "Custom CNN",
         **training: Any,
     ) -> None:
+        check(TITLE, title, "--model.title")
         network = CNN(
             widths, convs_per_stage, dropout, first_kernel, first_stride, contrast_normalisation
         )

@@ -11,6 +11,11 @@ from mnist_lightning.models.contrast import ContrastNormalisation
 # Mean and standard deviation of the pixels of MNIST's 60,000 training images, scaled to 0..1.
 MEAN, STD = 0.1307, 0.3081
 
+MAX_CONVS = 32
+MAX_KERNEL = 2 * SIDE + 1
+MAX_WEIGHTS = 100_000_000
+"""Larger networks are refused before they take memory; ResNet50 has 23,500,000 weights."""
+
 
 class CNN(nn.Module):
     """A VGG-like network: stages of 3x3 convolutions with max pooling between them.
@@ -61,6 +66,7 @@ class CNN(nn.Module):
             raise ValueError(f"--model.convs_per_stage must be 1 or more, not {convs_per_stage}")
         if not 0 <= dropout < 1:
             raise ValueError(f"--model.dropout must be at least 0 and below 1, not {dropout}")
+        _check_size(widths, convs_per_stage, first_kernel)
         # Attributes, because TorchScript cannot read the globals of a module in forward().
         self.mean, self.std = MEAN, STD
         self.contrast = ContrastNormalisation(contrast_normalisation)
@@ -89,3 +95,19 @@ class CNN(nn.Module):
         x = x.amax(dim=(2, 3))  # (N, widths[-1])
         logits: Tensor = self.head(self.dropout(x)).float()
         return logits  # (N, 10)
+
+
+def _check_size(widths: Sequence[int], convs_per_stage: int, first_kernel: int) -> None:
+    if convs_per_stage > MAX_CONVS:
+        raise ValueError(
+            f"--model.convs_per_stage must be at most {MAX_CONVS}, not {convs_per_stage}"
+        )
+    if first_kernel > MAX_KERNEL:
+        raise ValueError(f"--model.first_kernel must be at most {MAX_KERNEL}, not {first_kernel}")
+    pairs = zip((1, *widths), widths, strict=False)
+    weights = sum(9 * (before + (convs_per_stage - 1) * width) * width for before, width in pairs)
+    if weights > MAX_WEIGHTS:
+        raise ValueError(
+            f"--model.widths {list(widths)} with {convs_per_stage} convolutions per stage have "
+            f"{weights:,} weights, more than {MAX_WEIGHTS:,}"
+        )

@@ -19,6 +19,8 @@ FEATURES = 2048
 LAYER_FEATURES: dict[FeatureLayer, int] = {"layer2": 512, "layer3": 1024, "layer4": FEATURES}
 """The same after each of the last three of torchvision's four layers."""
 
+MAX_IMAGE_SIZE = 1024
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's RGB values in 0..1, as torchvision's weights use."""
@@ -31,7 +33,7 @@ class ResNet50(nn.Module):
     ``backbone`` (with the keys of a torchvision state dict, without ``fc``) and ``head``.
 
     Args:
-        image_size: Side in pixels to which the digits are enlarged, at least 28. The cost grows
+        image_size: Side in pixels to which the digits are enlarged, 28 to 1,024. The cost grows
             with its square; ImageNet networks were trained at 224.
         num_classes: Number of logits.
         dropout: Probability of zeroing a feature before the head, 0 to below 1.
@@ -62,8 +64,10 @@ class ResNet50(nn.Module):
         feature_layer: FeatureLayer = "layer4",
     ) -> None:
         super().__init__()
-        if image_size < SIDE:
-            raise ValueError(f"model.image_size must be {SIDE} or more, not {image_size}")
+        if not SIDE <= image_size <= MAX_IMAGE_SIZE:
+            raise ValueError(
+                f"model.image_size must be from {SIDE} to {MAX_IMAGE_SIZE}, not {image_size}"
+            )
         if not 0 <= dropout < 1:
             raise ValueError(f"model.dropout must be at least 0 and below 1, not {dropout}")
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from mnist_lightning import __version__
+from mnist_lightning.files.limits import Count
 
 PACKAGE = Path(__file__).resolve().parents[1]
 RECORDED_PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy", "scikit-learn")
@@ -39,7 +40,7 @@ class Environment:
     python: str
     platform: str
     processor: str
-    logical_cores: int
+    logical_cores: Count
     gpu: str | None
     versions: dict[str, str]
 

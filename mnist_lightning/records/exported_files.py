@@ -9,6 +9,16 @@ from pathlib import Path
 from mnist_lightning.evaluation.parity import ExportParity
 from mnist_lightning.files.identity import FileDescription
 from mnist_lightning.files.json_document import read_document, write_document
+from mnist_lightning.files.limits import (
+    Argument,
+    Change,
+    Count,
+    FileName,
+    Name,
+    NotNegative,
+    Sha256,
+    Share,
+)
 
 SCHEMA_VERSION = 1
 
@@ -26,8 +36,8 @@ class ExportedFile:
 
     file: FileDescription
     parity: ExportParity
-    correct: int
-    accuracy: float
+    correct: Count
+    accuracy: Share
 
 
 @dataclass(frozen=True)
@@ -53,17 +63,17 @@ class Quantisation:
     """
 
     file: FileDescription | None
-    bytes: int
+    bytes: Count
     parity: ExportParity
-    correct: int
-    accuracy: float
-    accuracy_change: float
-    calibration_images: int
-    threads: int
-    rounds: int
-    speedup_single: float
-    speedup_batched: float
-    batch_size: int
+    correct: Count
+    accuracy: Share
+    accuracy_change: Change
+    calibration_images: Count
+    threads: Count
+    rounds: Count
+    speedup_single: NotNegative
+    speedup_batched: NotNegative
+    batch_size: Count
     processor: str
 
 
@@ -87,14 +97,14 @@ class Exports:
     """
 
     schema_version: int
-    model: str
-    source: str
+    model: Name
+    source: FileName
     dataset: str
-    fingerprint: str
+    fingerprint: Sha256
     commit: str | None
     dirty: bool | None
     created: str
-    command: str
+    command: Argument
     versions: dict[str, str]
     files: tuple[ExportedFile, ...]
     quantisation: Quantisation | None

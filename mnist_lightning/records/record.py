@@ -9,7 +9,7 @@ percent.
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 
@@ -19,6 +19,17 @@ from mnist_lightning.evaluation.metrics import DetailedMetrics, Metrics
 from mnist_lightning.evaluation.parity import ExportParity
 from mnist_lightning.files.identity import FileDescription
 from mnist_lightning.files.json_document import decode, read_document, write_document
+from mnist_lightning.files.limits import (
+    Argument,
+    Count,
+    Name,
+    NotNegative,
+    Seed,
+    Sha256,
+    Share,
+    Title,
+    Within,
+)
 from mnist_lightning.models.weights_origin import WeightsOrigin
 from mnist_lightning.records.environment import Environment
 
@@ -63,12 +74,12 @@ class NetworkDescription:
             before version 3.
     """
 
-    name: str
-    preset: str
-    title: str
+    name: Name
+    preset: Name
+    title: Title
     class_path: str
     hyperparameters: dict[str, object]
-    weights: str
+    weights: Argument
     parameters: Parameters
     weights_origin: WeightsOrigin | None = field(default=None, kw_only=True)
 
@@ -103,8 +114,8 @@ class Members:
 
     class_path: str
     hyperparameters: dict[str, object]
-    seeds: tuple[int, ...]
-    files: tuple[str, ...]
+    seeds: Annotated[tuple[Seed, ...], Within(1, 1000)]
+    files: tuple[Sha256, ...]
 
 
 @dataclass(frozen=True)
@@ -122,11 +133,11 @@ class DatasetDescription:
     """
 
     name: str
-    fingerprint: str
+    fingerprint: Sha256
     is_standard: bool
-    train: int
-    validation: int
-    test: int
+    train: Count
+    validation: Count
+    test: Count
 
     @property
     def label(self) -> str:
@@ -160,19 +171,19 @@ class Training:
         command: The arguments of the command line.
     """
 
-    seed: int | None
-    epochs: int
-    train_loss: float | None
-    train_accuracy: float | None
-    steps: int
-    seconds: float
+    seed: Seed | None
+    epochs: Count
+    train_loss: NotNegative | None
+    train_accuracy: Share | None
+    steps: Count
+    seconds: NotNegative
     accelerator: str
-    devices: int
+    devices: Count
     precision: str
     threads: int | None
     resumed: bool
     commit: str | None
-    command: tuple[str, ...]
+    command: tuple[Argument, ...]
 
 
 @dataclass(frozen=True, eq=False)

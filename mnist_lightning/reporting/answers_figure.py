@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.handwriting.answers import ReadDigit
-from mnist_lightning.reporting.style import BLUE, VERMILLION, draw_digit, new_figure
+from mnist_lightning.reporting.style import BLUE, VERMILLION, draw_digit, drawable, new_figure
 from mnist_lightning.reporting.tables import shorten
 
 MAX_SHOWN = 60
@@ -45,8 +45,8 @@ def plot_answers(
         left.imshow(cutout, cmap="gray", vmin=0, vmax=1)
         left.set(xticks=[], yticks=[])
         draw_digit(right, seen)
-        name = shorten(Path(digit.file).name, 20)
+        name = shorten(Path(digit.file).name, 20).replace("\n", "?")
         text = "\n".join([f"{name} #{digit.number}", *(answer.caption for answer in digit.answers)])
         sure = all(answer.answered for answer in digit.answers)
-        tile.suptitle(text, fontsize=10, color=BLUE if sure else VERMILLION)
+        tile.suptitle(drawable(text), fontsize=10, color=BLUE if sure else VERMILLION)
     return figure

@@ -40,11 +40,13 @@ def _tally(digits: Sequence[ReadDigit], place: int, model: str) -> str:
     answers = [digit.answers[place] for digit in digits]
     answered = sum(answer.answered for answer in answers)
     text = f"{model}: {answered:,} of {len(digits):,} answered"
-    if digits and all(digit.label is not None for digit in digits):
-        pairs = list(zip(digits, answers, strict=True))
-        right = sum(digit.label == answer.digit for digit, answer in pairs)
-        sure = sum(digit.label == answer.digit and answer.answered for digit, answer in pairs)
-        text += f", {sure:,} of them right; {right:,} right if all had to be answered"
+    labelled = [pair for pair in zip(digits, answers, strict=True) if pair[0].label is not None]
+    if labelled:
+        right = sum(digit.label == answer.digit for digit, answer in labelled)
+        sure = sum(digit.label == answer.digit and answer.answered for digit, answer in labelled)
+        of_those = "them" if len(labelled) == len(digits) else f"the {len(labelled):,} labelled"
+        text += f", {sure:,} of {of_those} right; {right:,} right if all had to be answered"
+        text += f" (accuracy {100 * right / len(labelled):.1f} %)"
     return text
 
 

@@ -24,6 +24,7 @@ from mnist_lightning.reporting.style import (
     LABEL_SIZE,
     SMALL_SIZE,
     draw_digit,
+    drawable,
     legend_text,
     look,
     new_figure,
@@ -67,7 +68,7 @@ def plot_comparison(comparison: Comparison, images: Pixels) -> Figure:
         PANELS[key][1](axes, comparison)
     _draw_tiles(parts[2], comparison, images, comparison.disputed[:COLUMNS])
     legend = legend_text(model.title for model in comparison.models)
-    figure.supxlabel(legend, fontsize=LABEL_SIZE)
+    figure.supxlabel(drawable(legend), fontsize=LABEL_SIZE)
     return figure
 
 

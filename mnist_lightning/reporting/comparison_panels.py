@@ -31,7 +31,9 @@ def draw_accuracy(axes: Axes, comparison: Comparison) -> None:
         font: dict[str, Any] = {"fontsize": style.SMALL_SIZE, "color": style.DARK_GREY}
         across = axes.get_yaxis_transform()
         axes.text(0.02, place - 0.22, errors, va="bottom", transform=across, **font)
-        names.append(textwrap.fill(f"{model_look.letter}: {model.title}", NAME_WIDTH))
+        names.append(
+            textwrap.fill(f"{model_look.letter}: {style.drawable(model.title)}", NAME_WIDTH)
+        )
     if comparison.dataset.is_standard:
         axes.set_xlabel("accuracy (%); hollow: without known label errors")
     axes.set_yticks(range(len(names)), names)

@@ -14,6 +14,7 @@ from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.reporting.style import (
     DARK_GREY,
     TICK_SIZE,
+    drawable,
     label_axes,
     label_log_ticks,
     look,
@@ -113,7 +114,7 @@ def plot_learning_curves(histories: Mapping[int, pd.DataFrame], titles: Sequence
         (accuracy_axes, "val/accuracy", 100),
     ):
         for place, table in epochs.items():
-            _plot_series(axes, factor * table[column], place, titles[place])
+            _plot_series(axes, factor * table[column], place, drawable(titles[place]))
         _limit_epochs(axes, max(map(len, epochs.values())))
     if loss_axes.get_yscale() == "log":
         label_log_ticks(loss_axes.yaxis)

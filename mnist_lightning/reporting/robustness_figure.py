@@ -116,7 +116,7 @@ def _draw_panel(axes: Axes, record: Robustness, panel: _Panel) -> None:
 
 def _label(record: Robustness, model: RobustModel) -> str:
     error = f"clean {percent(model.clean.rate)} %, mean {percent(model.mean_error)} % wrong"
-    text = f"{model.title}: {error}"
+    text = f"{style.drawable(model.title)}: {error}"
     if model.rejection is None:
         return f"{text}; without a threshold" if has_rejection(record) else text
     answered = f"{percent(model.mean_coverage or 0)} % answered"
@@ -203,7 +203,7 @@ def plot_saliency(
 
 
 def _label_row(axes: Axes, text: str) -> None:
-    wrapped = text.replace(" (", "\n(").replace(", ", ",\n")
+    wrapped = style.drawable(text).replace(" (", "\n(").replace(", ", ",\n")
     axes.set_ylabel(
         wrapped, rotation=0, ha="right", va="center", fontsize=style.LABEL_SIZE, labelpad=12
     )

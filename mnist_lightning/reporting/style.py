@@ -12,6 +12,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
@@ -84,6 +85,16 @@ def legend_text(titles: Iterable[str]) -> str:
     return ";  ".join(f"{look(place).letter}: {title}" for place, title in enumerate(titles))
 
 
+def drawable(text: str) -> str:
+    """Prepare a title or a file name: it is not a formula, whatever dollars it has.
+
+    Characters that the font cannot draw, line breaks excepted, become ``?``.
+    """
+    font = get_font(findfont(FontProperties()))
+    text = "".join(one if one == "\n" or font.get_char_index(ord(one)) else "?" for one in text)
+    return text.replace("$", r"\$")
+
+
 def headline(model_title: str, dataset: str, images: int, split: str = "test") -> str:
     """Return the title of a figure about one model.
 
@@ -112,7 +123,7 @@ def new_figure(width: float, height: float, title: str = "") -> Figure:
     """
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
     if title:
-        figure.suptitle(title, fontsize=TITLE_SIZE, fontweight="bold")
+        figure.suptitle(drawable(title), fontsize=TITLE_SIZE, fontweight="bold")
     return figure
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from mnist_lightning.evaluation.rejection import Rejection
 from mnist_lightning.files.identity import FileDescription
 from mnist_lightning.files.json_document import read_document, write_document
+from mnist_lightning.files.limits import Argument, Count, Name, Sha256, Share
 from mnist_lightning.records.environment import Environment
 from mnist_lightning.robustness.selective_errors import SelectiveErrorRate
 
@@ -70,15 +71,15 @@ class RobustModel:
         sweeps: Error rates by the sweep's name, in ascending strength from 0.
     """
 
-    name: str
+    name: Name
     title: str
     file: FileDescription
     rejection: Rejection | None
     clean: SelectiveErrorRate
     corruptions: dict[str, SelectiveErrorRate]
-    mean_error: float
-    mean_coverage: float | None
-    answered_error: float | None
+    mean_error: Share
+    mean_coverage: Share | None
+    answered_error: Share | None
     sweeps: dict[str, tuple[SweepPoint, ...]]
 
 
@@ -104,12 +105,12 @@ class Robustness:
     schema_version: int
     corruptions_version: int
     dataset: str
-    fingerprint: str
-    images: int
-    test: int
+    fingerprint: Sha256
+    images: Count
+    test: Count
     seed: int
     models: tuple[RobustModel, ...]
-    command: tuple[str, ...]
+    command: tuple[Argument, ...]
     libraries: dict[str, str]
     environment: Environment
 

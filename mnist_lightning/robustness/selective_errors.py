@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnist_lightning.evaluation.metrics import Interval, wilson_interval
+from mnist_lightning.files.limits import Count, Share
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -23,9 +24,9 @@ class ErrorRate:
         interval: Wilson's 95 % interval of ``rate``.
     """
 
-    n: int
-    errors: int
-    rate: float
+    n: Count
+    errors: Count
+    rate: Share
     interval: Interval
 
 
@@ -38,7 +39,7 @@ class SelectiveErrorRate(ErrorRate):
         answered: Error rate on the answered images; null without a rule, or if there are none.
     """
 
-    coverage: float | None
+    coverage: Share | None
     answered: ErrorRate | None
 
     @property

@@ -63,7 +63,7 @@ class CommandParser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise the message."""
-        raise UserError(f"{message}; see --help")
+        raise UserError(f"{message:.500}; see --help")
 
 
 def require_name(option: str, name: str) -> None:

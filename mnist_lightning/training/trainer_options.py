@@ -1,6 +1,7 @@
 """Options of Lightning's Trainer that do not fit this study, refused with what to use instead."""
 
 import inspect
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from mnist_lightning.errors import UserError
 from mnist_lightning.terminal.messages import shorten
 from mnist_lightning.terminal.parser import lacks_memory
 
+#: Processes on one machine: more than its cores, or than GPUs fit into one, only fill its memory.
+MAX_DEVICES = max(16, os.cpu_count() or 1)
+MAX_NODES = 1024
 #: The metrics that a callback can monitor.
 METRICS = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
 
@@ -99,6 +103,12 @@ def check_options(options: Mapping[str, Any]) -> None:
         # -1 steps are a training without that limit.
         if value is not None and value <= 0 and (name, value) != ("max_steps", -1):
             raise UserError(f"--trainer.{name} must be above 0")
+    for name, most in (("devices", MAX_DEVICES), ("num_nodes", MAX_NODES)):
+        # Indices of devices, or their number, which may be text.
+        value = options.get(name)
+        number = len(value) if isinstance(value, list) else value
+        if str(number).isdecimal() and int(str(number)) > most:
+            raise UserError(f"--trainer.{name} must be at most {most:,} here, not {number}")
     for name in ("min_epochs", "min_steps"):
         # Lightning would not validate the epoch that max_steps cuts.
         if options.get(name) and options.get("max_steps", -1) > 0:

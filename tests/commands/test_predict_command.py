@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from comparison_inputs import write_model
 from drawn_pages import as_image, draw_page
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from mnist_lightning.commands.predict import main
 
@@ -159,3 +161,42 @@ def test_help_does_not_import_torch() -> None:
         "assert not {'torch', 'numpy', 'PIL'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_digits_in_folders_by_label_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bunch = load_digits()
+    for number, (image, label) in enumerate(
+        zip(bunch.images[:100], bunch.target[:100], strict=True)
+    ):
+        (tmp_path / str(label)).mkdir(exist_ok=True)
+        pixels = np.round(image * 255 / 16).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / str(label) / f"{number}.png")
+
+    assert _predict(tmp_path) == 0
+
+    last = capsys.readouterr().out.splitlines()[-1]
+    accuracy = re.search(r"\(accuracy ([\d.]+) %\)$", last)
+    assert accuracy is not None
+    assert float(accuracy[1]) >= 93
+
+
+def test_a_label_is_printed_for_the_labelled_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "3").mkdir()
+    as_image(draw_page(["3"])).save(tmp_path / "3" / "a.png")
+    as_image(draw_page(["4"])).save(tmp_path / "b.png")
+
+    assert _predict(tmp_path) == 0
+
+    assert "of the 1 labelled right; 1 right" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["$\\frac{1$.png", "a$b$c.png", "手写.png", "a\nb.png"])
+def test_any_file_name_is_drawn_as_it_is(name: str, tmp_path: Path) -> None:
+    as_image(draw_page(["3"])).save(tmp_path / name)
+
+    assert _predict(tmp_path / name, "--show", tmp_path / "seen.png") == 0
+    assert (tmp_path / "seen.png").is_file()

@@ -139,11 +139,12 @@ def test_a_wrong_missing_or_unrecorded_file_is_named_with_the_remedy(
     [
         ({"class": "Transformer"}, "there is no network Transformer in this version"),
         ({"hyperparameters": '{"widths": [4, 9]}'}, "size mismatch for features.7.weight"),
-        ({"hyperparameters": '{"widths": [4, 90000]}'}, "size mismatch for features.7.weight"),
+        ({"hyperparameters": '{"widths": [4, 90000]}'}, "weights, more than 100,000,000"),
+        ({"hyperparameters": '{"widths": [' + "9" * 5000 + "]}"}, "4300 digits"),
         ({"hyperparameters": "[" * 100_000}, "recursion"),
         ({"hyperparameters": '{"depth": 3}'}, "widths"),
     ],
-    ids=["class", "shape", "absurd", "deep", "settings"],
+    ids=["class", "shape", "absurd", "digits", "deep", "settings"],
 )
 def test_metadata_that_do_not_fit_are_refused_in_one_line(
     change: dict[str, str], reason: str, record: Record, tmp_path: Path

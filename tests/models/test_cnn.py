@@ -126,11 +126,33 @@ def test_logits_of_an_image_do_not_depend_on_its_batch() -> None:
         ({"first_kernel": -1}, "first_kernel"),
         ({"first_stride": 0}, "first_stride"),
         ({"first_stride": 29}, "first_stride"),
+        ({"convs_per_stage": 33}, "convs_per_stage"),
+        ({"convs_per_stage": 1_000_000_000}, "convs_per_stage"),
+        ({"first_kernel": 59}, "first_kernel"),
     ],
 )
 def test_values_out_of_range_are_refused_by_name(arguments: dict[str, Any], name: str) -> None:
     with pytest.raises(ValueError, match=rf"model\.{name} must be"):
         CNN(**arguments)
+
+
+@pytest.mark.parametrize("arguments", [{"widths": (40_000, 40_000)}, {"widths": (2**62,)}])
+def test_network_larger_than_any_memory_is_refused_before_it_is_built(
+    arguments: dict[str, Any],
+) -> None:
+    with pytest.raises(ValueError, match=r"model\.widths .* weights, more than 100,000,000"):
+        CNN(**arguments)
+
+
+def test_size_is_that_of_the_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = {"widths": (4, 8, 8), "convs_per_stage": 3}
+    network = CNN(**arguments)  # type: ignore[arg-type]
+    weights = sum(p.numel() for p in network.features.parameters() if p.ndim == 4)
+    monkeypatch.setattr("mnist_lightning.models.cnn.MAX_WEIGHTS", weights)
+    CNN(**arguments)  # type: ignore[arg-type]
+    monkeypatch.setattr("mnist_lightning.models.cnn.MAX_WEIGHTS", weights - 1)
+    with pytest.raises(ValueError, match=f"have {weights:,} weights"):
+        CNN(**arguments)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

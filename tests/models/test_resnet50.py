@@ -97,7 +97,8 @@ def test_frozen_torchscript_gives_the_same_logits_after_reloading(
 @pytest.mark.parametrize(
     ("arguments", "culprit"),
     [
-        ({"image_size": 27}, "image_size must be 28 or more, not 27"),
+        ({"image_size": 27}, "image_size must be from 28 to 1024, not 27"),
+        ({"image_size": 1025}, "image_size must be from 28 to 1024, not 1025"),
         ({"dropout": 1.0}, "dropout"),
         ({"dropout": -0.1}, "dropout"),
         ({"mean": (0.5,)}, "mean and std"),

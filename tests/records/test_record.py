@@ -194,6 +194,24 @@ def test_other_schema_version_is_refused_with_both_versions(
         pytest.param(
             ("training", "seconds"), 10**400, "training.seconds must be a number", id="huge"
         ),
+        (("predictions", "name"), "../../x", "predictions.name must be a file name without"),
+        (("model", "file", "name"), "/etc/passwd", "model.file.name must be a file name without"),
+        (("model", "file", "sha256"), "0", "model.file.sha256 must be 64 hexadecimal digits"),
+        (("model", "name"), "../x", "model.name must be a name such as custom_cnn"),
+        (("model", "title"), "\ud800", "model.title must be one line of printable text"),
+        (("model", "title"), "a\x1b[2Jb", "model.title must be one line of printable text"),
+        (("model", "hyperparameters", "widths"), [10**16], "hyperparameters.widths must be from"),
+        (("dataset", "fingerprint"), "x", "dataset.fingerprint must be 64 hexadecimal digits"),
+        (("training", "seed"), -1, "training.seed must be from 0 to 4,294,967,295, not -1"),
+        (("training", "epochs"), -1, "training.epochs must be from 0"),
+        (("training", "command"), ["\ud800"], "training.command[0] must be text"),
+        (("test", "accuracy"), 1.5, "test.accuracy must be from 0 to 1, not 1.5"),
+        (("test", "correct"), -1, "test.correct must be from 0"),
+        (("test", "per_class"), [], "test.per_class must have a length from 10 to 10, not 0"),
+        (("test", "confusion_matrix"), [[1]] * 10, "confusion_matrix[0] must have a length"),
+        (("test", "most_confused"), [{"true": 10, "predicted": 1, "count": 1}], "true must be"),
+        (("latency", "single", "p50_ms"), -0.1, "latency.single.p50_ms must be from 0"),
+        (("environment", "processor"), "x\0", "environment.processor must be printable text"),
     ],
 )
 def test_wrong_value_is_refused_by_its_dotted_key(

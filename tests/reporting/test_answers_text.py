@@ -30,8 +30,10 @@ def test_table_has_a_row_for_each_digit_and_a_column_for_each_model() -> None:
         "%",
     ]
     assert rows[2:] == [
-        "model_0: 0 of 2 answered, 0 of them right; 2 right if all had to be answered",
-        "model_1: 2 of 2 answered, 2 of them right; 2 right if all had to be answered",
+        "model_0: 0 of 2 answered, 0 of them right; 2 right if all had to be answered "
+        "(accuracy 100.0 %)",
+        "model_1: 2 of 2 answered, 2 of them right; 2 right if all had to be answered "
+        "(accuracy 100.0 %)",
     ]
 
 
