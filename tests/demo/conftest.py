@@ -30,7 +30,7 @@ class AlwaysSeven(torch.nn.Module):
 def models() -> list[TrainedModel]:
     """The published CNN, and a model that always predicts 7."""
     path = Path("stubborn.pt")
-    stubborn = TrainedModel("stubborn", "Always <7>", path, AlwaysSeven().eval(), None)
+    stubborn = TrainedModel("stubborn", "Always <7>", path, AlwaysSeven().eval(), None, False)
     return [load_trained(TRAINED), stubborn]
 
 
