@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 
 #: Lower than for the other figures, at whose DPI these files would exceed 300 kB.
 DPI = 90
-_MOST = 2**32 - 1
 
 EXAMPLES = """\
   python scripts/robustness.py
@@ -239,21 +238,22 @@ def _parser() -> CommandParser:
     models = "the models, e.g. cnn or custom_cnn, the baseline first (default: every trained model)"
     add("--models", nargs="+", metavar="NAME", help=models)
     limit = "use a random subset of N test images, stratified by digit (default: all)"
-    add("--limit", type=_from(1), metavar="N", help=limit)
+    add("--limit", type=_at_least(1), metavar="N", help=limit)
     corruptions = "measure only these (default: all fifteen)"
     add("--corruptions", nargs="+", metavar="NAME", help=corruptions)
     parser.add_output_dir()
     parser.add_data_dir()
     seed = "seed of the corruptions and of the subset (default: 0)"
-    add("--seed", type=_from(0), default=0, metavar="N", help=seed)
+    add("--seed", type=_at_least(0), default=0, metavar="N", help=seed)
     parser.add_quiet()
     return parser
 
 
-def _from(least: int) -> Callable[[str], int]:
+def _at_least(least: int) -> Callable[[str], int]:
     def number(text: str) -> int:
-        if not (text.isdecimal() and len(text) <= 10 and least <= int(text) <= _MOST):
-            raise ArgumentTypeError(f"{text!r:.40} is not a whole number from {least} to {_MOST}")
+        if not (text.isdecimal() and len(text) <= 9 and int(text) >= least):
+            reason = f"is not a whole number of at least {least} and at most nine digits"
+            raise ArgumentTypeError(f"{text!r:.40} {reason}")
         return int(text)
 
     return number

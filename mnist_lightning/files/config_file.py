@@ -7,14 +7,12 @@ from typing import Any
 import yaml
 
 from mnist_lightning.errors import UserError
-from mnist_lightning.files.limits import ARGUMENT, DecodingError, Within, check
+from mnist_lightning.files.limits import ARGUMENT, DEFAULTS, DecodingError, check
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 30
 MAX_LENGTH = 4_200
 """Characters of a value: the longest path, and fewer than Python takes for digits of a number."""
-
-_NUMBER = Within(-(2**32), 2**32)
 
 
 def check_config(path: Path) -> None:
@@ -86,7 +84,7 @@ def check_values(settings: Any, option: str = "") -> None:
             check_values(value, option)
     elif isinstance(settings, int | str):
         try:
-            check(ARGUMENT if isinstance(settings, str) else _NUMBER, settings, f"--{option}")
+            check(ARGUMENT if isinstance(settings, str) else DEFAULTS[int], settings, f"--{option}")
         except DecodingError as error:
             raise UserError(str(error)) from None
 

@@ -92,7 +92,7 @@ def test_types_of_fields(kind: object, valid: list[object], wrong: list[object])
     ("settings", "message"),
     [
         ({"data": {"batch_size": 16**500}}, "--data.batch_size must be .* not a longer number"),
-        ({"model": {"widths": [8, -(2**33)]}}, "--model.widths must be from"),
+        ({"model": {"widths": [8, -(2**53)]}}, "--model.widths must be from"),
         ({"name": "a\0b"}, "--name must be text of whole characters"),
         ({"trainer": {"callbacks": [{"init_args": {"x": "\ud800"}}]}}, "--trainer.callbacks.init"),
     ],
