@@ -5,6 +5,7 @@ the Display objects of scikit-learn. They keep no global state and write no file
 the figure, with ``figure.savefig(path, dpi=DPI)``, or logs it to TensorBoard.
 """
 
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,8 @@ DARK_GREY = "#404040"
 LIGHT_GREY = "#E6E6E6"
 
 TITLE_SIZE = 15
+_TITLE_LETTERS = 7.9
+"""Letters of a title that fit into an inch."""
 LABEL_SIZE = 12.5
 TICK_SIZE = 11.5
 SMALL_SIZE = 10.5
@@ -116,14 +119,15 @@ def new_figure(width: float, height: float, title: str = "") -> Figure:
     Args:
         width: In inches.
         height: In inches.
-        title: What it shows; a panel on its own needs none.
+        title: What it shows, wrapped to the width; a panel on its own needs none.
 
     Returns:
         The figure, not attached to any window.
     """
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
     if title:
-        figure.suptitle(drawable(title), fontsize=TITLE_SIZE, fontweight="bold")
+        title = textwrap.fill(drawable(title), round(_TITLE_LETTERS * width))
+        figure.suptitle(title, fontsize=TITLE_SIZE, fontweight="bold")
     return figure
 
 
