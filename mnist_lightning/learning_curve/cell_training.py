@@ -97,7 +97,7 @@ class CellTrainer:
             WeightsError: The pretrained weights are missing or damaged.
         """
         preset = _preset(arm.preset)
-        data, model = preset["data"], preset["model"]["init_args"]
+        data, model = _data_options(arm), preset["model"]["init_args"]
         epochs = arm.times * preset["trainer"]["max_epochs"]
         steps = arm.steps(size, data["batch_size"], epochs, self.whole)
         start: dict[str, str] = {"weights": arm.start}
@@ -215,7 +215,7 @@ class CellTrainer:
         model = _classifier(preset["model"], self._weights if arm.start == "pretrained" else None)
         if arm.start == "pretrained":
             model.load_pretrained()
-        data, decay = self._data(preset["data"], size, seed), preset["ema"]["decay"]
+        data, decay = self._data(_data_options(arm), size, seed), preset["ema"]["decay"]
         trainer = self._trainer(steps, callbacks=[WeightAverage(decay)] if decay else [])
         start = time.perf_counter()
         trainer.fit(model, data)
@@ -256,6 +256,13 @@ class CellTrainer:
             precision=extraction_precision(self._precision),
             title=arm.title,
         )
+
+
+def _data_options(arm: Arm) -> dict[str, Any]:
+    options: dict[str, Any] = _preset(arm.preset)["data"]
+    if arm.distortions is None:
+        return options
+    return {**options, "augmentation": _preset(arm.distortions)["data"].get("augmentation")}
 
 
 def _augmentation(ranges: dict[str, Any]) -> Augmentation:

@@ -75,6 +75,17 @@ def test_fine_tuning_and_training_from_scratch_differ_in_their_start_alone(
     assert {key for key in tuned if tuned[key] != scratch[key]} == {"arm", "start"}
 
 
+def test_the_cnn_can_be_trained_with_the_distortions_of_resnet50(trainer: CellTrainer) -> None:
+    own, affine, none, tuned = (
+        trainer.settings(ARM[name], 20, 0)
+        for name in ("cnn", "cnn_affine", "cnn_undistorted", "resnet50_finetune")
+    )
+    assert affine["augmentation"] == tuned["augmentation"]
+    assert none["augmentation"] is None
+    for other in (affine, none):
+        assert {key for key in own if own[key] != other[key]} == {"arm", "augmentation"}
+
+
 @pytest.mark.parametrize("name", ["resnet50_finetune", "resnet50_scratch"])
 def test_a_whole_resnet_is_trained(trainer: CellTrainer, name: str) -> None:
     cell = trainer.train(ARM[name], 20, 0)
