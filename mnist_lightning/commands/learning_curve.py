@@ -202,13 +202,14 @@ def write_curve(cells: Sequence[Cell], output_dir: Path) -> tuple[LearningCurve,
     """
     from mnist_lightning.files.json_document import write_document
     from mnist_lightning.files.storage import atomic_path
+    from mnist_lightning.learning_curve.curve_schema import CURVE_FILE
     from mnist_lightning.learning_curve.curve_statistics import analyse
     from mnist_lightning.reporting.learning_curve_figure import plot_learning_curve
     from mnist_lightning.reporting.learning_curve_text import cells_csv, curve_markdown
     from mnist_lightning.reporting.style import DPI
 
     curve = analyse(cells)
-    stem = output_dir / "learning_curve.json"
+    stem = output_dir / CURVE_FILE
     write_document(curve, stem)
     texts = {".csv": cells_csv(cells), ".md": curve_markdown(curve)}
     for suffix, text in texts.items():

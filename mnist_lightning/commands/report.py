@@ -61,9 +61,11 @@ def _run(arguments: Namespace) -> int:
 def _publish(arguments: Namespace) -> None:
     """Copy the finished runs into the published results, which the documents then describe."""
     from mnist_lightning.comparison.published_set import publish
+    from mnist_lightning.learning_curve.cells import publish_curve
 
     done = publish(arguments.publish, arguments.output_dir)
-    for path in done.copied:
+    curve = publish_curve(arguments.publish, arguments.output_dir)
+    for path in [*done.copied, *curve]:
         print(f"published {path}")
     for line in done.left_out:
         print(f"left out {line}", file=sys.stderr)
@@ -86,7 +88,8 @@ def read_evidence(output_dir: Path) -> Evidence:
         output_dir: Folder of the artefacts.
 
     Returns:
-        The records, the comparison, the seeds and the robustness, as far as there are any.
+        The records, the comparison, the seeds, the robustness and the learning curves, as far as
+        there are any.
 
     Raises:
         OutputError: A record is damaged, or the comparison or the robustness was measured with
@@ -96,6 +99,7 @@ def read_evidence(output_dir: Path) -> Evidence:
     from mnist_lightning.comparison.schema import read_comparison
     from mnist_lightning.comparison.seed_study import read_seeds, study_seeds
     from mnist_lightning.files.identity import describe_file
+    from mnist_lightning.learning_curve.curve_schema import CURVE_FILE, read_curve
     from mnist_lightning.records.record import read_record
     from mnist_lightning.reporting.report_blocks import Evidence
     from mnist_lightning.robustness.error_rates import FILE_NAME as ROBUSTNESS
@@ -114,7 +118,8 @@ def read_evidence(output_dir: Path) -> Evidence:
         used = {model.file.name: model.file.sha256 for model in robustness.models}
         files = [record.model.file for record in records]
         _check(path, used, {file.name: file.sha256 for file in files}, "robustness.py")
-    return Evidence(tuple(records), comparison, seeds, robustness)
+    curve = read_curve(path) if (path := output_dir / CURVE_FILE).is_file() else None
+    return Evidence(tuple(records), comparison, seeds, robustness, curve)
 
 
 def _check(path: Path, used: dict[str, str], current: dict[str, str], script: str) -> None:

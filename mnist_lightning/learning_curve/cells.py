@@ -12,6 +12,8 @@ from filelock import FileLock, Timeout
 
 from mnist_lightning.errors import OutputError
 from mnist_lightning.files.json_document import read_document, write_document
+from mnist_lightning.files.storage import copy_file
+from mnist_lightning.learning_curve.curve_schema import CURVE_FILE, CURVE_FILES
 
 CELL_VERSION = 1
 FOLDER = Path("learning_curve", "cells")
@@ -132,6 +134,32 @@ def read_cells(output_dir: Path) -> list[Cell]:
                 "it away."
             )
     return sorted(cells, key=lambda cell: (cell.arm, cell.size, cell.seed))
+
+
+def publish_curve(output_dir: Path, published: Path) -> list[Path]:
+    """Copy the cells, the statistics and the figure into the folder of published results.
+
+    Args:
+        output_dir: Folder of the learning curves; nothing is copied if there are none.
+        published: Folder of the published results.
+
+    Returns:
+        The copies.
+
+    Raises:
+        OutputError: A cell was not trained from a commit, so that nobody can train it again.
+    """
+    if not (output_dir / CURVE_FILE).is_file():
+        return []
+    for cell in read_cells(output_dir):
+        if cell.commit is None:
+            path = CellKey(cell.arm, cell.size, cell.seed).path(output_dir)
+            raise OutputError(f"{path} was not trained from a commit: train it again with --force.")
+    cells = sorted((output_dir / FOLDER).glob("*.json"))
+    names = [*map(Path, CURVE_FILES), *(FOLDER / cell.name for cell in cells)]
+    for name in names:
+        copy_file(output_dir / name, published / name)
+    return [published / name for name in names]
 
 
 @contextmanager

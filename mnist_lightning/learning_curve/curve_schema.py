@@ -1,10 +1,14 @@
 """The numbers of the learning curves: what ``learning_curve.json`` contains."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from mnist_lightning.files.json_document import read_document
 from mnist_lightning.learning_curve.arms import ARMS
 
 CURVE_VERSION = 1
+CURVE_FILE = "learning_curve.json"
+CURVE_FILES = (CURVE_FILE, *(f"learning_curve.{end}" for end in ("csv", "md", "png")))
 
 
 @dataclass(frozen=True)
@@ -140,3 +144,15 @@ class LearningCurve:
     def of(self, arm: str) -> list[Point]:
         """Return the points of an arm by size."""
         return [point for point in self.points if point.arm == arm]
+
+
+def read_curve(path: Path) -> LearningCurve:
+    """Read a ``learning_curve.json``.
+
+    Raises:
+        OutputError: It is missing, damaged or of another version.
+    """
+    remedy = "make it with `python scripts/learning_curve.py`"
+    return read_document(
+        LearningCurve, path, version=CURVE_VERSION, noun="learning curve", remedy=remedy
+    )

@@ -84,6 +84,12 @@ def curve_markdown(curve: LearningCurve) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def report(curve: LearningCurve) -> str:
+    """Format the error rates and the labels that the CNN needs, as Markdown for the report."""
+    parts = [error_table(curve).to_markdown(), _matches(curve).to_markdown()]
+    return "\n\n".join(part for part in parts if part)
+
+
 def _matches(curve: LearningCurve) -> Table:
     rows: dict[str, dict[str, object]] = {}
     for match in curve.matches:

@@ -9,8 +9,10 @@ from mnist_lightning.comparison.schema import Comparison
 from mnist_lightning.comparison.seed_study import SeedStudy
 from mnist_lightning.comparison.verdict import verdict
 from mnist_lightning.evaluation.latency import TABLE_BATCH_SIZES
+from mnist_lightning.learning_curve.answer import answer
+from mnist_lightning.learning_curve.curve_schema import LearningCurve
 from mnist_lightning.records.record import Record
-from mnist_lightning.reporting import record_tables, robustness_text
+from mnist_lightning.reporting import learning_curve_text, record_tables, robustness_text
 from mnist_lightning.reporting.comparison_tables import (
     cleaned_table,
     latency_table,
@@ -31,6 +33,10 @@ CORRUPT_FIRST = (
     "is trained."
 )
 
+CURVE_FIRST = (
+    "The learning curves have not been measured yet: `python scripts/learning_curve.py` does it."
+)
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -41,12 +47,14 @@ class Evidence:
         comparison: The comparison of these, or None if there is none.
         seeds: What is known over several trainings of the same recipe.
         robustness: How the models perform on corrupted digits, or None if it was not measured.
+        curve: The errors against the number of labelled digits, or None if that was not measured.
     """
 
     records: tuple[Record, ...]
     comparison: Comparison | None
     seeds: SeedStudy
     robustness: Robustness | None = None
+    curve: LearningCurve | None = None
 
 
 def report_blocks(evidence: Evidence) -> dict[str, Callable[[], str]]:
@@ -87,6 +95,8 @@ def report_blocks(evidence: Evidence) -> dict[str, Callable[[], str]]:
         "verdict": block(COMPARE_FIRST, partial(_verdict, robustness), comparison),
         "seeds": lambda: over_seeds(evidence),
         "robustness": block(CORRUPT_FIRST, robustness_text.report, robustness),
+        "answer": block(CURVE_FIRST, _answer, evidence.curve),
+        "learning-curve": block(CURVE_FIRST, learning_curve_text.report, evidence.curve),
     }
 
 
@@ -115,6 +125,10 @@ def over_seeds(evidence: Evidence) -> str:
 
 def _verdict(robustness: Robustness | None, comparison: Comparison) -> str:
     return "\n\n".join(map(escape_markdown, verdict(comparison, robustness)))
+
+
+def _answer(curve: LearningCurve) -> str:
+    return "\n".join(f"- {escape_markdown(sentence)}" for sentence in answer(curve))
 
 
 def _reproduce(records: tuple[Record, ...]) -> str:

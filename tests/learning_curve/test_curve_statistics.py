@@ -4,39 +4,9 @@ from itertools import product
 
 import numpy as np
 import pytest
+from learning_curve_cells import cell, curves
 
-from mnist_lightning.learning_curve.cells import CELL_VERSION, Cell
 from mnist_lightning.learning_curve.curve_statistics import analyse
-
-
-def cell(arm: str, size: int, seed: int, errors: int) -> Cell:
-    return Cell(
-        schema_version=CELL_VERSION,
-        arm=arm,
-        size=size,
-        seed=seed,
-        tested=10_000,
-        wrong=tuple(range(errors)),
-        steps=10,
-        seconds=2.0 + seed,
-        weights="w",
-        accelerator="cpu",
-        device="a processor",
-        precision="32-true",
-        commit=None,
-        dataset="MNIST (06b0d1f1)",
-        settings={},
-        configuration="",
-    )
-
-
-def curves(**errors: dict[int, list[int]]) -> list[Cell]:
-    return [
-        cell(arm, size, seed, found)
-        for arm, sizes in errors.items()
-        for size, seeds in sizes.items()
-        for seed, found in enumerate(seeds)
-    ]
 
 
 def test_points_have_mean_interval_and_mean_seconds() -> None:

@@ -1,0 +1,52 @@
+"""The answer in sentences, on cells whose errors are given."""
+
+from learning_curve_cells import curves
+
+from mnist_lightning.learning_curve.answer import answer
+from mnist_lightning.learning_curve.curve_statistics import analyse
+
+CNN = {100: [300, 310, 320], 1_000: [90, 92, 94], 10_000: [30, 31, 32]}
+WORSE = {100: [900, 915, 930], 1_000: [200, 205, 207], 10_000: [60, 64, 62]}
+
+
+def test_without_a_pretrained_arm_there_is_no_answer() -> None:
+    assert answer(analyse(curves(cnn=CNN))) == ()
+    assert answer(analyse(curves(cnn=CNN, resnet50_scratch=WORSE))) == ()
+    assert answer(analyse(curves(resnet50=WORSE))) == ()
+
+
+def test_three_sentences_with_numbers() -> None:
+    long = {10_000: [40, 43, 42]}
+    scratch = {size: [2 * errors for errors in found] for size, found in WORSE.items()}
+    found = curves(cnn=CNN, resnet50_finetune=WORSE, resnet50_scratch=scratch, resnet50_long=long)
+
+    all_labels, few, start = answer(analyse(found))
+
+    assert all_labels.startswith("With 10,000 labelled digits, Custom CNN is wrong on 0.31 % of")
+    assert "0.62 % for ResNet50, fine-tuned (mean of 3 trainings; clearly more)" in all_labels
+    assert few.startswith("No pretrained network has fewer errors at any of the 3 numbers")
+    assert "with 100 it is 3.1 % against 9.1 %" in few
+    # 62 errors lie between those with 1,000 and 10,000 labels.
+    assert "takes Custom CNN 2,300" in few
+    assert start.startswith("From random weights, ResNet50 is wrong on 1.2 % after as many steps")
+    assert "on 0.42 % after 1 times as many" in start
+    assert "with 100 labels on 18.3 % instead of 9.1 %" in start
+
+
+def test_a_pretrained_network_that_wins_is_said_to_win() -> None:
+    better = {100: [100, 110, 105], 1_000: [80, 82, 81], 10_000: [40, 43, 42]}
+
+    _, few = answer(analyse(curves(cnn=CNN, resnet50=WORSE, resnet50_finetune=better)))
+
+    assert few.startswith(
+        "It has more errors than ResNet50, fine-tuned up to 1,000 labelled digits"
+    )
+
+
+def test_one_training_and_a_difference_that_chance_explains() -> None:
+    close = {100: [300, 330, 310], 1_000: [91, 90, 99], 10_000: [30, 31, 34]}
+    clear, _ = answer(analyse(curves(cnn=CNN, resnet50=close)))
+    alone, _ = answer(analyse(curves(cnn={100: [300]}, resnet50={100: [400]})))
+
+    assert "no clear difference" in clear
+    assert "(one training)" in alone
