@@ -11,6 +11,7 @@ are kept in `--work_dir`, so that the seeds of an interrupted part continue wher
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -218,6 +219,9 @@ def check_resume(folder: Folder) -> Entry:
     """Compare the weights of a training that was interrupted with those of one that was not."""
     options = ("--model", "cnn", "--trainer.max_epochs", "4", "--trainer.deterministic", "true")
     outputs = [folder.path / name for name in ("whole", "interrupted")]
+    for output in outputs:
+        # Their checkpoints would be taken for those of this run.
+        shutil.rmtree(output, ignore_errors=True)
     whole, first = (
         folder.train(*options, "--output_dir", str(output), name=output.name) for output in outputs
     )
