@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -25,39 +26,39 @@ class Look(NamedTuple):
         noise: float32 ``(N, 1, 28, 28)``, added to each pixel, in units of the range.
         stroke: float32 ``(N, 1, 1, 1)``, -1 to 1: share of the way to the eroded image if
             negative, to the dilated one if positive; None if strokes stay as they are.
-        hollow: bool ``(N, 1, 1, 1)``, True for the outline of each stroke instead of the stroke.
-        inverted: bool ``(N, 1, 28, 28)``, True for dark ink on a bright background.
+        hollow: bool ``(N, 1, 1, 1)``, True for the outline of each stroke instead of the stroke;
+            None if there is none.
+        inverted: bool ``(N, 1, 28, 28)``, True for dark ink on a bright background; None if there
+            is none.
     """
 
     gain: Tensor
     background: Tensor
     noise: Tensor
     stroke: Tensor | None
-    hollow: Tensor
-    inverted: Tensor
+    hollow: Tensor | None
+    inverted: Tensor | None
 
     def rows(self, index: slice) -> "Look":
         """Return the appearance of some of the images."""
-        stroke = None if self.stroke is None else self.stroke[index]
         return Look(
             self.gain[index],
             self.background[index],
             self.noise[index],
-            stroke,
-            self.hollow[index],
-            self.inverted[index],
+            None if self.stroke is None else self.stroke[index],
+            None if self.hollow is None else self.hollow[index],
+            None if self.inverted is None else self.inverted[index],
         )
 
     def to(self, device: torch.device | str) -> "Look":
         """Return the appearance on a device."""
-        stroke = None if self.stroke is None else self.stroke.to(device)
         return Look(
             self.gain.to(device),
             self.background.to(device),
             self.noise.to(device),
-            stroke,
-            self.hollow.to(device),
-            self.inverted.to(device),
+            None if self.stroke is None else self.stroke.to(device),
+            None if self.hollow is None else self.hollow.to(device),
+            None if self.inverted is None else self.inverted.to(device),
         )
 
 
@@ -116,11 +117,12 @@ class Appearance:
         deviation = changed * self.noise * torch.rand(n, 1, 1, 1, generator=generator)
         noise = deviation * torch.randn(n, 1, SIDE, SIDE, generator=generator)
         stroke = changed * self.stroke * (2 * unit[:, 4] - 1) if self.stroke else None
-        inverted = (unit[:, 5] < self.inverted * changed).expand(n, 1, SIDE, SIDE)
-        hollow = torch.zeros(n, 1, 1, 1, dtype=torch.bool)
+        inverted = hollow = None
+        if self.inverted:
+            inverted = (unit[:, 5] < self.inverted * changed).expand(n, 1, SIDE, SIDE)
         if self.hollow:
             hollow = torch.rand(n, 1, 1, 1, generator=generator) < self.hollow * changed
-        if self.bands:
+        if inverted is not None and self.bands:
             inverted = inverted & self._bands(n, generator)
         return Look(gain, background, noise, stroke, hollow, inverted)
 
@@ -145,13 +147,33 @@ def apply_look(images: Tensor, look: Look) -> Tensor:
         uint8 ``(N, 1, 28, 28)``.
     """
     ink = images.float() / 255
-    dilated = F.max_pool2d(ink, 3, stride=1, padding=1)
-    ink = torch.where(look.hollow, dilated - ink, ink)
+    if look.hollow is not None:
+        ink = torch.where(look.hollow, _dilate(ink) - ink, ink)
     if look.stroke is not None:
-        eroded = -F.max_pool2d(-ink, 3, stride=1, padding=1)
-        ink = ink + look.stroke.clamp(min=0) * (dilated - ink)
-        ink = ink + look.stroke.clamp(max=0) * (ink - eroded)
-    background = F.interpolate(look.background, size=(SIDE, SIDE), mode="bilinear")
-    seen = look.gain * ink + background
-    seen = torch.where(look.inverted, 1 - seen, seen) + look.noise
-    return (255 * seen).round_().clamp_(0, 255).to(torch.uint8)
+        thicker, thinner = _dilate(ink) - ink, ink + _dilate(-ink)
+        ink = ink + look.stroke.clamp(min=0) * thicker + look.stroke.clamp(max=0) * thinner
+    # One matrix product for the whole batch: F.interpolate takes three times as long on a CPU.
+    background = look.background.flatten(1) @ _background_basis(images.device)
+    seen = background.view_as(ink).addcmul_(ink, look.gain)
+    if look.inverted is not None:
+        seen = torch.where(look.inverted, 1 - seen, seen)
+    return seen.add_(look.noise).mul_(255).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _dilate(images: Tensor) -> Tensor:
+    """Return the largest of the 3x3 pixels around each; max_pool2d takes longer on a CPU."""
+    for axis in (2, 3):
+        first, rest = images.narrow(axis, 0, SIDE - 1), images.narrow(axis, 1, SIDE - 1)
+        larger = torch.maximum(first, rest)
+        inner = torch.maximum(larger.narrow(axis, 0, SIDE - 2), larger.narrow(axis, 1, SIDE - 2))
+        ends = larger.narrow(axis, 0, 1), inner, larger.narrow(axis, SIDE - 2, 1)
+        images = torch.cat(ends, dim=axis)
+    return images
+
+
+@lru_cache(maxsize=4)
+def _background_basis(device: torch.device) -> Tensor:
+    """Return how one unit of each control point spreads, ``(BACKGROUND_POINTS**2, 784)``."""
+    points = torch.eye(BACKGROUND_POINTS**2).view(-1, 1, BACKGROUND_POINTS, BACKGROUND_POINTS)
+    spread = F.interpolate(points, size=(SIDE, SIDE), mode="bilinear")
+    return spread.flatten(1).to(device)

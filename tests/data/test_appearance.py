@@ -100,7 +100,7 @@ def test_a_band_is_inverted_and_the_rest_is_not() -> None:
 
 
 def test_equal_states_give_equal_looks_and_rows_are_cut() -> None:
-    everything = Appearance(stroke=0.5, inverted=0.5)
+    everything = Appearance(stroke=0.5, inverted=0.5, hollow=0.5, bands=0.5)
     one, other, part = (_look(everything, 8) for _ in range(3))
 
     for a, b, c in zip(one, other, part.rows(slice(2, 4)), strict=True):
