@@ -1,4 +1,4 @@
-"""The snippets of the README run unchanged on the files in ``output/``."""
+"""The snippets of ``docs/exports.md`` run unchanged on the files in ``output/``."""
 
 import os
 import re
@@ -14,11 +14,11 @@ from mnist_lightning.data.embedded import load_embedded
 from mnist_lightning.export.program import export_program
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+EXPORTS = ROOT / "docs" / "exports.md"
 
 
 def _snippet(name: str) -> str:
-    text = README.read_text(encoding="utf-8")
+    text = EXPORTS.read_text(encoding="utf-8")
     pattern = rf"<!-- snippet:{re.escape(name)} -->\n```\w+\n(.*?)```"
     (found,) = re.findall(pattern, text, flags=re.DOTALL)
     return str(found)
@@ -34,7 +34,7 @@ def _run(command: list[str], folder: Path, timeout: int = 300) -> str:
         check=False,
         env={
             **os.environ,
-            # The README's ``python`` is the one that runs the tests.
+            # The ``python`` of the snippets is the one that runs the tests.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         },
     )
