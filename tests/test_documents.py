@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from mnist_lightning import __version__
 from mnist_lightning.learning_curve.arms import ARMS
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +56,14 @@ def test_the_readme_is_short() -> None:
     written = re.sub(r"<!-- generated:.*?<!-- end -->", "", text, flags=re.DOTALL)
 
     assert len(written.split()) <= MOST_WORDS
+
+
+def test_citation_and_changelog_have_the_present_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+    assert citation["version"] == __version__
+    assert f"\n## {__version__} - {citation['date-released']}\n" in changelog
 
 
 def test_every_preset_is_described() -> None:
