@@ -66,6 +66,14 @@ def test_citation_and_changelog_have_the_present_version() -> None:
     assert f"\n## {__version__} - {citation['date-released']}\n" in changelog
 
 
+def test_the_workflow_tests_every_supported_python() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    classifiers = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+    tested = yaml.safe_load(workflow)["jobs"]["test"]["strategy"]["matrix"]["python"]
+    assert tested == re.findall(r"Python :: (3\.\d+)", classifiers)
+
+
 def test_every_preset_is_described() -> None:
     text = (ROOT / "docs" / "presets.md").read_text(encoding="utf-8")
     presets = {path.stem for path in (ROOT / "configs").glob("*.yaml")} - {"base"}
