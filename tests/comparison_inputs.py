@@ -37,7 +37,13 @@ TITLES = {
 VALIDATION = 50
 #: A CNN with a single position, whose kernel covers the whole image: a linear classifier.
 KERNEL, STRIDE = 57, 28
-LINEAR = {"widths": [10], "convs_per_stage": 1, "first_kernel": KERNEL, "first_stride": STRIDE}
+LINEAR = {
+    "widths": [10],
+    "convs_per_stage": 1,
+    "first_kernel": KERNEL,
+    "first_stride": STRIDE,
+    "contrast_normalisation": False,
+}
 LINEAR_MACS = 10 * KERNEL**2 + 10 * 10
 
 
@@ -98,6 +104,7 @@ def write_model(
     train, test = dataset.train, dataset.test
     torch.manual_seed(seed)
     if settings:
+        settings = {"contrast_normalisation": True, **settings}
         network = CNNClassifier(**settings).network
     else:
         network = nearest_mean(mean_images(train), noise, seed)

@@ -123,7 +123,7 @@ def test_frozen_writes_all_artefacts_and_runs_the_backbone_only_once(
 
     first = capsys.readouterr()
     assert "Caching 350 x 2,048 features: 1.43 MB in" in first.err
-    assert "23,528,522 parameters (20,490 of them trained), from the file stand-in.pth" in first.out
+    assert "the file stand-in.pth), 23,528,522 parameters (20,490 of them trained), on" in first.out
     assert _files(out) == {f"resnet50_{kind}" for kind in KINDS}
     assert len(list((out / "feature_cache").glob("*.bin"))) == 3
     record = read_record(out / "resnet50_metrics.json")

@@ -357,9 +357,12 @@ def test_however_a_training_ends_its_last_step_is_the_result_and_again_when_it_i
         checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
         state = checkpoint["state_dict"]
         network = load_network(tmp_path / "custom_cnn_model.safetensors").state_dict()
+        record = read_record(tmp_path / "custom_cnn_metrics.json")
+        # The head alone contains the temperature.
+        for name in ("head.weight", "head.bias"):
+            state[f"network.{name}"] /= record.model.temperature
         assert all(torch.equal(value, state[f"network.{name}"]) for name, value in network.items())
         table = pd.read_csv(folder / "metrics.csv")
-        record = read_record(tmp_path / "custom_cnn_metrics.json")
         assert checkpoint["global_step"] == table["step"].iloc[-1] == record.training.steps == steps
         assert len(table) == record.training.epochs == checkpoint["epoch"] + 1
         assert table["val/loss"].notna().all()

@@ -18,6 +18,8 @@ from mnist_lightning.train import train_seeds
 GOLDEN = read_record(GOLDEN_RECORD)
 ENDS = ("model.safetensors", "model.pt", "predictions.npz", "metrics.json")
 
+CHECKPOINT = {"hyper_parameters": {"contrast_normalisation": True}}
+
 
 class Trainings:
     """Replaces the trainings: writes four files of each, and remembers its arguments."""
@@ -52,7 +54,7 @@ class Trainings:
 def trainings(monkeypatch: pytest.MonkeyPatch) -> Trainings:
     # The checkpoint is empty; what matters is that it is requested.
     monkeypatch.setattr("mnist_lightning.cli.find_checkpoint", lambda *args: Path("last.ckpt"))
-    monkeypatch.setattr("mnist_lightning.cli.read_checkpoint", lambda *args: {})
+    monkeypatch.setattr("mnist_lightning.cli.read_checkpoint", lambda *args: CHECKPOINT)
     monkeypatch.setattr("mnist_lightning.cli.check_fits", lambda *args: None)
     trainings = Trainings()
     monkeypatch.setattr("mnist_lightning.train.train", trainings)

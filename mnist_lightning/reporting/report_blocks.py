@@ -9,8 +9,8 @@ from mnist_lightning.comparison.schema import Comparison
 from mnist_lightning.comparison.seed_study import SeedStudy
 from mnist_lightning.comparison.verdict import verdict
 from mnist_lightning.evaluation.latency import TABLE_BATCH_SIZES
-from mnist_lightning.learning_curve.answer import answer
 from mnist_lightning.learning_curve.curve_schema import LearningCurve
+from mnist_lightning.learning_curve.finding import answer
 from mnist_lightning.records.record import Record
 from mnist_lightning.reporting import learning_curve_text, record_tables, robustness_text
 from mnist_lightning.reporting.comparison_tables import (

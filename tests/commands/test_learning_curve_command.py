@@ -161,7 +161,7 @@ def test_cells_of_two_recipes_are_not_mixed(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--models", "vgg"), "--models: there is no 'vgg'; choose from cnn, resnet50,"),
+        (("--models", "vgg"), "--models: there is no 'vgg'; choose from cnn, cnn_affine,"),
         (("--sizes", "ten"), "'ten' is not a whole number"),
         (("--models", "cnn", "--sizes", "5000"), "--sizes must be from 10 to 350, not 5000"),
         (("--models", "cnn", "--sizes", "5"), "--sizes must be from 10 to 350, not 5"),

@@ -22,7 +22,7 @@ from mnist_lightning.export.weights import write_weights
 from mnist_lightning.models import CNN, Ensemble, ResNet50
 from mnist_lightning.records.record import read_record
 
-SETTINGS = {"widths": [4, 8]}
+SETTINGS = {"widths": [4, 8], "contrast_normalisation": True}
 MEMBERS = {
     "class_path": "mnist_lightning.models.cnn.CNN",
     "hyperparameters": SETTINGS,

@@ -82,7 +82,7 @@ def test_a_file_without_the_setting_has_no_contrast_normalisation(
     settings = {"widths": [4, 8], "learning_rate": 0.1}
     network = CNNClassifier(**settings, contrast_normalisation=False).network.eval()
     path = tmp_path / "x_model.safetensors"
-    write_weights(network, path, _described(network, settings))
+    write_weights(network, path, _described(network, settings), {})
     faint = tiny_digits.images // 4 + 60
 
     with torch.inference_mode():

@@ -54,7 +54,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "robustness": _robustness,
     "answers": _answers,
     "confusion": lambda: plot_confusion(COUNTS.tolist(), title=TITLE),
-    "curves": lambda: plot_curves(HISTORY, title=TITLE, best_epoch=1, note="note"),
+    "curves": lambda: plot_curves(HISTORY, title=TITLE, note="note"),
     "learning curves": lambda: plot_learning_curves({0: HISTORY, 1: HISTORY}, [TITLE, TITLE]),
     "saliency": lambda: plot_saliency(
         IMAGES[:2],

@@ -2,8 +2,8 @@
 
 from learning_curve_cells import curves
 
-from mnist_lightning.learning_curve.answer import answer
 from mnist_lightning.learning_curve.curve_statistics import analyse
+from mnist_lightning.learning_curve.finding import answer
 
 CNN = {100: [300, 310, 320], 1_000: [90, 92, 94], 10_000: [30, 31, 32]}
 WORSE = {100: [900, 915, 930], 1_000: [200, 205, 207], 10_000: [60, 64, 62]}
