@@ -1,4 +1,4 @@
-"""The snippets of the README run unchanged on the files in ``output/``."""
+"""The snippets of ``docs/exports.md`` run unchanged on the files in ``output/``."""
 
 import os
 import re
@@ -14,11 +14,11 @@ from mnist_lightning.data.embedded import load_embedded
 from mnist_lightning.export.program import export_program
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+EXPORTS = ROOT / "docs" / "exports.md"
 
 
 def _snippet(name: str) -> str:
-    text = README.read_text(encoding="utf-8")
+    text = EXPORTS.read_text(encoding="utf-8")
     pattern = rf"<!-- snippet:{re.escape(name)} -->\n```\w+\n(.*?)```"
     (found,) = re.findall(pattern, text, flags=re.DOTALL)
     return str(found)
@@ -34,7 +34,7 @@ def _run(command: list[str], folder: Path, timeout: int = 300) -> str:
         check=False,
         env={
             **os.environ,
-            # The README's ``python`` is the one that runs the tests.
+            # The ``python`` of the snippets is the one that runs the tests.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         },
     )
@@ -57,12 +57,34 @@ def test_a_python_snippet_reads_two_ones(name: str, tmp_path: Path) -> None:
     assert _run([sys.executable, "-c", _snippet(name)], tmp_path).split("\n")[0] == "[1, 1]"
 
 
-@pytest.mark.parametrize("name", ["pytorch", "onnxruntime", "cpp"])
+@pytest.mark.parametrize("name", ["pytorch", "onnxruntime", "javascript", "cpp"])
 def test_a_snippet_is_about_ten_lines_and_needs_nothing_of_this_project(name: str) -> None:
     lines = _snippet(name).strip().splitlines()
 
     assert len([line for line in lines if line.strip()]) <= 10
     assert not any(word in _snippet(name) for word in ("mnist_lightning", "lightning import"))
+
+
+def test_the_javascript_snippet_reads_a_one(tmp_path: Path) -> None:
+    packages = _node_packages()
+    if packages is None or not (packages / "onnxruntime-web").is_dir():
+        pytest.skip("there is no onnxruntime-web for Node: npm install --global onnxruntime-web")
+    (tmp_path / "node_modules").symlink_to(packages)
+    (tmp_path / "output").symlink_to(ROOT / "output" / "published")
+    (tmp_path / "digit.mjs").write_text(_snippet("javascript"), encoding="utf-8")
+
+    assert _run(["node", "digit.mjs"], tmp_path).strip() == "1"
+
+
+def _node_packages() -> Path | None:
+    """The folder of the packages that npm installed globally, or that NODE_PATH names."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        return None
+    if os.environ.get("NODE_PATH"):
+        return Path(os.environ["NODE_PATH"])
+    command = [str(shutil.which("npm")), "root", "--global"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return Path(done.stdout.strip()) if done.returncode == 0 else None
 
 
 @pytest.mark.slow
