@@ -42,15 +42,22 @@ def _rate(point: Point) -> str:
 
 
 def crossover_sentences(curve: LearningCurve) -> list[str]:
-    """Say for each arm up to how many labelled digits it beats the first one."""
-    sizes = sorted({point.size for point in curve.points})
-    return [_sentence(one, curve.baseline or "", sizes[-1]) for one in curve.crossovers]
+    """Say up to how many labelled digits an arm beats the first one, and which arms never do."""
+    sizes, baseline = sorted({point.size for point in curve.points}), curve.baseline or ""
+    winners = [one for one in curve.crossovers if one.last_win is not None]
+    sentences = [_sentence(one, baseline, sizes[-1]) for one in winners]
+    never = [title_of(one.arm) for one in curve.crossovers if one.last_win is None]
+    if never:
+        arms = "Every other model" if len(never) == len(curve.crossovers) > 1 else "; ".join(never)
+        sentences.append(
+            f"{arms}: more errors than {title_of(baseline)} at every measured number of labelled "
+            "digits."
+        )
+    return sentences
 
 
 def _sentence(found: Crossover, baseline: str, largest: int) -> str:
     arm, other = title_of(found.arm), title_of(baseline)
-    if found.last_win is None:
-        return f"{arm}: more errors than {other} at every measured number of labelled digits."
     if found.crossing is None:
         return f"{arm}: fewer errors than {other} up to {found.last_win:,} labelled digits" + (
             ", the largest number measured." if found.last_win == largest else "."
