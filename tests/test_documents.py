@@ -41,8 +41,7 @@ def test_the_links_of_a_document_lead_somewhere(path: Path) -> None:
         if missing or (anchor and anchor not in _anchors(target.read_text(encoding="utf-8"))):
             wrong.append(f"{target.resolve().relative_to(ROOT)}#{anchor}")
 
-    # The lead picture appears with the published learning curves.
-    assert [name for name in wrong if name != "output/published/learning_curve.png#"] == []
+    assert wrong == []
 
 
 def test_every_page_in_docs_is_linked_from_the_readme() -> None:

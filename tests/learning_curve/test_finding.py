@@ -27,7 +27,7 @@ def test_three_sentences_with_numbers() -> None:
     assert few.startswith("No pretrained network has fewer errors at any of the 3 numbers")
     assert "with 100 it is 3.1 % against 9.1 %" in few
     # 62 errors lie between those with 1,000 and 10,000 labels.
-    assert "takes Custom CNN 2,300" in few
+    assert "Custom CNN makes as many errors with 2,300 labels as ResNet50, fine-tuned with" in few
     assert start.startswith("From random weights, ResNet50 is wrong on 1.2 % after as many steps")
     assert "on 0.42 % after 1 times as many" in start
     assert "with 100 labels on 18.3 % instead of 9.1 %" in start
@@ -40,6 +40,21 @@ def test_a_pretrained_network_that_wins_is_said_to_win() -> None:
 
     assert few.startswith(
         "It has more errors than ResNet50, fine-tuned up to 1,000 labelled digits"
+    )
+
+
+def test_the_controls_of_the_distortions_are_compared_at_the_fewest_labels() -> None:
+    affine = {100: [600, 615, 622]}
+    plain = {100: [1400, 1417, 1420], 1_000: [210, 214, 219]}
+    arms = {"cnn_affine": affine, "cnn_undistorted": plain, "resnet50_layer3": WORSE}
+
+    sentences = answer(analyse(curves(cnn=CNN, **arms)))
+
+    assert sentences[2] == (
+        "The distorted copies of the digits explain part of that: with those of ResNet50, Custom "
+        "CNN is wrong on 6.1 % with 100 labels (ResNet50 up to layer 3, frozen: 9.1 %), and "
+        "without any on 14.1 %, where ResNet50 up to layer 3, frozen, which never sees any, is "
+        "wrong on 9.1 % and has fewer errors up to 1,000 labels."
     )
 
 
