@@ -50,17 +50,20 @@ class Look:
         colour: Matplotlib's colour.
         marker: Matplotlib's marker.
         line: Matplotlib's line style.
+        is_open: Whether the marker is an outline.
     """
 
     letter: str
     colour: str
     marker: str
     line: str
+    is_open: bool = False
 
     @property
     def points(self) -> dict[str, Any]:
         """Keyword arguments of Matplotlib for markers without a line style."""
-        return {"color": self.colour, "marker": self.marker}
+        outline = {"fillstyle": "none"} if self.is_open else {}
+        return {"color": self.colour, "marker": self.marker, **outline}
 
     @property
     def lines(self) -> dict[str, Any]:
@@ -69,12 +72,14 @@ class Look:
 
 
 def look(place: int) -> Look:
-    """Return how the model at a place, from 0, is drawn."""
+    """Return how the model at a place, from 0, is drawn; the colours repeat with open markers."""
+    repeats = place // len(_COLOURS)
     return Look(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[place % 26],
         _COLOURS[place % len(_COLOURS)],
         _MARKERS[place % len(_MARKERS)],
-        _LINES[place % len(_LINES)],
+        _LINES[(place + repeats) % len(_LINES)],
+        is_open=repeats % 2 == 1,
     )
 
 
