@@ -145,6 +145,17 @@ class LearningCurve:
         """Return the points of an arm by size."""
         return [point for point in self.points if point.arm == arm]
 
+    def wins(self, arm: str) -> list[int]:
+        """Return the sizes at which an arm has fewer errors than the first one, on average."""
+        own = {point.size: point.mean for point in self.of(self.baseline)} if self.baseline else {}
+        return [p.size for p in self.of(arm) if p.size in own and p.mean < own[p.size]]
+
+
+def sizes_text(sizes: list[int]) -> str:
+    """List numbers of labelled images, e.g. ``100, 300 and 1,000``."""
+    *first, last = [f"{size:,}" for size in sizes]
+    return f"{', '.join(first)} and {last}" if first else last
+
 
 def read_curve(path: Path) -> LearningCurve:
     """Read a ``learning_curve.json``.

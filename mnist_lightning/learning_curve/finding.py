@@ -1,7 +1,7 @@
 """The answer of the learning curves in sentences: all labels, few labels, and what explains it."""
 
 from mnist_lightning.learning_curve.arms import ARMS
-from mnist_lightning.learning_curve.curve_schema import LearningCurve, Point
+from mnist_lightning.learning_curve.curve_schema import LearningCurve, Point, sizes_text
 
 ALPHA = 0.05
 _TITLES = {arm.name: arm.title for arm in ARMS}
@@ -57,9 +57,9 @@ def _with_all_labels(curve: LearningCurve, own: Point, pretrained: list[str]) ->
 
 
 def _with_few_labels(curve: LearningCurve, own: Point, best: str, pretrained: list[str]) -> str:
-    wins = [one for one in curve.crossovers if one.arm in pretrained and one.last_win is not None]
+    wins = [arm for arm in pretrained if curve.wins(arm)]
     if wins:
-        ranges = [f"{_TITLES[one.arm]} up to {one.last_win:,}" for one in wins]
+        ranges = [f"{_TITLES[arm]} with {sizes_text(curve.wins(arm))}" for arm in wins]
         lead = f"It has more errors than {' and '.join(ranges)} labelled digits"
     else:
         sizes = len(curve.of(own.arm))
@@ -103,7 +103,7 @@ def _with_equal_distortions(
         f"is wrong on {_rate(nearest)}"
     )
     if wins:
-        text += f" and has fewer errors up to {max(wins):,} labels"
+        text += f"; it has fewer errors with {sizes_text(wins)} labels"
     return [f"{text}."]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mnist_lightning.learning_curve.arms import ARMS
 from mnist_lightning.learning_curve.cells import Cell
-from mnist_lightning.learning_curve.curve_schema import Crossover, LearningCurve, Point
+from mnist_lightning.learning_curve.curve_schema import LearningCurve, Point, sizes_text
 from mnist_lightning.reporting.rendering import escape_markdown
 from mnist_lightning.reporting.tables import Table, percent, table, three, to_csv, written
 
@@ -42,28 +42,24 @@ def _rate(point: Point) -> str:
 
 
 def crossover_sentences(curve: LearningCurve) -> list[str]:
-    """Say up to how many labelled digits an arm beats the first one, and which arms never do."""
-    sizes, baseline = sorted({point.size for point in curve.points}), curve.baseline or ""
-    winners = [one for one in curve.crossovers if one.last_win is not None]
-    sentences = [_sentence(one, baseline, sizes[-1]) for one in winners]
+    """Say at how many labelled digits an arm beats the first one, and which arms never do."""
+    baseline = title_of(curve.baseline) if curve.baseline else ""
+    sentences = []
+    for found in curve.crossovers:
+        if wins := curve.wins(found.arm):
+            text = f"{title_of(found.arm)}: fewer errors than {baseline} at {sizes_text(wins)}"
+            crossing = (
+                found.crossing
+                and f"; the curves cross at about {float(f'{found.crossing:.2g}'):,.0f}"
+            )
+            sentences.append(f"{text} labelled digits{crossing or ''}.")
     never = [title_of(one.arm) for one in curve.crossovers if one.last_win is None]
     if never:
         arms = "Every other model" if len(never) == len(curve.crossovers) > 1 else "; ".join(never)
         sentences.append(
-            f"{arms}: more errors than {title_of(baseline)} at every measured number of labelled "
-            "digits."
+            f"{arms}: more errors than {baseline} at every measured number of labelled digits."
         )
     return sentences
-
-
-def _sentence(found: Crossover, baseline: str, largest: int) -> str:
-    arm, other = title_of(found.arm), title_of(baseline)
-    if found.crossing is None:
-        return f"{arm}: fewer errors than {other} up to {found.last_win:,} labelled digits" + (
-            ", the largest number measured." if found.last_win == largest else "."
-        )
-    about = float(f"{found.crossing:.2g}")
-    return f"{arm}: fewer errors than {other} up to about {about:,.0f} labelled digits."
 
 
 def curve_markdown(curve: LearningCurve) -> str:

@@ -39,7 +39,7 @@ def test_a_pretrained_network_that_wins_is_said_to_win() -> None:
     _, few = answer(analyse(curves(cnn=CNN, resnet50=WORSE, resnet50_finetune=better)))
 
     assert few.startswith(
-        "It has more errors than ResNet50, fine-tuned up to 1,000 labelled digits"
+        "It has more errors than ResNet50, fine-tuned with 100 and 1,000 labelled digits"
     )
 
 
@@ -54,7 +54,7 @@ def test_the_controls_of_the_distortions_are_compared_at_the_fewest_labels() -> 
         "The distorted copies of the digits explain part of that: with those of ResNet50, Custom "
         "CNN is wrong on 6.1 % with 100 labels (ResNet50 up to layer 3, frozen: 9.1 %), and "
         "without any on 14.1 %, where ResNet50 up to layer 3, frozen, which never sees any, is "
-        "wrong on 9.1 % and has fewer errors up to 1,000 labels."
+        "wrong on 9.1 %; it has fewer errors with 100 and 1,000 labels."
     )
 
 
