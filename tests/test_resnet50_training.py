@@ -128,7 +128,7 @@ def test_frozen_writes_all_artefacts_and_runs_the_backbone_only_once(
     assert len(list((out / "feature_cache").glob("*.bin"))) == 3
     record = read_record(out / "resnet50_metrics.json")
     assert (record.model.title, record.model.weights) == (
-        "ResNet50 (frozen)",
+        "ResNet50 (frozen, the file stand-in.pth)",
         "the file stand-in.pth",
     )
     assert (record.model.parameters.total, record.model.parameters.trainable) == (
