@@ -192,6 +192,8 @@ def _trainings(specified: Sequence[str]) -> list[tuple[Recipe, int]]:
         name, _, seed = one.partition(":")
         if name not in RECIPES or not (seed or "0").isdecimal():
             raise SystemExit(f"--trainings: '{one}' is not one of {', '.join(RECIPES)} and a seed")
+        # Its teachers first: without them it would wait for another process to train them.
+        found += [(RECIPES[teacher], taught) for teacher, taught in RECIPES[name].teachers]
         found.append((RECIPES[name], int(seed or 0)))
     return found
 
