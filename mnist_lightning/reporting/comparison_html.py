@@ -22,10 +22,10 @@ from mnist_lightning.reporting.comparison_tables import (
     latency_table,
     overview,
     pair_table,
-    quantities,
     side_by_side,
 )
-from mnist_lightning.reporting.curves import plot_learning_curves
+from mnist_lightning.reporting.histories_figure import plot_histories
+from mnist_lightning.reporting.quantities import quantities
 from mnist_lightning.reporting.rendering import render
 from mnist_lightning.reporting.robustness_text import (
     answered_note,
@@ -126,7 +126,7 @@ def _curves(
     if not places:
         return None
     caption = "Validation loss and accuracy of each epoch, for the models whose runs are at hand."
-    return _picture(plot_learning_curves(places, names), caption)
+    return _picture(plot_histories(places, names), caption)
 
 
 def _group(models: Table, group: str) -> Table:

@@ -2,40 +2,34 @@
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FormatStrFormatter, MaxNLocator, NullLocator
 
 from mnist_lightning.data.digits import CLASSES
+from mnist_lightning.reporting.curve_axes import (
+    FEWEST_WITHOUT_VALUES,
+    limit_epochs,
+    plot_series,
+    scale_accuracy,
+    scale_loss,
+)
 from mnist_lightning.reporting.style import (
     DARK_GREY,
     TICK_SIZE,
-    drawable,
     label_axes,
     label_log_ticks,
     look,
     new_figure,
 )
 
-# Beyond this number of epochs, markers overlap.
-MAX_MARKERS = 40
-# Below this number of epochs, the values are written next to the markers.
-FEWEST_WITHOUT_VALUES = 3
 # A validation loss that ends above its minimum by less than this share only fluctuates.
 RISE = 0.05
 # Steps of the running mean that is drawn over the losses of single steps.
 SMOOTHED_STEPS = 20
 # Characters of the note in a line.
 NOTE_WIDTH = 115
-# Above this ratio of the largest to the smallest loss, the axis is logarithmic.
-LOG_FROM_RATIO = 5
-ACCURACY_TICKS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 100)
-# Percentage points added to the error, so that its logarithm exists at 100 % accuracy.
-ERROR_OFFSET = 0.05
 
 
 def plot_curves(
@@ -94,35 +88,6 @@ def smoothed_floor(label_smoothing: float) -> float:
     return -sum(share * math.log(share) for share in shares if share > 0)
 
 
-def plot_learning_curves(histories: Mapping[int, pd.DataFrame], titles: Sequence[str]) -> Figure:
-    """Plot validation loss and accuracy of several models on shared axes.
-
-    Args:
-        histories: Like that of :func:`plot_curves`, by the model's place.
-        titles: The titles of all models.
-    """
-    figure = new_figure(12, 4.6)
-    loss_axes, accuracy_axes = figure.subplots(1, 2)
-    epochs = {place: history.set_index("epoch") for place, history in histories.items()}
-    values = pd.concat(epochs)
-    label_axes(loss_axes, "Validation loss", "epoch", "cross-entropy (nats)")
-    label_axes(accuracy_axes, "Validation accuracy", "epoch", "accuracy (%, stretched towards 100)")
-    _scale_loss(loss_axes, values["val/loss"])
-    _scale_accuracy(accuracy_axes, 100 * values["val/accuracy"])
-    for axes, column, factor in (
-        (loss_axes, "val/loss", 1),
-        (accuracy_axes, "val/accuracy", 100),
-    ):
-        for place, table in epochs.items():
-            _plot_series(axes, factor * table[column], place, drawable(titles[place]))
-        _limit_epochs(axes, max(map(len, epochs.values())))
-    if loss_axes.get_yscale() == "log":
-        label_log_ticks(loss_axes.yaxis)
-    handles, labels = loss_axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=TICK_SIZE)
-    return figure
-
-
 def _why_loss_rises(epochs: pd.DataFrame, label_smoothing: float) -> str:
     """Explain a validation loss that rises while the accuracy does not fall; else nothing."""
     loss = epochs["val/loss"].dropna()
@@ -145,7 +110,7 @@ def _why_loss_rises(epochs: pd.DataFrame, label_smoothing: float) -> str:
 def _plot_loss(axes: Axes, epochs: pd.DataFrame, floor: float) -> None:
     label_axes(axes, "Loss", "epoch", "cross-entropy (nats)")
     losses = epochs[["train/loss", "val/loss"]]
-    _scale_loss(axes, losses)
+    scale_loss(axes, losses)
     _plot_both(axes, losses["train/loss"], losses["val/loss"], "{:.4f}")
     if axes.get_yscale() == "log":
         label_log_ticks(axes.yaxis)
@@ -158,7 +123,7 @@ def _plot_loss_by_step(
 ) -> None:
     label_axes(axes, "Loss", "step", "cross-entropy (nats)")
     validation = epochs.set_index("step")["val/loss"].dropna()
-    _scale_loss(axes, pd.concat([step_losses, validation]))
+    scale_loss(axes, pd.concat([step_losses, validation]))
     colour, smooth = (
         look(1).colour,
         step_losses.rolling(SMOOTHED_STEPS, min_periods=1, center=True).mean(),
@@ -193,42 +158,19 @@ def _draw_floor(axes: Axes, floor: float) -> None:
         _legend(axes)
 
 
-def _scale_loss(axes: Axes, losses: "pd.DataFrame | pd.Series[float]") -> None:
-    # A logarithmic axis cannot show a loss of zero, and has no ticks on a short range.
-    if np.nanmax(losses) > LOG_FROM_RATIO * np.nanmin(losses) > 0:
-        axes.set_yscale("log")
-        axes.set_ylabel("cross-entropy (nats, log scale)")
-
-
 def _plot_accuracy(axes: Axes, epochs: pd.DataFrame) -> None:
     label_axes(axes, "Accuracy", "epoch", "accuracy (%, stretched towards 100)")
     percent = 100 * epochs[["train/accuracy", "val/accuracy"]]
-    _scale_accuracy(axes, percent)
+    scale_accuracy(axes, percent)
     _plot_both(axes, percent["train/accuracy"], percent["val/accuracy"], "{:.2f} %")
     _legend(axes)
-
-
-def _scale_accuracy(axes: Axes, percent: "pd.DataFrame | pd.Series[float]") -> None:
-    stretch = (
-        lambda percent: -np.log10(np.maximum(100 - percent, 0) + ERROR_OFFSET),
-        lambda stretched: 100 + ERROR_OFFSET - 10.0**-stretched,
-    )
-    axes.set_yscale("function", functions=stretch)
-    lowest, highest = np.nanmin(percent), np.nanmax(percent)
-    axes.set_ylim(
-        max(tick for tick in ACCURACY_TICKS if tick == 0 or tick < lowest),
-        min(tick for tick in ACCURACY_TICKS if tick == 100 or tick > highest),
-    )
-    axes.yaxis.set_major_locator(FixedLocator(ACCURACY_TICKS))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
 
 
 def _plot_both(
     axes: Axes, train: "pd.Series[float]", validation: "pd.Series[float]", value_format: str
 ) -> None:
     for name, series, place in (("train", train, 1), ("validation", validation, 0)):
-        _plot_series(axes, series, place, name)
+        plot_series(axes, series, place, name)
         if len(series) < FEWEST_WITHOUT_VALUES:
             for epoch, value in series.dropna().items():
                 axes.annotate(
@@ -244,30 +186,7 @@ def _plot_both(
                     # The curve passes behind the value.
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
                 )
-    _limit_epochs(axes, len(train))
-
-
-def _plot_series(axes: Axes, series: "pd.Series[float]", place: int, label: str) -> None:
-    epochs = len(series)
-    size = 0 if epochs > MAX_MARKERS else 9 if epochs < FEWEST_WITHOUT_VALUES else 5
-    present = series.dropna()
-    if not present.empty:
-        axes.plot(
-            present.index,
-            present,
-            label=label,
-            linewidth=2,
-            markersize=size,
-            # 100 % is on the frame.
-            clip_on=False,
-            **look(place).lines,
-        )
-
-
-def _limit_epochs(axes: Axes, epochs: int) -> None:
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlim(0.5, epochs + 0.5)
-    axes.grid(alpha=0.3)
+    limit_epochs(axes, len(train))
 
 
 def _legend(axes: Axes) -> None:

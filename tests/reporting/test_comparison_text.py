@@ -11,13 +11,13 @@ from comparison_inputs import golden_comparison
 from mnist_lightning.comparison.seed_study import SeedStudy, SeedSummary
 from mnist_lightning.comparison.verdict import short_titles, verdict
 from mnist_lightning.reporting.comparison_tables import (
-    Quantity,
     overview,
     pair_table,
     side_by_side,
     values_by_key,
 )
 from mnist_lightning.reporting.comparison_text import csv_text, markdown, terminal_summary
+from mnist_lightning.reporting.quantities import Quantity
 from mnist_lightning.reporting.tables import UNKNOWN, percent
 from mnist_lightning.robustness.error_rates import read_robustness
 

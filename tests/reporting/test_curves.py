@@ -7,11 +7,8 @@ import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 
-from mnist_lightning.reporting.curves import (
-    plot_curves,
-    plot_learning_curves,
-    smoothed_floor,
-)
+from mnist_lightning.reporting.curves import plot_curves, smoothed_floor
+from mnist_lightning.reporting.histories_figure import plot_histories
 from mnist_lightning.reporting.style import look
 
 NOTE = (
@@ -197,7 +194,7 @@ def test_rising_validation_loss_is_explained_where_accuracy_does_not_fall(
 def test_learning_curves_of_models_share_axes_and_keep_their_looks(
     drawn_texts: Callable[[Figure], list[str]],
 ) -> None:
-    figure = plot_learning_curves({0: history(25), 2: history(3)}, ["CNN", "other", "ResNet50"])
+    figure = plot_histories({0: history(25), 2: history(3)}, ["CNN", "other", "ResNet50"])
     texts = drawn_texts(figure)
     assert {"Validation loss", "Validation accuracy", "CNN", "ResNet50"} <= set(texts)
     assert "other" not in texts

@@ -14,7 +14,8 @@ from mnist_lightning.handwriting.answers import ReadDigit, Reading
 from mnist_lightning.reporting.answers_figure import plot_answers
 from mnist_lightning.reporting.comparison_figure import plot_comparison
 from mnist_lightning.reporting.confusion import plot_confusion
-from mnist_lightning.reporting.curves import plot_curves, plot_learning_curves
+from mnist_lightning.reporting.curves import plot_curves
+from mnist_lightning.reporting.histories_figure import plot_histories
 from mnist_lightning.reporting.robustness_figure import plot_robustness, plot_saliency
 from mnist_lightning.robustness.error_rates import read_robustness
 
@@ -55,7 +56,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "answers": _answers,
     "confusion": lambda: plot_confusion(COUNTS.tolist(), title=TITLE),
     "curves": lambda: plot_curves(HISTORY, title=TITLE, note="note"),
-    "learning curves": lambda: plot_learning_curves({0: HISTORY, 1: HISTORY}, [TITLE, TITLE]),
+    "learning curves": lambda: plot_histories({0: HISTORY, 1: HISTORY}, [TITLE, TITLE]),
     "saliency": lambda: plot_saliency(
         IMAGES[:2],
         [(TITLE, np.ones((2, 28, 28), dtype=np.float32), np.array([1, 2]))],
