@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        argv: The arguments of the command line; None means those of the process.
+        argv: The command line without the program's name; None takes that of the process.
 
     Returns:
         The exit status: 2 after an error that the user can fix, 130 after Ctrl-C.

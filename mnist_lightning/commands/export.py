@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        argv: The command line without the program's name; None for that of the process.
+        argv: The command line without the program's name; None takes that of the process.
 
     Returns:
         The exit status: 0, 2 after an error that the user can fix, 130 after Ctrl-C.

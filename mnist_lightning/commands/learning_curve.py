@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The command line without the program's name; None takes that of the process.
 
     Returns:
-        The exit status: 0, 2 after a mistake of the user, 130 after Ctrl-C.
+        The exit status: 0, 2 after an error that the user can fix, 130 after Ctrl-C.
     """
     return run_command(lambda: _run(_parser().parse_args(argv)))
 
@@ -250,7 +250,7 @@ def _parser() -> CommandParser:
 
 def _number(text: str) -> int:
     if not text.isdecimal() or int(text) >= 2**32:
-        raise ArgumentTypeError(f"{text!r} is not a whole number")
+        raise ArgumentTypeError(f"{text!r:.40} is not a whole number below {2**32:,}")
     return int(text)
 
 

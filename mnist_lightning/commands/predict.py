@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The command line without the program's name; None takes that of the process.
 
     Returns:
-        The exit status: 0, 1 if a file could not be read, 2 if none could or after a mistake of the
-        user, 130 after Ctrl-C.
+        The exit status: 0, 1 if a file could not be read, 2 if none could or after an error
+        that the user can fix, 130 after Ctrl-C.
     """
     return run_command(lambda: _run(_parser().parse_intermixed_args(argv)))
 

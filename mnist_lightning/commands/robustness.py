@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The command line without the program's name; None takes that of the process.
 
     Returns:
-        The exit status: 0, 2 after a mistake of the user, 130 after Ctrl-C.
+        The exit status: 0, 2 after an error that the user can fix, 130 after Ctrl-C.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     return run_command(lambda: _run(_parser().parse_args(argv), argv))

@@ -15,7 +15,7 @@ from mnist_lightning.records.record import Record, read_record
 from mnist_lightning.robustness.error_rates import FILE_NAME as ROBUSTNESS_FILE
 from mnist_lightning.robustness.error_rates import read_robustness
 
-#: Larger files do not belong into a repository.
+#: Larger files do not belong in a repository.
 MAX_BYTES = 1_000_000
 #: What is published of each model besides the files of the network itself.
 DESCRIPTIONS = (

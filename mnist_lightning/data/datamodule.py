@@ -18,8 +18,8 @@ from mnist_lightning.data.sources import Source, load_dataset
 from mnist_lightning.data.stratification import stratified_subset
 from mnist_lightning.errors import DataError
 
-# The same validation images for every seed and every model, so that epochs are selected, and models
-# compared, on the same images.
+# The same validation images for every seed and every model: all are validated and calibrated on
+# them, and networks of several seeds can be averaged.
 SPLIT_SEED = 0
 EVALUATION_BATCH_SIZE = 500
 

@@ -2,7 +2,7 @@
 
 A DataLoader over single images takes a hundred times as long as slicing a tensor, and cannot resume
 in the middle of an epoch. Here order and distortions are a pure function of (seed, epoch, step), so
-that two integers are the whole state.
+that the position in the epoch, which Lightning counts itself, is the whole state.
 """
 
 import math

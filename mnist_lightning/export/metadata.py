@@ -98,7 +98,7 @@ class Metadata:
     def calibration(self) -> dict[str, str]:
         """Return the entries about the probabilities, which files of weights contain as well."""
         if self.temperature is None:
-            return {"temperature": NOT_CALIBRATED, "calibration": "none"}
+            return {"temperature": NOT_CALIBRATED, "calibration": NOT_CALIBRATED}
         return {
             "temperature": f"{self.temperature:.6f}",
             "calibration": "softmax of the logits is calibrated: they are divided by the "

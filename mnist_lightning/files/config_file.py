@@ -29,7 +29,7 @@ def check_config(path: Path) -> None:
             too deeply, or contains aliases or a value of thousands of characters.
     """
     if not path.is_file():
-        raise UserError(f"--config: there is no file '{path}'")
+        raise UserError(f"--config: there is no file '{path}'; check its name")
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 
 class DecodingError(ValueError):
-    """A value has not the type or range that the dataclass declares; the message names its key."""
+    """A value does not have the type or range that is declared; the message names its key."""
 
 
 @dataclass(frozen=True)

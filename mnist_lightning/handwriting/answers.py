@@ -41,7 +41,7 @@ class ReadDigit:
 
     Attributes:
         file: The file or folder that contains it.
-        page: Page of a PDF, from 1.
+        page: Page of a PDF or frame of an image, from 1.
         number: Its number on the page in reading order, from 1.
         box: Left, top, right and bottom in pixels of the page; None in a dataset.
         label: The true digit, if known.

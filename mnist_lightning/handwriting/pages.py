@@ -1,7 +1,7 @@
 """Decoding image files and PDF pages to grey values of a limited size.
 
-Files from strangers can take any time and memory here: ``decoding`` runs it in a process of its
-own. It imports nothing heavier than NumPy and Pillow.
+Files from strangers can take any time and memory here, so ``decoding`` runs this module in a
+process of its own. It imports nothing heavier than NumPy and Pillow.
 """
 
 import struct

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from mnist_lightning.errors import OutputError
 from mnist_lightning.files.json_document import read_document, write_document
 from mnist_lightning.files.storage import copy_file
+from mnist_lightning.learning_curve.arms import ARMS
 from mnist_lightning.learning_curve.curve_schema import CURVE_FILE, CURVE_FILES
 
 CELL_VERSION = 1
@@ -120,18 +121,23 @@ def read_cells(output_dir: Path) -> list[Cell]:
     """Read all cells of an output folder, by arm, size and seed.
 
     Raises:
-        OutputError: A file is not a valid cell, the cells of an arm have different settings, or
-            those of two arms different datasets.
+        OutputError: A file is not a valid cell or of an unknown arm, the cells of an arm have
+            different settings, or those of two arms different datasets.
     """
-    cells = [read_cell(path) for path in sorted((output_dir / FOLDER).glob("*.json"))]
+    paths = sorted((output_dir / FOLDER).glob("*.json"))
+    cells = [read_cell(path) for path in paths]
+    known = {arm.name for arm in ARMS}
     recipes: dict[str, Cell] = {}
-    for cell in cells:
+    for path, cell in zip(paths, cells, strict=True):
+        if cell.arm not in known:
+            raise OutputError(
+                f"{path} is of the arm '{cell.arm}', which this version lacks: move it away."
+            )
         first = recipes.setdefault(cell.arm, cell)
         if first.recipe != cell.recipe or cell.dataset != cells[0].dataset:
             raise OutputError(
-                f"{CellKey(cell.arm, cell.size, cell.seed).path(output_dir)} was trained with "
-                "other settings or data than the other cells: train it again with --force, or move "
-                "it away."
+                f"{path} was trained with other settings or data than the other cells: train it "
+                "again with --force, or move it away."
             )
     return sorted(cells, key=lambda cell: (cell.arm, cell.size, cell.seed))
 

@@ -77,7 +77,7 @@ class Match:
         size: Number of its labelled images.
         needed: Number of labelled images of the first arm, interpolated on logarithmic axes between
             two measured numbers; null if it is outside of them.
-        text: The same for people, e.g. ``1,200``, ``under 100`` or ``over 55,000``.
+        text: The same for people, e.g. ``1,200``, ``100 or fewer`` or ``over 55,000``.
     """
 
     arm: str

@@ -27,7 +27,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class ResNet50(nn.Module):
-    """ResNet50 (He et al. 2016, arXiv:1512.03385, in torchvision's variant) for gray digits.
+    """ResNet50 (He et al. 2016, arXiv:1512.03385, in torchvision's variant) for grey digits.
 
     Preprocessing is part of the network, so an exported file takes raw pixels. The submodules are
     ``backbone`` (with the keys of a torchvision state dict, without ``fc``) and ``head``.
@@ -66,10 +66,10 @@ class ResNet50(nn.Module):
         super().__init__()
         if not SIDE <= image_size <= MAX_IMAGE_SIZE:
             raise ValueError(
-                f"model.image_size must be from {SIDE} to {MAX_IMAGE_SIZE}, not {image_size}"
+                f"--model.image_size must be from {SIDE} to {MAX_IMAGE_SIZE}, not {image_size}"
             )
         if not 0 <= dropout < 1:
-            raise ValueError(f"model.dropout must be at least 0 and below 1, not {dropout}")
+            raise ValueError(f"--model.dropout must be at least 0 and below 1, not {dropout}")
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
             raise ValueError(f"mean and std must be three numbers, std above 0: {mean}, {std}")
         self.image_size = image_size
@@ -123,11 +123,11 @@ class ResNet50(nn.Module):
         Returns:
             ``(N, 3, image_size, image_size)`` in the network's dtype.
         """
-        gray = self.contrast(images).to(self.mean.dtype)  # (N, 1, 28, 28), 0..1
+        grey = self.contrast(images).to(self.mean.dtype)  # (N, 1, 28, 28), 0..1
         # Antialiasing only affects downscaling, which never happens here; without it the kernel is
         # faster and exports to every format.
-        gray = F.interpolate(
-            gray, size=[self.image_size, self.image_size], mode="bilinear", align_corners=False
+        grey = F.interpolate(
+            grey, size=[self.image_size, self.image_size], mode="bilinear", align_corners=False
         )  # (N, 1, S, S)
-        # Broadcasting repeats the gray channel; the three differ only in their normalisation.
-        return (gray - self.mean) / self.std  # (N, 3, S, S)
+        # Broadcasting repeats the grey channel; the three differ only in their normalisation.
+        return (grey - self.mean) / self.std  # (N, 3, S, S)

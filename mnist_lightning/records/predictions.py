@@ -106,7 +106,9 @@ def read_predictions(path: Path, preset: str = "NAME") -> Predictions:
     except FileNotFoundError:
         raise OutputError(f"There are no predictions {path}: {remedy}.") from None
     except OSError as error:
-        raise OutputError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise OutputError(
+            f"{path} cannot be read ({error.strerror or error}): fix that, or {remedy} again."
+        ) from None
     # All other errors of zipfile, zlib and numpy's header parser mean a damaged file.
     except Exception as error:
         raise OutputError(f"{path} is not valid: {error}; {remedy} again.") from None

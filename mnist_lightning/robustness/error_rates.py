@@ -98,7 +98,7 @@ class Robustness:
         seed: Seed of the corruptions and of the subset.
         models: The models, the baseline of the study first.
         command: The arguments of the command.
-        libraries: Versions of the libraries on which the corruptions depend.
+        libraries: Versions of the libraries on which the corruptions and the saliency depend.
         environment: The machine, the versions and the time of the measurement.
     """
 

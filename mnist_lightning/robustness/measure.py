@@ -29,7 +29,7 @@ from mnist_lightning.terminal.long_jobs import progress
 
 # Images between two updates of the progress bar.
 CHUNK = 500
-#: The libraries on which the corruptions depend.
+#: The libraries on which the corruptions and the saliency depend.
 LIBRARIES = ("scipy", "scikit-image", "captum")
 #: Error rates by model name.
 Rates = dict[str, SelectiveErrorRate]

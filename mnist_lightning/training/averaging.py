@@ -15,9 +15,9 @@ class WeightAverage(WeightAveraging):
 
     It fixes five problems of Lightning's ``WeightAveraging``: loading a checkpoint for a test after
     training replaces the averaged weights by those of the last step; resuming a finished training
-    leaves those of the last step in the model; an exception during validation
-    leaves the two sets of weights swapped; the average stays on the CPU when the weights move to a
-    GPU; and collecting all tensors again in each step takes longer than averaging them.
+    leaves those of the last step in the model; an exception during validation leaves the two sets
+    of weights swapped; the average stays on the CPU when the weights move to a GPU; and collecting
+    all tensors again in each step takes longer than averaging them.
 
     Args:
         decay: Share of the old average that each step keeps, from 0 (no averaging) to below 1. The

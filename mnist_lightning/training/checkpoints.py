@@ -116,7 +116,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise UserError(f"--ckpt_path: there is no file {path}") from None
+        raise UserError(f"--ckpt_path: there is no file {path}; check its name") from None
     except pickle.UnpicklingError:
         raise UserError(
             f"--ckpt_path: {path} is damaged, or contains code and was not loaded"
@@ -150,4 +150,6 @@ def check_fits(checkpoint: dict[str, Any], path: Path, module: nn.Module) -> Non
             problem = f"'{name}' is {shapes[0]} in the checkpoint and {shapes[1]} in the model"
         else:
             continue
-        raise UserError(f"--ckpt_path: {path} is of another model: {problem}")
+        raise UserError(
+            f"--ckpt_path: {path} is of another model: {problem}; name a checkpoint of this one"
+        )

@@ -36,7 +36,7 @@ _CALLBACKS = {
     "Timer": "use --trainer.max_time",
     "WeightAveraging": _AVERAGE,
 }
-#: Options without effect or against the program, their accepted values, and the remedy.
+#: Options that have no effect or do not fit the program, their accepted values, and the remedy.
 _OPTIONS: dict[str, tuple[tuple[Any, ...], str]] = {
     "barebones": (
         (False,),
@@ -62,7 +62,7 @@ _OPTIONS: dict[str, tuple[tuple[Any, ...], str]] = {
         "must be 1.0: each epoch is validated at its end",
     ),
 }
-#: Messages of Lightning whose reason is an option, and what to tell the user of it.
+#: Messages of Lightning that an option causes, and what to tell the user instead.
 _REASONS = (
     (
         r"`devices` selected with `CPU|Trainer\(devices=.*using cpu",
@@ -102,7 +102,7 @@ def check_options(options: Mapping[str, Any]) -> None:
         value = options.get(name)
         # -1 steps are a training without that limit.
         if value is not None and value <= 0 and (name, value) != ("max_steps", -1):
-            raise UserError(f"--trainer.{name} must be above 0")
+            raise UserError(f"--trainer.{name} must be above 0, not {value}")
     for name, most in (("devices", MAX_DEVICES), ("num_nodes", MAX_NODES)):
         # Indices of devices, or their number, which may be text.
         value = options.get(name)
@@ -112,7 +112,9 @@ def check_options(options: Mapping[str, Any]) -> None:
     for name in ("min_epochs", "min_steps"):
         # Lightning would not validate the epoch that max_steps cuts.
         if options.get(name) and options.get("max_steps", -1) > 0:
-            raise UserError(f"--trainer.{name} and --trainer.max_steps exclude each other")
+            raise UserError(
+                f"--trainer.{name} and --trainer.max_steps exclude each other; omit one of them"
+            )
     callbacks = options.get("callbacks") or []
     for callback in callbacks if isinstance(callbacks, list) else [callbacks]:
         _check_callback(callback)

@@ -143,6 +143,15 @@ def test_cells_of_two_recipes_are_not_mixed(
     assert "cnn_20_1.json was trained with other settings" in capsys.readouterr().err
 
 
+def test_a_cell_of_an_arm_of_another_version_is_refused(
+    run: Run, trained: list[CellKey], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--models", "cnn", "--sizes", "20", "--seeds", "0") == 0
+    cell("vit", 20, 0, 1).write(tmp_path)
+    assert run("--max_minutes", "0") == 2
+    assert "vit_20_0.json is of the arm 'vit'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
