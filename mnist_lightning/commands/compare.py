@@ -20,7 +20,8 @@ from mnist_lightning.terminal.parser import CommandParser, run_command
 
 if TYPE_CHECKING:
     from mnist_lightning.comparison.schema import Comparison
-    from mnist_lightning.data.digits import Pixels
+    from mnist_lightning.data.digits import DigitDataset, Pixels
+    from mnist_lightning.records.record import Record
     from mnist_lightning.robustness.error_rates import Robustness
 
 log = logging.getLogger(__name__)
@@ -49,10 +50,7 @@ def _run(arguments: Namespace) -> int:
     output_dir = arguments.output_dir
     presets = choose_models(output_dir, arguments.models)
 
-    from mnist_lightning.comparison.build import compare
-    from mnist_lightning.comparison.loaded_models import load_model, load_test_images, read_records
-    from mnist_lightning.comparison.seed_study import read_seeds, study_seeds
-    from mnist_lightning.evaluation.latency import default_settings
+    from mnist_lightning.comparison.loaded_models import load_test_images, read_records
     from mnist_lightning.files.storage import check_writable
     from mnist_lightning.reporting.comparison_text import terminal_summary
     from mnist_lightning.reporting.robustness_text import beside_clean_error
@@ -60,38 +58,49 @@ def _run(arguments: Namespace) -> int:
     from mnist_lightning.robustness.error_rates import read_robustness_of
 
     records = read_records(output_dir, presets)
-    folders = {name: folder_of(output_dir, name) for name in presets}
-    report_published(
-        [folder / f"{name}{COMPLETE[0]}" for name, folder in folders.items()], output_dir
-    )
+    model_files = [folder_of(output_dir, name) / f"{name}{COMPLETE[0]}" for name in presets]
+    report_published(model_files, output_dir)
     check_writable(output_dir, bytes_needed=20_000_000)
-    log.info("Loading %d models and checking their files ...", len(records))
     dataset = load_test_images(records[0], arguments.data_dir or records[0].data_dir)
-    models = [load_model(output_dir, record, dataset) for record in records]
-    seeds = study_seeds(
-        {one.model.name: read_seeds(folders[one.model.name], one) for one in records}
-    )
     # A damaged file must end the command before anything is measured.
     robustness = read_robustness_of(
         output_dir / ROBUSTNESS_FILE,
         dataset.fingerprint,
         {record.model.name: record.model.file.sha256 for record in records},
     )
-    images = dataset.test.images
-    settings = default_settings(arguments.seconds)
+    comparison = _measure(output_dir, records, dataset, arguments.seconds)
+    log.info("Writing the figure, the tables and the page ...")
+    images = dataset.test.images[:, 0].numpy()
+    files = write_comparison(comparison, images, output_dir, robustness)
+    print(terminal_summary(comparison, files, robustness))
+    print(f"\n{beside_clean_error(robustness) if robustness else HOW_ROBUST}")
+    return 0
+
+
+def _measure(
+    output_dir: Path, records: Sequence[Record], dataset: DigitDataset, seconds: float
+) -> Comparison:
+    """Load the models, and compare them in accuracy, cost and time."""
+    from mnist_lightning.comparison.build import compare
+    from mnist_lightning.comparison.loaded_models import load_model
+    from mnist_lightning.comparison.seed_study import read_seeds, study_seeds
+    from mnist_lightning.evaluation.latency import default_settings
+
+    log.info("Loading %d models and checking their files ...", len(records))
+    models = [load_model(output_dir, record, dataset) for record in records]
+    by_name = {record.model.name: record for record in records}
+    seeds = study_seeds(
+        {name: read_seeds(folder_of(output_dir, name), one) for name, one in by_name.items()}
+    )
+    settings = default_settings(seconds)
     points = len(settings.threads) * len(settings.batch_sizes)
     log.info(
         "Timing %d models in turn at %d points, about %.0f s or more ...",
         len(records),
         points,
-        points * len(records) * max(arguments.seconds, 0.1),
+        points * len(records) * max(seconds, 0.1),
     )
-    comparison = compare(models, images, settings, seeds)
-    log.info("Writing the figure, the tables and the page ...")
-    files = write_comparison(comparison, images[:, 0].numpy(), output_dir, robustness)
-    print(terminal_summary(comparison, files, robustness))
-    print(f"\n{beside_clean_error(robustness) if robustness else HOW_ROBUST}")
-    return 0
+    return compare(models, dataset.test.images, settings, seeds)
 
 
 def write_comparison(

@@ -18,6 +18,8 @@ from mnist_lightning.terminal.parser import CommandParser, run_command
 from mnist_lightning.terminal.presets import presets_by_model_name
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from mnist_lightning.data.digits import DigitDataset
     from mnist_lightning.export.metadata import Source
     from mnist_lightning.records.record import Record
@@ -84,23 +86,12 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
 
 def _source(record: Record, arguments: Namespace, command: str) -> Source:
     from mnist_lightning.export.metadata import Metadata, Source
-    from mnist_lightning.export.temperature import fold
-    from mnist_lightning.export.weights import network_from_checkpoint, network_from_weights
-    from mnist_lightning.files.identity import check_file
     from mnist_lightning.records.environment import describe_environment
 
     environment = describe_environment()
     dataset = _load_images(record, arguments.data_dir)
-    path, temperature = arguments.ckpt_path, record.model.temperature
-    if path is not None:
-        network = network_from_checkpoint(record, path, dataset.test)
-        network = network if temperature is None else fold(network, temperature)
-    else:
-        path = arguments.output_dir / f"{record.model.name}{WEIGHTS}"
-        again = f"make it again with `{record.making_command}`"
-        remedy = again if record.members else f"name a checkpoint with --ckpt_path, or {again}"
-        check_file(arguments.output_dir, record.model.file, remedy)
-        network = network_from_weights(record, path, remedy)
+    network, path = _network(record, arguments, dataset)
+    temperature = record.model.temperature
     if temperature is None:
         log.warning(
             "%s was trained by a version that did not calibrate: softmax of the new files is not "
@@ -131,6 +122,23 @@ def _source(record: Record, arguments: Namespace, command: str) -> Source:
         calibration=dataset.train.images[:CALIBRATION_IMAGES],
         environment=environment,
     )
+
+
+def _network(record: Record, arguments: Namespace, dataset: DigitDataset) -> tuple[nn.Module, Path]:
+    """Build the calibrated network from the checkpoint or the weights, and name that file."""
+    from mnist_lightning.export.temperature import fold
+    from mnist_lightning.export.weights import network_from_checkpoint, network_from_weights
+    from mnist_lightning.files.identity import check_file
+
+    path, temperature = arguments.ckpt_path, record.model.temperature
+    if path is not None:
+        network = network_from_checkpoint(record, path, dataset.test)
+        return network if temperature is None else fold(network, temperature), path
+    path = arguments.output_dir / f"{record.model.name}{WEIGHTS}"
+    again = f"make it again with `{record.making_command}`"
+    remedy = again if record.members else f"name a checkpoint with --ckpt_path, or {again}"
+    check_file(arguments.output_dir, record.model.file, remedy)
+    return network_from_weights(record, path, remedy), path
 
 
 def _load_images(record: Record, data_dir: Path | None) -> DigitDataset:

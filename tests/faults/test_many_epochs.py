@@ -12,9 +12,9 @@ if sys.platform != "linux":
 from benchmarks.process_resources import open_resources
 from mnist_lightning.train import main
 
-EPOCHS = 200
+EPOCHS = 60
 #: Bytes. Two figures and the settings take 120,000; each epoch adds 370.
-LARGEST_EVENTS = 300_000
+LARGEST_EVENTS = 180_000
 
 
 def _train(data_dir: Path, output_dir: Path, epochs: int) -> Path:
@@ -29,7 +29,7 @@ def _train(data_dir: Path, output_dir: Path, epochs: int) -> Path:
 
 
 @pytest.mark.slow
-def test_two_hundred_epochs_write_two_checkpoints_and_one_event_file_and_leave_nothing_open(
+def test_sixty_epochs_write_two_checkpoints_and_one_event_file_and_leave_nothing_open(
     tiny_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mnist_lightning.evaluation.latency.BUDGET_SECONDS", 0.05)
