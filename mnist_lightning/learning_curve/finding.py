@@ -90,11 +90,12 @@ def _with_equal_distortions(
     if affine is None or plain is None or tuned is None or not frozen:
         return []
     nearest = min(frozen, key=lambda point: point.mean)
-    wins = [
-        point.size
-        for point in curve.of(nearest.arm)
-        if (other := _at(curve, plain.arm, point.size)) and point.mean < other.mean
-    ]
+    wins = []
+    for point in curve.of(nearest.arm):
+        other = _at(curve, plain.arm, point.size)
+        means = point.shared_means(other) if other else None
+        if means and means[0] < means[1]:
+            wins.append(point.size)
     title = _TITLES[own.arm]
     text = (
         f"The distorted copies of the digits explain part of that: with those of ResNet50, {title} "
