@@ -12,7 +12,12 @@ from mnist_lightning.evaluation.latency import TABLE_BATCH_SIZES
 from mnist_lightning.learning_curve.curve_schema import LearningCurve
 from mnist_lightning.learning_curve.finding import answer
 from mnist_lightning.records.record import Record
-from mnist_lightning.reporting import learning_curve_text, record_tables, robustness_text
+from mnist_lightning.reporting import (
+    learning_curve_text,
+    record_tables,
+    robustness_text,
+    transfer_cost,
+)
 from mnist_lightning.reporting.comparison_tables import (
     cleaned_table,
     latency_table,
@@ -97,6 +102,7 @@ def report_blocks(evidence: Evidence) -> dict[str, Callable[[], str]]:
         "robustness": block(CORRUPT_FIRST, robustness_text.report, robustness),
         "answer": block(CURVE_FIRST, _answer, evidence.curve),
         "learning-curve": block(CURVE_FIRST, learning_curve_text.report, evidence.curve),
+        "transfer-cost": block(CURVE_FIRST, transfer_cost.report, evidence.curve, comparison),
     }
 
 
