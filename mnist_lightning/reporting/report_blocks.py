@@ -134,7 +134,9 @@ def _verdict(robustness: Robustness | None, comparison: Comparison) -> str:
 
 
 def _answer(curve: LearningCurve) -> str:
-    return "\n".join(f"- {escape_markdown(sentence)}" for sentence in answer(curve))
+    lines = [f"- {escape_markdown(sentence)}" for sentence in answer(curve)]
+    weights = f"The pretrained weights are {curve.pretrained_weights}."
+    return "\n".join([*lines, "", escape_markdown(weights)])
 
 
 def _reproduce(records: tuple[Record, ...]) -> str:
