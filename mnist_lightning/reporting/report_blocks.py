@@ -27,8 +27,13 @@ from mnist_lightning.reporting.comparison_tables import (
 from mnist_lightning.reporting.comparison_text import quantity_markdown
 from mnist_lightning.reporting.rendering import code_block, escape_markdown
 from mnist_lightning.reporting.tables import percent, table
+from mnist_lightning.reporting.vote_table import vote_table
 from mnist_lightning.robustness.error_rates import Robustness
 
+_VOTES = (
+    "The votes of five people for the label, for the one other digit that they could choose and "
+    "for neither, and the digit that each model predicts:"
+)
 TRAIN_FIRST = "There is no record yet: `python scripts/train.py --model cnn` makes one."
 COMPARE_FIRST = (
     "There is no comparison yet: `python scripts/compare.py` makes it once two models are trained."
@@ -148,7 +153,8 @@ def _label_errors(comparison: Comparison, titles: list[str]) -> str:
     if not comparison.dataset.is_standard:
         name = escape_markdown(comparison.dataset.name)
         return f"{name} is not the standard MNIST: the list does not apply."
-    return cleaned_table(comparison, titles).to_markdown()
+    votes = vote_table(comparison, titles).to_markdown()
+    return f"{cleaned_table(comparison, titles).to_markdown()}\n\n{_VOTES}\n\n{votes}"
 
 
 def _quantities(comparison: Comparison, titles: list[str], group: str) -> str:
