@@ -165,8 +165,9 @@ def _child(argv: list[str], place: str, number: int) -> None:
 def start(target: Callable[..., None], *args: Any) -> BaseProcess:
     """Call a function in a forked child."""
     # Forked from a process that has the imports, which take seconds, but has not trained: PyTorch
-    # cannot compute gradients in the fork of a process that has.
-    CONTEXT.set_forkserver_preload(["mnist_lightning.cli", "mnist_lightning.results"])
+    # cannot compute gradients in the fork of a process that has. Lightning imports the writer of
+    # TensorBoard when a training starts.
+    CONTEXT.set_forkserver_preload([__name__, "torch.utils.tensorboard"])
     child = CONTEXT.Process(target=target, args=args)
     child.start()
     return child

@@ -194,7 +194,7 @@ def test_seven_files_lead_from_the_script_to_the_optimiser() -> None:
     assert "mnist_lightning.cli import StudyCLI" in train.read_text()
     assert "import CNNClassifier, DigitClassifier" in cli.read_text()
     text = classifier.read_text()
-    assert "class CNNClassifier" in text
+    assert "class DigitClassifier" in text
     assert "def configure_optimizers" in text
     assert "torch.optim.AdamW" in text
 

@@ -45,15 +45,6 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def short_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One block per stage instead of 3, 4, 6 and 3: the same names, a third of the work."""
-    monkeypatch.setattr(
-        "mnist_lightning.models.resnet50.resnet50",
-        lambda weights=None: ResNet(Bottleneck, [1, 1, 1, 1]),
-    )
-
-
-@pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The notes below the training curves; the latency measurement is shortened."""
     from mnist_lightning import results

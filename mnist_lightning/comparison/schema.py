@@ -15,7 +15,8 @@ from mnist_lightning.files.identity import FileDescription
 from mnist_lightning.files.json_document import read_document, write_document
 from mnist_lightning.files.limits import Argument, Change, Count, Digit, Name, Sha256, Share
 from mnist_lightning.records.environment import Environment
-from mnist_lightning.records.record import Training, dataset_label, upgrade_training
+from mnist_lightning.records.old_versions import upgrade_training
+from mnist_lightning.records.record import Training, dataset_label
 
 
 @dataclass(frozen=True)

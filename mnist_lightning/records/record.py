@@ -2,14 +2,14 @@
 
 :class:`Record` and the dataclasses in its fields are the schema; each documents its keys.
 ``SCHEMA_VERSION`` is raised whenever a key is added, removed, renamed or changes its meaning. Older
-records are read where ``_upgrade`` can supply what they lack. All shares are between 0 and 1, never
-percent.
+records are read where ``old_versions`` can supply what they lack. All shares are between 0 and 1,
+never percent.
 """
 
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pandas as pd
 
@@ -32,6 +32,7 @@ from mnist_lightning.files.limits import (
 )
 from mnist_lightning.models.weights_origin import WeightsOrigin
 from mnist_lightning.records.environment import Environment
+from mnist_lightning.records.old_versions import upgrade_record
 
 SCHEMA_VERSION = 3
 SUFFIX = "_metrics.json"
@@ -320,40 +321,5 @@ def read_record(path: Path, preset: str = "NAME") -> Record:
     """
     remedy = f"make it with `{making_command(path.name.removesuffix(SUFFIX), preset)}`"
     return read_document(
-        Record, path, version=SCHEMA_VERSION, noun="record", remedy=remedy, upgrade=_upgrade
+        Record, path, version=SCHEMA_VERSION, noun="record", remedy=remedy, upgrade=upgrade_record
     )
-
-
-def _upgrade(document: dict[str, Any]) -> None:
-    """Convert version 2, whose exports are not calibrated, and 1, without a file of weights."""
-    version, model = document.get("schema_version"), document.get("model")
-    # In Python, but not in JSON, true equals 1.
-    if type(version) is not int or version not in (1, 2):
-        return
-    document["schema_version"] = SCHEMA_VERSION
-    if isinstance(model, dict):
-        model["temperature"] = None
-        model["weights_origin"] = None
-        if version == 1:
-            model["weights_file"] = None
-    upgrade_training(document.get("training"), version)
-
-
-def upgrade_training(training: object, version: int) -> None:
-    """Convert the training of a record of version 1 or 2, in place.
-
-    Version 1 has no number of threads. In both, the epoch with the best validation accuracy was
-    exported; what is said of it is kept if it was the last one.
-
-    Args:
-        training: The training; anything but an object is left as it is.
-        version: The schema version.
-    """
-    if not isinstance(training, dict):
-        return
-    if version == 1:
-        training["threads"] = None
-    was_last = training.pop("best_epoch", None) == training.get("epochs")
-    for key in ("train_loss", "train_accuracy"):
-        value = training.pop(f"best_{key}", None)
-        training[key] = value if was_last else None

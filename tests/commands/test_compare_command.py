@@ -27,20 +27,6 @@ from mnist_lightning.terminal.presets import presets_by_model_name
 FILES = [f"model_comparison.{end}" for end in ("csv", "html", "json", "md", "png")]
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data_dir: Path) -> Path:
-    """The files of two trainings."""
-    folder = tmp_path_factory.mktemp("trained")
-    write_model(folder, tiny_data_dir, "custom_cnn", noise=0.3)
-    write_model(folder, tiny_data_dir, "resnet50", noise=1.5)
-    return folder
-
-
-@pytest.fixture
-def output(trained: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(trained, tmp_path / "output"))
-
-
 @pytest.fixture(autouse=True)
 def _memory_without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     # Measured for real in test_cost.py; each process takes seconds to load PyTorch.

@@ -53,11 +53,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data_dir: Path) -> Pa
     return folder
 
 
-@pytest.fixture
-def output(trained: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(trained, tmp_path / "output"))
-
-
 @pytest.fixture(scope="module")
 def made(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same folder with the ensemble."""

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from learning_curve_cells import cell
 
 from mnist_lightning.commands.learning_curve import main
 from mnist_lightning.learning_curve.arms import ARMS, Arm
 from mnist_lightning.learning_curve.cell_training import CellTrainer
-from mnist_lightning.learning_curve.cells import CELL_VERSION, Cell, CellKey, configuration_hash
+from mnist_lightning.learning_curve.cells import Cell, CellKey, configuration_hash
 
 Run = Callable[..., int]
 
@@ -29,24 +30,8 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[CellKey]:
         keys.append(CellKey(arm.name, size, seed))
         found = settings(self, arm, size, seed)
         errors = 40 - size // 10 + seed + 5 * (arm.name != "cnn")
-        return Cell(
-            schema_version=CELL_VERSION,
-            arm=arm.name,
-            size=size,
-            seed=seed,
-            tested=100,
-            wrong=tuple(range(errors)),
-            steps=10,
-            seconds=1.5,
-            weights="w",
-            accelerator="cpu",
-            device="a processor",
-            precision="32-true",
-            commit=None,
-            dataset="MNIST (06b0d1f1)",
-            settings=found,
-            configuration=configuration_hash(found),
-        )
+        described = {"settings": found, "configuration": configuration_hash(found)}
+        return cell(arm.name, size, seed, errors, tested=100, **described)
 
     monkeypatch.setattr(CellTrainer, "settings", settings)
     monkeypatch.setattr(CellTrainer, "train", train)

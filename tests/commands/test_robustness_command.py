@@ -1,5 +1,4 @@
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from comparison_inputs import write_model
 from torch import nn
 
 from mnist_lightning.commands.robustness import main
@@ -22,19 +20,6 @@ from mnist_lightning.robustness.error_rates import read_robustness, read_robustn
 from mnist_lightning.robustness.saliency import saliency
 
 FIGURES = ["robustness.png", "robustness_corruptions.png", "saliency.png"]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data_dir: Path) -> Path:
-    folder = tmp_path_factory.mktemp("trained")
-    write_model(folder, tiny_data_dir, "custom_cnn", noise=0.3)
-    write_model(folder, tiny_data_dir, "resnet50", noise=1.5)
-    return folder
-
-
-@pytest.fixture
-def output(trained: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(trained, tmp_path / "output"))
 
 
 def run(output: Path, *arguments: str) -> int:

@@ -1,11 +1,10 @@
 import json
-import re
-import typing
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from schemas import dataclasses_within, described
 
 from mnist_lightning.comparison.schema import COMPARISON_VERSION, Comparison, read_comparison
 from mnist_lightning.errors import OutputError
@@ -14,27 +13,12 @@ from mnist_lightning.files.json_document import to_json
 GOLDEN = Path(__file__).with_name("comparison_v3.json")
 
 
-def dataclasses_within(kind: Any) -> set[type]:
-    """All dataclasses that a comparison contains."""
-    inner = [
-        found
-        for part in (typing.get_type_hints(kind).values() if is_dataclass(kind) else ())
-        for argument in (part, *typing.get_args(part))
-        for found in dataclasses_within(argument)
-    ]
-    return {*inner, kind} if is_dataclass(kind) else set(inner)
-
-
 SCHEMA = sorted(dataclasses_within(Comparison), key=lambda kind: kind.__name__)
 
 
 @pytest.mark.parametrize("kind", SCHEMA, ids=lambda kind: kind.__name__)
 def test_exactly_the_keys_of_a_comparison_are_documented(kind: Any) -> None:
-    text = "\n".join(
-        (base.__doc__ or "").partition("Attributes:\n")[2] for base in kind.__mro__ if base.__doc__
-    )
-    described = re.findall(r"^ {8}(\w+): \S", text, flags=re.MULTILINE)
-    assert sorted(described) == sorted(field.name for field in fields(kind))
+    assert sorted(described(kind)) == sorted(field.name for field in fields(kind))
 
 
 def test_schema_contains_every_part_of_a_comparison() -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from two_processes import TWO, train_in_two
+from two_processes import TWO, train_as_two_nodes, train_in_two
 
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.models import CNNClassifier
@@ -26,9 +25,7 @@ from mnist_lightning.training.checkpoints import read_checkpoint
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = str(ROOT / "scripts" / "train.py")
 RUN = Path("runs/custom_cnn/version_0")
-HANG_SECONDS = 300.0
 
 
 def _arguments(data: Path, output: Path, *more: str) -> list[str]:
@@ -62,42 +59,20 @@ def _send(rank: int, step: int, signum: int, *, to_all: bool = False) -> list[st
     ]
 
 
-def _start(command: list[str], folder: Path) -> subprocess.Popen[str]:
+def _with_the_script(arguments: list[str], folder: Path) -> tuple[int, str, str]:
+    """Train in two processes as a user does, each of which imports everything."""
     paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
-    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command,
-        env=environment,
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "train.py"), *arguments, *TWO],
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
         cwd=folder,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
+        check=False,
+        timeout=300,
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def _in_two_processes(arguments: list[str], folder: Path) -> tuple[int, str, str]:
-    process = _start([sys.executable, SCRIPT, *arguments, *TWO], folder)
-    out, err = process.communicate(timeout=HANG_SECONDS)
-    return process.returncode, out, err
-
-
-def _as_two_nodes(arguments: list[str], folder: Path) -> list[tuple[int, str, str]]:
-    port, nodes = _free_port(), []
-    one_each = [*TWO, "--trainer.devices", "1", "--trainer.num_nodes", "2"]
-    for rank in (0, 1):
-        torchrun = ["-m", "torch.distributed.run", "--nnodes", "2", "--nproc_per_node", "1"]
-        torchrun += ["--node_rank", str(rank), "--master_addr", "127.0.0.1"]
-        torchrun += ["--master_port", str(port), SCRIPT, *arguments, *one_each]
-        nodes.append(_start([sys.executable, *torchrun], folder))
-    answers = [node.communicate(timeout=HANG_SECONDS) for node in nodes]
-    return [(node.returncode, *answer) for node, answer in zip(nodes, answers, strict=True)]
+    return done.returncode, done.stdout, done.stderr
 
 
 def _files(folder: Path) -> list[str]:
@@ -111,7 +86,7 @@ def whole(tiny_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """The folder of a training in two processes, with the final state of each in ``ranks``."""
     folder = tmp_path_factory.mktemp("whole")
     arguments = _arguments(tiny_data_dir, folder / "output", *_witness(folder / "ranks"))
-    status, out, err = _in_two_processes(arguments, folder)
+    status, out, err = _with_the_script(arguments, folder)
     assert (status, err.count("WARNING"), err.count("error")) == (0, 1, 0), err
     assert out.count("Test accuracy") == 1
     return folder
@@ -189,9 +164,9 @@ def test_a_training_stopped_in_every_way_and_resumed_ends_like_an_uninterrupted_
         if not alone.exists():
             shutil.copytree(output, alone)
 
-    nodes = _as_two_nodes(_arguments(tiny_data_dir, output, *resume), tmp_path)
-    assert [node[0] for node in nodes] == [0, 0], nodes
-    assert [node[1].count("Test accuracy") for node in nodes] == [1, 0]
+    nodes = train_as_two_nodes(_arguments(tiny_data_dir, output, *resume), tmp_path)
+    assert [status for status, _ in nodes] == [0, 0], nodes
+    assert [said.count("Test accuracy") for _, said in nodes] == [1, 0]
     last, expected = (
         read_checkpoint(folder / RUN / "checkpoints" / "last.ckpt")
         for folder in (output, whole / "output")

@@ -1,7 +1,6 @@
 """Hostile files: no code in them runs, and none of them exhausts the memory."""
 
 import io
-import os
 import pickle
 import resource
 import subprocess
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from comparison_inputs import write_model
+from refusals import RunsCode, refused
 
 from mnist_lightning import train
 from mnist_lightning.commands import compare
@@ -27,16 +27,6 @@ from mnist_lightning.records.record import read_record
 TRAIN = ["--model", "cnn", "--data.source", "mnist5k", "--trainer.fast_dev_run", "true"]
 
 
-class RunsCode:
-    """A pickle that creates a folder when it is loaded."""
-
-    def __init__(self, proof: Path) -> None:
-        self.proof = proof
-
-    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
-        return os.mkdir, (str(self.proof),)
-
-
 @pytest.fixture
 def proof(tmp_path: Path) -> Path:
     """The folder that a malicious pickle creates; checked once to work, then deleted."""
@@ -44,14 +34,6 @@ def proof(tmp_path: Path) -> Path:
     pickle.loads(pickle.dumps(RunsCode(folder)))
     folder.rmdir()
     return folder
-
-
-def refused(main: Callable[[list[str]], int], argv: list[str], capsys: Any) -> str:
-    assert main(argv) == 2
-    lines: list[str] = capsys.readouterr().err.splitlines()
-    assert "Traceback" not in "\n".join(lines)
-    assert lines[-1].startswith("error: ")
-    return lines[-1]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import importlib
 import io
 import json
-import os
 import pickle
 import sys
 import warnings
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from refusals import RunsCode
 from torch import Tensor, nn
 
 from mnist_lightning.errors import UserError
@@ -24,16 +24,6 @@ from mnist_lightning.export.program import export_program
 METADATA = Metadata("Title", "MNIST", 0.99, 10_000, None, None, None, "export.py", None, 0)
 IMAGES = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
 Members = dict[str, bytes]
-
-
-class RunsCode:
-    """A pickle that creates a folder when it is loaded."""
-
-    def __init__(self, proof: Path) -> None:
-        self.proof = proof
-
-    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
-        return os.mkdir, (str(self.proof),)
 
 
 class Plain(nn.Module):

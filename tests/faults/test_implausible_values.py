@@ -1,14 +1,12 @@
 """Values that are valid JSON, YAML or pickles and would fill memory, hang or leave the folder."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from comparison_inputs import write_model
-from drawn_pages import as_image, draw_page
+from refusals import refused
 
 from mnist_lightning import train
 from mnist_lightning.commands import compare, demo, ensemble, export, predict, report, robustness
@@ -21,28 +19,7 @@ CNN = ["--model", "cnn", "--data.source", "mnist5k", "--trainer.fast_dev_run", "
 HUGE = "9" * 5000
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data_dir: Path) -> Path:
-    folder = tmp_path_factory.mktemp("user")
-    shutil.copytree(tiny_data_dir, folder / "data")
-    write_model(folder / "output", tiny_data_dir, "custom_cnn", noise=0.3)
-    write_model(folder / "output", tiny_data_dir, "resnet50", noise=1.5)
-    as_image(draw_page(["01234"])).save(folder / "page.png")
-    (folder / "report.md").write_text("# Report\n")
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def _user(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(shutil.copytree(trained, tmp_path / "user"))
-
-
-def refused(main: Any, argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    assert main(argv) == 2
-    *before, line = capsys.readouterr().err.splitlines()
-    assert "Traceback" not in "\n".join(before)
-    assert line.startswith("error: ")
-    return line
+pytestmark = pytest.mark.usefixtures("user")
 
 
 def change_record(*keys: str, value: object) -> None:
@@ -90,7 +67,7 @@ SETTINGS = [
     {"widths": [40_000, 40_000]},
     {"widths": [8], "convs_per_stage": 1_000_000_000},
     {"widths": [8], "first_kernel": 1_000_001},
-    {"widths": [8] * 1_000_000},
+    {"widths": [8] * 100_000},
     {"widths": [8], "title": "\ud800"},
     {"image_size": 10**9, "weights": "none", "strategy": "scratch"},
     {"widths": [8], "label_smoothing": 7.0},

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from tensorboard.summary.writer.record_writer import RecordWriter
 
@@ -35,9 +36,14 @@ WRITTEN = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _short_measurements() -> Iterator[None]:
+def _short_runs() -> Iterator[None]:
+    """Measure latency briefly, and write empty figures: to draw them takes most of a short run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mnist_lightning.evaluation.latency.BUDGET_SECONDS", 0.05)
+        for plot in ("plot_curves", "plot_confusion", "plot_counts", "plot_examples"):
+            patch.setattr(
+                f"mnist_lightning.results.{plot}", lambda *args, **options: Figure((1, 1))
+            )
         yield
 
 

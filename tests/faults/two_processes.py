@@ -1,18 +1,21 @@
 """A training in two processes, forked from one process that has imported everything.
 
 Importing PyTorch and Lightning twice takes longer than the trainings of the tests. All else is as
-with ``scripts/train.py --trainer.devices 2 --trainer.strategy ddp``: Lightning's launcher starts
-the second process, and each of the two ends as it does there.
+with ``scripts/train.py --trainer.devices 2 --trainer.strategy ddp``, where Lightning's launcher
+starts the second process, or with one ``torchrun`` on each of two nodes, and each process ends as
+it does there.
 """
 
 import atexit
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import time
 import traceback
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -89,15 +92,69 @@ def train_in_two(arguments: list[str], folder: Path, timeout: float = 60.0) -> t
     read, write = CONTEXT.Pipe(duplex=False)
     first = start(_first, [*arguments, *TWO], write, folder)
     write.close()
-    deadline, said, piece = time.monotonic() + timeout, b"", b"-"
+    return _end(first, read, time.monotonic() + timeout)
+
+
+def _end(process: BaseProcess, read: Connection, deadline: float) -> tuple[int, str]:
+    said, piece = b"", b"-"
     # The pipe closes when the last process that has it has ended.
     while piece and wait([read], max(0, deadline - time.monotonic())):
         piece = os.read(read.fileno(), 1 << 16)
         said += piece
     if piece:
-        assert first.pid is not None
-        os.killpg(first.pid, signal.SIGKILL)
-        raise AssertionError(f"a process is still running after {timeout} s: {said.decode()}")
-    first.join()
-    assert first.exitcode is not None
-    return first.exitcode, said.decode()
+        assert process.pid is not None
+        os.killpg(process.pid, signal.SIGKILL)
+        raise AssertionError(f"a process is still running: {said.decode()}")
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode, said.decode()
+
+
+def _node(arguments: list[str], output: Connection, folder: Path, rank: int, port: int) -> None:
+    # Each of the other processes would wait for this import.
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    os.setsid()
+    shorten_training()
+    for stream in (1, 2):
+        os.dup2(output.fileno(), stream)
+    os.chdir(folder)
+    # What torchrun builds of --nnodes 2 --nproc_per_node 1 --node_rank RANK and the address.
+    config = LaunchConfig(
+        min_nodes=2,
+        max_nodes=2,
+        nproc_per_node=1,
+        run_id="two_nodes",
+        rdzv_backend="static",
+        rdzv_endpoint=f"127.0.0.1:{port}",
+        rdzv_configs={"rank": rank, "timeout": 60},
+        max_restarts=0,
+        start_method="fork",
+    )
+    os._exit(max(elastic_launch(config, _status)(arguments).values()))
+
+
+def train_as_two_nodes(
+    arguments: list[str], folder: Path, timeout: float = 60.0
+) -> list[tuple[int, str]]:
+    """Train on two nodes with a process each, started as ``torchrun`` does.
+
+    Args:
+        arguments: The command line, without ``TWO``.
+        folder: The working directory.
+        timeout: Seconds after which the test fails because a process is still running.
+
+    Returns:
+        The exit status of each node, and what was printed on it, stdout and stderr.
+    """
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = int(listener.getsockname()[1])
+    one_each = [*TWO, "--trainer.devices", "1", "--trainer.num_nodes", "2"]
+    nodes = []
+    for rank in (0, 1):
+        read, write = CONTEXT.Pipe(duplex=False)
+        nodes.append((start(_node, [*arguments, *one_each], write, folder, rank, port), read))
+        write.close()
+    deadline = time.monotonic() + timeout
+    return [_end(process, read, deadline) for process, read in nodes]

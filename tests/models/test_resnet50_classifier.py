@@ -13,8 +13,7 @@ from bad_servers import Server
 from lightning import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
-from torchvision.models import ResNet, resnet50
-from torchvision.models.resnet import Bottleneck
+from torchvision.models import resnet50
 
 from mnist_lightning.data.augmentation import Augmentation
 from mnist_lightning.data.datamodule import MNISTDataModule
@@ -29,15 +28,6 @@ from mnist_lightning.models.staged_classifier import StagedUnfreezing
 
 MakeTrainer = Callable[..., Trainer]
 STRATEGIES = ["frozen", "finetune", "scratch"]
-
-
-@pytest.fixture
-def short_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use one block per stage instead of 3, 4, 6 and 3: the same names, a third of the work."""
-    monkeypatch.setattr(
-        "mnist_lightning.models.resnet50.resnet50",
-        lambda weights=None: ResNet(Bottleneck, [1, 1, 1, 1]),
-    )
 
 
 def _classifier(**options: Any) -> ResNet50Classifier:

@@ -1,6 +1,5 @@
 """Untrusted state dicts. A backbone of four tensors is enough for every kind of error."""
 
-import os
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from refusals import RunsCode
 from torch import Tensor, nn
 
 from mnist_lightning.errors import WeightsError
@@ -92,16 +92,6 @@ def test_first_misfit_is_named(tmp_path: Path, change: dict[str, Any], problem: 
     torch.save({name: value for name, value in content.items() if value is not None}, path)
     with pytest.raises(WeightsError, match=rf"weights.pth .*{problem}"):
         read_backbone(path, backbone())
-
-
-class RunsCode:
-    """Creates a folder when it is unpickled: proof that code from the file ran."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
-        return os.mkdir, (str(self.folder),)
 
 
 @pytest.mark.parametrize("writer", ["zip", "old", "bare pickle"])

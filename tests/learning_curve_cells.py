@@ -1,10 +1,13 @@
 """Cells whose errors are given."""
 
+from dataclasses import replace
+from typing import Any
+
 from mnist_lightning.learning_curve.cells import CELL_VERSION, Cell
 
 
-def cell(arm: str, size: int, seed: int, errors: int) -> Cell:
-    return Cell(
+def cell(arm: str, size: int, seed: int, errors: int, **changes: Any) -> Cell:
+    found = Cell(
         schema_version=CELL_VERSION,
         arm=arm,
         size=size,
@@ -22,6 +25,7 @@ def cell(arm: str, size: int, seed: int, errors: int) -> Cell:
         settings={},
         configuration="",
     )
+    return replace(found, **changes)
 
 
 def curves(**errors: dict[int, list[int]]) -> list[Cell]:
