@@ -1,12 +1,13 @@
 """Settings of the ResNet50 arms, chosen on validation images only.
 
-    python -m benchmarks.transfer_pilot --weights PATH [--parts frozen runs]
+    python -m benchmarks.transfer_pilot --weights PATH [--parts frozen heads runs]
 
 *frozen*: a linear layer, trained to convergence, on the features of a frozen backbone after its
-second, third and last stage, for several resolutions. *runs*: short trainings of the whole network
-with several learning rates and resolutions, from the weights and from scratch. Results that exist
-in `results/transfer_pilot/` are not computed again, and several processes can share the folder. The
-test images are never used.
+second, third and last stage, for several resolutions. *heads*: the linear layer of both frozen
+presets as `train.py` trains it, with several learning rates and epochs. *runs*: short trainings of
+the whole network with several learning rates and resolutions, from the weights and from scratch.
+Results that exist in `results/transfer_pilot/` are not computed again, and several processes can
+share the folder. The test images are never used.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from mnist_lightning.cli import StudyCLI
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.files.storage import atomic_path
 from mnist_lightning.models.feature_extraction import default_batch_size
-from mnist_lightning.models.resnet50_classifier import ResNet50Classifier
+from mnist_lightning.models.resnet50_classifier import FEATURE_CACHE, ResNet50Classifier
 from mnist_lightning.records.environment import describe_environment
 from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.presets import expand
@@ -42,6 +43,9 @@ _RESULTS = harness.RESULTS / "transfer_pilot"
 _BUDGETS = {64: 6, 32: 12, 48: 8, 96: 3}
 #: Resolution and learning rates: all rates at one resolution, then that rate at the others.
 _RATES = {64: (5e-4, 1e-3, 2e-4, 2e-3), 32: (5e-4,), 48: (5e-4,), 96: (5e-4,)}
+
+#: Learning rates and epochs of a linear layer.
+_HEADS = ((1e-3, 12), (3e-3, 12), (1e-2, 12), (3e-2, 12), (1e-2, 36))
 
 
 def run_options(weights: str) -> dict[str, list[str]]:
@@ -59,6 +63,18 @@ def run_options(weights: str) -> dict[str, list[str]]:
     return runs
 
 
+def head_options(weights: str, features: Path) -> dict[str, list[str]]:
+    """Return the options of each training of a linear layer by name."""
+    runs = {}
+    for preset in ("resnet50", "resnet50_layer3"):
+        for rate, epochs in _HEADS:
+            options = ["--model", preset, "--model.weights", weights]
+            options += ["--model.feature_cache_dir", str(features)]
+            options += ["--model.learning_rate", f"{rate:g}", "--trainer.max_epochs", str(epochs)]
+            runs[f"head_{preset}_{rate:g}_{epochs}"] = options
+    return runs
+
+
 def run(options: list[str], data_dir: Path) -> dict[str, Any]:
     """Train and validate after the last step."""
     with tempfile.TemporaryDirectory() as folder:
@@ -66,6 +82,8 @@ def run(options: list[str], data_dir: Path) -> dict[str, Any]:
         command += ["--output_dir", folder, "--trainer.enable_progress_bar", "false"]
         cli = StudyCLI(expand(command), command=options)
         cli.model.load_pretrained()
+        if cli.model.precompute is not None:
+            cli.datamodule.precompute_with(cli.model.precompute, cli.model.augmented_passes)
         started = time.perf_counter()
         cli.trainer.fit(cli.model, cli.datamodule)
         seconds = time.perf_counter() - started
@@ -153,8 +171,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", required=True, help="a state dict of ResNet50")
     parser.add_argument("--data_dir", type=Path, default=Path("data"))
     parser.add_argument(
-        "--parts", nargs="+", choices=["frozen", "runs"], default=["frozen", "runs"]
+        "--parts",
+        nargs="+",
+        choices=["frozen", "heads", "runs"],
+        default=["frozen", "heads", "runs"],
     )
+    features = Path("output", FEATURE_CACHE)
+    text = f"folder of the cached features for heads (default: {features})"
+    parser.add_argument("--feature_cache_dir", type=Path, default=features, help=text)
     arguments = parser.parse_args(argv)
     configure_logging(logging.ERROR)
     _RESULTS.mkdir(parents=True, exist_ok=True)
@@ -164,11 +188,15 @@ def main(argv: Sequence[str] | None = None) -> None:
             jobs[f"frozen_{size}"] = lambda size=size: frozen(  # type: ignore[misc]
                 arguments.weights, size, arguments.data_dir
             )
+    trainings = {}
+    if "heads" in arguments.parts:
+        trainings |= head_options(arguments.weights, arguments.feature_cache_dir)
     if "runs" in arguments.parts:
-        for name, options in run_options(arguments.weights).items():
-            jobs[name] = lambda options=options: run(  # type: ignore[misc]
-                options, arguments.data_dir
-            )
+        trainings |= run_options(arguments.weights)
+    for name, options in trainings.items():
+        jobs[name] = lambda options=options: run(  # type: ignore[misc]
+            options, arguments.data_dir
+        )
     for name, job in jobs.items():
         _once(name, job)
     for path in sorted(_RESULTS.glob("*.json")):

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from mnist_lightning.errors import OutputError
-from mnist_lightning.records.artefacts import PUBLISHED, find_models
+from mnist_lightning.records.artefacts import PUBLISHED, find_readers
 from mnist_lightning.records.model_names import files_of_models, report_published
 from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.parser import CommandParser, run_command
@@ -84,7 +84,7 @@ def _model_files(arguments: Namespace) -> list[Path]:
                     f"There is no model file {path}: train one with scripts/train.py."
                 )
         return files
-    files = find_models(folder) or find_models(folder / PUBLISHED)
+    files = find_readers(folder) or find_readers(folder / PUBLISHED)
     if not files:
         raise OutputError(
             f"There is no trained model in {folder}: train one with "

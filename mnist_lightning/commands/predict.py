@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_lightning.errors import DataError, OutputError, UserError
-from mnist_lightning.records.artefacts import NETWORK_SUFFIXES, PUBLISHED, find_models
+from mnist_lightning.records.artefacts import NETWORK_SUFFIXES, PUBLISHED, find_readers
 from mnist_lightning.records.model_names import files_of_models, report_published
 from mnist_lightning.terminal.parser import CommandParser, run_command
 
@@ -78,8 +78,8 @@ def _run(arguments: Namespace) -> int:
 
 
 def _default_model(output_dir: Path) -> list[Path]:
-    """Return the user's own first model, else the first of the published ones."""
-    found = [*find_models(output_dir), *find_models(output_dir / PUBLISHED)][:1]
+    """Return the user's own most robust model, else that of the published ones."""
+    found = [*find_readers(output_dir), *find_readers(output_dir / PUBLISHED)][:1]
     if not found:
         raise OutputError(
             f"There is no model in {output_dir}: train one with `python scripts/train.py --model "
@@ -111,8 +111,8 @@ def _parser() -> CommandParser:
     add = parser.add_argument
     files = "images, PDFs, IDX files, folders of them, or a folder with MNIST (its test images)"
     add("files", nargs="+", type=Path, metavar="FILE", help=files)
-    model = "model to read with, e.g. cnn; once for each model (default: the custom CNN, else the "
-    model += "first in --output_dir)"
+    model = "model to read with, e.g. cnn; once for each model (default: cnn_robust, else cnn, "
+    model += "else the first one in --output_dir)"
     add("--model", action="append", default=[], metavar="NAME", help=model)
     file = "model file to read with; once for each file"
     add("--file", action="append", default=[], type=Path, metavar="PATH", help=file)

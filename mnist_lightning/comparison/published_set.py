@@ -10,7 +10,7 @@ from mnist_lightning.comparison.seed_study import read_seeds, seed_folder
 from mnist_lightning.errors import OutputError
 from mnist_lightning.files.identity import check_file, describe_file
 from mnist_lightning.files.storage import copy_file
-from mnist_lightning.records.artefacts import table_order
+from mnist_lightning.records.artefacts import BASELINE, table_order
 from mnist_lightning.records.record import Record, read_record
 from mnist_lightning.robustness.error_rates import FILE_NAME as ROBUSTNESS_FILE
 from mnist_lightning.robustness.error_rates import read_robustness
@@ -23,8 +23,10 @@ DESCRIPTIONS = (
     *("_confusion_matrix.png", "_examples.png"),
 )
 CURVES = "_training_curves.png"
-#: The files that contain the weights of a network.
+#: The files that contain the weights of a network, as far as they are published.
 WEIGHTS = ("_model.pt", "_model.onnx")
+#: The model that is also published as ONNX; it is enough to show the format.
+PUBLISHED_AS_ONNX = BASELINE
 #: Networks whose weights are too large to publish, and may not be anybody's to publish.
 UNPUBLISHED_NETWORKS = ("ResNet50",)
 COMPARISON = tuple(Path(COMPARISON_FILE).with_suffix(end).name for end in (".png", ".csv", ".md"))
@@ -123,7 +125,8 @@ def _file_names(output_dir: Path, record: Record, left_out: list[str]) -> list[s
     for file in wanted:
         if not (output_dir / file).is_file():
             raise OutputError(f"There is no {output_dir / file}: {remedy}.")
-    weights = [f"{name}{end}" for end in WEIGHTS if (output_dir / f"{name}{end}").is_file()]
+    ends = WEIGHTS if name == PUBLISHED_AS_ONNX else WEIGHTS[:1]
+    weights = [f"{name}{end}" for end in ends if (output_dir / f"{name}{end}").is_file()]
     if contains_unpublished_weights(record):
         left_out += [f"{file}: weights of a ResNet50 are not published" for file in weights]
         weights = []

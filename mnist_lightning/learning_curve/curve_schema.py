@@ -1,7 +1,10 @@
 """The numbers of the learning curves: what ``learning_curve.json`` contains."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from mnist_lightning.files.json_document import read_document
 from mnist_lightning.learning_curve.arms import ARMS
@@ -36,6 +39,15 @@ class Point:
     high: float | None
     seconds: float
     steps: float
+
+    def shared_means(self, other: Point) -> tuple[float, float] | None:
+        """Return the mean error rates of both points over the seeds that both have, if any."""
+        own = dict(zip(self.seeds, self.error_rates, strict=True))
+        others = dict(zip(other.seeds, other.error_rates, strict=True))
+        shared = sorted(own.keys() & others.keys())
+        if not shared:
+            return None
+        return fmean(own[seed] for seed in shared), fmean(others[seed] for seed in shared)
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,10 @@ class Match:
 
 @dataclass(frozen=True)
 class Crossover:
-    """Up to how many labelled images an arm has fewer errors than the first one, on average.
+    """Up to how many labelled images an arm has fewer errors than the first one.
+
+    On average over the seeds that both have: the mean of an arm with fewer seeds is no match for
+    the first one's mean over all of its own.
 
     Attributes:
         arm: Name of the arm.
@@ -146,9 +161,11 @@ class LearningCurve:
         return [point for point in self.points if point.arm == arm]
 
     def wins(self, arm: str) -> list[int]:
-        """Return the sizes at which an arm has fewer errors than the first one, on average."""
-        own = {point.size: point.mean for point in self.of(self.baseline)} if self.baseline else {}
-        return [p.size for p in self.of(arm) if p.size in own and p.mean < own[p.size]]
+        """Return the sizes at which an arm has fewer errors than the first one, ascending.
+
+        On average over the seeds that both have.
+        """
+        return [one.size for one in self.differences if one.arm == arm and one.difference < 0]
 
 
 def sizes_text(sizes: list[int]) -> str:

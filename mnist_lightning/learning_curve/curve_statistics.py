@@ -56,7 +56,7 @@ def analyse(cells: Sequence[Cell]) -> LearningCurve:
         matches=tuple(
             _match(arm, size, error, own) for arm in others for size, error in curves[arm].items()
         ),
-        crossovers=tuple(_crossover(arm, curves[arm], own) for arm in others),
+        crossovers=tuple(_crossover(arm, _shared(points, first, arm)) for arm in others),
     )
 
 
@@ -133,18 +133,22 @@ def _match(arm: str, size: int, error: float, own: Mapping[int, float]) -> Match
     return Match(arm, size, needed, f"{float(f'{needed:.2g}'):,.0f}")
 
 
-def _crossover(arm: str, errors: Mapping[int, float], own: Mapping[int, float]) -> Crossover:
-    sizes = sorted(set(errors) & set(own))
-    wins = [size for size in sizes if errors[size] < own[size]]
+def _shared(points: Sequence[Point], first: str, arm: str) -> dict[int, tuple[float, float]]:
+    """Mean error rates of the first arm and another at each size, over the seeds that both have."""
+    own = {point.size: point for point in points if point.arm == first}
+    pairs = {p.size: own[p.size].shared_means(p) for p in points if p.arm == arm and p.size in own}
+    return {size: pair for size, pair in sorted(pairs.items()) if pair is not None}
+
+
+def _crossover(arm: str, means: Mapping[int, tuple[float, float]]) -> Crossover:
+    wins = [size for size, (own, other) in means.items() if other < own]
     if not wins:
         return Crossover(arm, None, None)
     crossing = None
-    for before, after in pairwise(sizes):
-        if before == wins[-1]:
-            pair = before, after
-            crossing = _crossing(
-                pair, [own[size] for size in pair], [errors[size] for size in pair]
-            )
+    for pair in pairwise(means):
+        if pair[0] == wins[-1]:
+            own, other = zip(*(means[size] for size in pair), strict=True)
+            crossing = _crossing(pair, own, other)
     return Crossover(arm, wins[-1], crossing)
 
 

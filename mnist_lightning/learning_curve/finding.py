@@ -1,4 +1,4 @@
-"""The answer of the learning curves in sentences: all labels, few labels, and what explains it."""
+"""The answer of the learning curves in three sentences: all labels, few labels, and why."""
 
 from mnist_lightning.learning_curve.arms import ARMS
 from mnist_lightning.learning_curve.curve_schema import LearningCurve, Point, sizes_text
@@ -16,125 +16,122 @@ def answer(curve: LearningCurve) -> tuple[str, ...]:
             the smallest number of labels of the first.
 
     Returns:
-        Two to four sentences; those about distortions and about training from scratch are missing
-        without such arms. None at all without a pretrained arm to compare with.
+        Two or three sentences; the last one, about distortions and training from scratch, is
+        missing without such arms. None at all without a pretrained arm to compare with.
     """
     own = {point.size: point for point in curve.of(curve.baseline)} if curve.baseline else {}
     pretrained = [
-        arm.name
+        point
         for arm in ARMS
-        if arm.start == "pretrained" and own.keys() and _at(curve, arm.name, max(own)) is not None
+        if arm.start == "pretrained" and own and (point := _at(curve, arm.name, max(own)))
     ]
     if not pretrained:
         return ()
-    most, least = max(own), min(own)
-    best = min(pretrained, key=lambda arm: _mean(curve, arm, most))
+    pretrained.sort(key=lambda point: point.mean)
+    few = own[min(own)]
+    explained = [*_without_distortions(curve, few), *_from_scratch(curve, pretrained[0], few.size)]
     return (
-        _with_all_labels(curve, own[most], [best, *(arm for arm in pretrained if arm != best)]),
-        _with_few_labels(curve, own[least], best, pretrained),
-        *_with_equal_distortions(curve, own[least], best, pretrained),
-        *_from_scratch(curve, best, most, least),
+        _with_all_labels(curve, own[max(own)], pretrained),
+        _with_few_labels(curve, few, pretrained),
+        *([_sentence(explained)] if explained else []),
     )
 
 
-def _with_all_labels(curve: LearningCurve, own: Point, pretrained: list[str]) -> str:
+def _with_all_labels(curve: LearningCurve, own: Point, pretrained: list[Point]) -> str:
     found = []
-    for arm in pretrained:
-        point = _at(curve, arm, own.size)
-        assert point is not None
-        gap = next(one for one in curve.differences if (one.arm, one.size) == (arm, own.size))
+    for point in pretrained:
+        gap = next(one for one in curve.differences if (one.arm, one.size) == (point.arm, own.size))
         clear = gap.t_p_holm is not None and gap.t_p_holm < ALPHA
         more = "more" if gap.difference > 0 else "fewer"
         verdict = f"clearly {more}" if clear else "no clear difference"
-        found.append(f"{_rate(point)} for {_TITLES[arm]} ({_how(point)}; {verdict})")
-    start, last = ", ".join(found[:-1]), found[-1]
+        found.append(f"{_rate(point)} for {_TITLES[point.arm]} ({verdict})")
     return (
         f"With {own.size:,} labelled digits, {_TITLES[own.arm]} is wrong on {_rate(own)} of the "
-        f"{curve.tested:,} test images ({_how(own)}), against "
-        f"{f'{start} and {last}' if start else last}; the pretrained weights are "
-        f"{curve.pretrained_weights}."
+        f"{curve.tested:,} test images, against {_list(found)}; {_trainings([own, *pretrained])}."
     )
 
 
-def _with_few_labels(curve: LearningCurve, own: Point, best: str, pretrained: list[str]) -> str:
-    wins = [arm for arm in pretrained if curve.wins(arm)]
-    if wins:
+def _with_few_labels(curve: LearningCurve, own: Point, pretrained: list[Point]) -> str:
+    few = [point for one in pretrained if (point := _at(curve, one.arm, own.size))]
+    parts = []
+    if few:
+        nearest = min(few, key=lambda point: point.mean)
+        parts.append(
+            f"With {own.size:,}, it is {_rate(own)} against {_rate(nearest)} "
+            f"({_TITLES[nearest.arm]})"
+        )
+    if wins := [one.arm for one in pretrained if curve.wins(one.arm)]:
         ranges = [f"{_TITLES[arm]} with {sizes_text(curve.wins(arm))}" for arm in wins]
-        lead = f"It has more errors than {' and '.join(ranges)} labelled digits"
+        parts.append(f"it has more errors than {_list(ranges)} labelled digits")
     else:
         sizes = len(curve.of(own.arm))
-        lead = f"No pretrained network has fewer errors at any of the {sizes} numbers of labels"
-    parts = [lead]
-    few = _at(curve, best, own.size)
-    if few is not None:
-        parts.append(f"with {own.size:,} it is {_rate(own)} against {_rate(few)} ({_TITLES[best]})")
-    match = next(one for one in reversed(curve.matches) if one.arm == best)
+        parts.append(f"no pretrained network has fewer errors at any of the {sizes} numbers")
+    best = pretrained[0]
+    match = next(one for one in curve.matches if (one.arm, one.size) == (best.arm, best.size))
     parts.append(
-        f"{_TITLES[own.arm]} makes as many errors with {match.text} labels as {_TITLES[best]} with "
+        f"{match.text} labels give {_TITLES[own.arm]} the error rate of {_TITLES[best.arm]} with "
         f"{match.size:,}"
     )
-    return f"{'; '.join(parts)}."
+    return _sentence(parts)
 
 
-def _with_equal_distortions(
-    curve: LearningCurve, own: Point, best: str, pretrained: list[str]
-) -> list[str]:
-    """Compare with the controls of the first arm, which differ in the distorted images alone."""
-    affine, plain = (
-        _at(curve, f"{own.arm}_{name}", own.size) for name in ("affine", "undistorted")
-    )
-    tuned = _at(curve, best, own.size)
+def _without_distortions(curve: LearningCurve, own: Point) -> list[str]:
+    """Compare the first arm without distorted images with frozen features, which see none either.
+
+    At the fewest labels.
+    """
+    plain = _at(curve, f"{own.arm}_undistorted", own.size)
     frozen = [
-        point for arm in pretrained if arm in _FROZEN and (point := _at(curve, arm, own.size))
+        point
+        for arm in ARMS
+        if arm.name in _FROZEN
+        and arm.start == "pretrained"
+        and (point := _at(curve, arm.name, own.size))
     ]
-    if affine is None or plain is None or tuned is None or not frozen:
+    if plain is None or not frozen:
         return []
     nearest = min(frozen, key=lambda point: point.mean)
-    wins = [
-        point.size
-        for point in curve.of(nearest.arm)
-        if (other := _at(curve, plain.arm, point.size)) and point.mean < other.mean
+    return [
+        f"Distorted copies of the digits explain part of that: without any and with {own.size:,} "
+        f"labels, {_TITLES[own.arm]} is wrong on {_rate(plain)} and {_TITLES[nearest.arm]} on "
+        f"{_rate(nearest)}"
     ]
-    title = _TITLES[own.arm]
-    text = (
-        f"The distorted copies of the digits explain part of that: with those of ResNet50, {title} "
-        f"is wrong on {_rate(affine)} with {own.size:,} labels ({_TITLES[best]}: {_rate(tuned)}), "
-        f"and without any on {_rate(plain)}, where {_TITLES[nearest.arm]}, which never sees any, "
-        f"is wrong on {_rate(nearest)}"
-    )
-    if wins:
-        text += f"; it has fewer errors with {sizes_text(wins)} labels"
-    return [f"{text}."]
 
 
-def _from_scratch(curve: LearningCurve, best: str, most: int, least: int) -> list[str]:
-    scratch, longer = (_at(curve, f"resnet50_{name}", most) for name in ("scratch", "long"))
+def _from_scratch(curve: LearningCurve, best: Point, least: int) -> list[str]:
+    scratch, longer = (_at(curve, f"resnet50_{name}", best.size) for name in ("scratch", "long"))
     if scratch is None:
         return []
-    few, pretrained = _at(curve, "resnet50_scratch", least), _at(curve, best, least)
-    text = f"From random weights, ResNet50 is wrong on {_rate(scratch)} after as many steps"
+    text = "pretraining helps ResNet50 against itself: from random weights it is wrong on "
+    few, tuned = _at(curve, "resnet50_scratch", least), _at(curve, best.arm, least)
+    if few is not None and tuned is not None:
+        text += f"{_rate(few)} instead of {_rate(tuned)} with {least:,} labels, and on "
+    text += f"{_rate(scratch)} instead of {_rate(best)} with {best.size:,}"
     if longer is not None:
-        times = longer.steps / scratch.steps
-        text += f" and on {_rate(longer)} after {times:.0f} times as many"
-    if few is not None and pretrained is not None:
-        text += f"; with {least:,} labels on {_rate(few)} instead of {_rate(pretrained)}"
-    return [f"{text}."]
+        text += f" ({_rate(longer)} after {longer.steps / scratch.steps:.0f} times as many steps)"
+    return [text]
 
 
 def _at(curve: LearningCurve, arm: str, size: int) -> Point | None:
     return next((point for point in curve.of(arm) if point.size == size), None)
 
 
-def _mean(curve: LearningCurve, arm: str, size: int) -> float:
-    point = _at(curve, arm, size)
-    assert point is not None
-    return point.mean
-
-
 def _rate(point: Point) -> str:
     return f"{100 * point.mean:.{2 if point.mean < 0.01 else 1}f} %"
 
 
-def _how(point: Point) -> str:
-    count = len(point.seeds)
-    return "one training" if count == 1 else f"mean of {count} trainings"
+def _sentence(parts: list[str]) -> str:
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _list(parts: list[str]) -> str:
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _trainings(points: list[Point]) -> str:
+    counts = sorted({len(point.seeds) for point in points})
+    if counts == [1]:
+        return "one training each"
+    return f"means of {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} trainings"

@@ -7,6 +7,8 @@ PUBLISHED = "published"
 #: The models of the study, in the order in which tables show them; all others follow by name.
 BASELINE = "custom_cnn"
 SECOND = "resnet50"
+#: The model that reads the users' own digits, where there are several.
+READER = "custom_cnn_robust"
 MODEL_SUFFIX = "_model"
 WEIGHTS = f"{MODEL_SUFFIX}.safetensors"
 #: Suffixes of the files from which a network can be loaded.
@@ -45,6 +47,11 @@ def find_models(output_dir: Path) -> list[Path]:
     """Return the TorchScript files in a folder: the custom CNN, its variants, then the others."""
     found = output_dir.glob(f"*{MODEL_SUFFIX}.pt")
     return sorted(found, key=_custom_cnn_first)
+
+
+def find_readers(output_dir: Path) -> list[Path]:
+    """Return the TorchScript files in a folder: the most robust one first, then as find_models."""
+    return sorted(find_models(output_dir), key=lambda path: path.stem != f"{READER}{MODEL_SUFFIX}")
 
 
 def _custom_cnn_first(path: Path) -> tuple[bool, bool, str]:

@@ -18,7 +18,6 @@ from mnist_lightning.reporting.comparison_tables import (
     confusion_table,
     f1_table,
     heading,
-    label_error_table,
     latency_table,
     overview,
     pair_table,
@@ -34,6 +33,7 @@ from mnist_lightning.reporting.robustness_text import (
 )
 from mnist_lightning.reporting.style import legend_text
 from mnist_lightning.reporting.tables import Table
+from mnist_lightning.reporting.vote_table import vote_table
 from mnist_lightning.robustness.error_rates import Robustness
 
 DPI = 110
@@ -107,7 +107,7 @@ def comparison_html(
         f1=f1_table(comparison, names),
         confusions=confusion_table(comparison, names),
         label_errors=known_label_errors() if comparison.dataset.is_standard else None,
-        label_error_rows=label_error_table(comparison, names),
+        votes=vote_table(comparison, names),
         robustness=robustness and with_clean_error(robustness),
         corruptions=robustness and under_corruptions(robustness),
         answered=robustness and answered_note(robustness),

@@ -145,22 +145,6 @@ def confusion_table(comparison: Comparison, names: Sequence[str]) -> Table:
     )
 
 
-def label_error_table(comparison: Comparison, names: Sequence[str]) -> Table:
-    """Tabulate the known label errors that counted as errors of a model."""
-    return table(
-        {
-            "Model": name,
-            "Test image": str(answer.index),
-            "Label": answer.given,
-            "Predicted": answer.predicted,
-            "People agree": answer.agrees_with_people,
-        }
-        for name, model in zip(names, comparison.models, strict=True)
-        if model.without_label_errors
-        for answer in model.without_label_errors.counted_wrong
-    )
-
-
 def cleaned_table(comparison: Comparison, names: Sequence[str]) -> Table:
     """Tabulate the results without the images whose labels are known to be wrong."""
     known = len(known_label_errors().errors)

@@ -12,7 +12,12 @@ from mnist_lightning.evaluation.latency import TABLE_BATCH_SIZES
 from mnist_lightning.learning_curve.curve_schema import LearningCurve
 from mnist_lightning.learning_curve.finding import answer
 from mnist_lightning.records.record import Record
-from mnist_lightning.reporting import learning_curve_text, record_tables, robustness_text
+from mnist_lightning.reporting import (
+    learning_curve_text,
+    record_tables,
+    robustness_text,
+    transfer_cost,
+)
 from mnist_lightning.reporting.comparison_tables import (
     cleaned_table,
     latency_table,
@@ -22,8 +27,13 @@ from mnist_lightning.reporting.comparison_tables import (
 from mnist_lightning.reporting.comparison_text import quantity_markdown
 from mnist_lightning.reporting.rendering import code_block, escape_markdown
 from mnist_lightning.reporting.tables import percent, table
+from mnist_lightning.reporting.vote_table import vote_table
 from mnist_lightning.robustness.error_rates import Robustness
 
+_VOTES = (
+    "The votes of five people for the label, for the one other digit that they could choose and "
+    "for neither, and the digit that each model predicts:"
+)
 TRAIN_FIRST = "There is no record yet: `python scripts/train.py --model cnn` makes one."
 COMPARE_FIRST = (
     "There is no comparison yet: `python scripts/compare.py` makes it once two models are trained."
@@ -97,6 +107,7 @@ def report_blocks(evidence: Evidence) -> dict[str, Callable[[], str]]:
         "robustness": block(CORRUPT_FIRST, robustness_text.report, robustness),
         "answer": block(CURVE_FIRST, _answer, evidence.curve),
         "learning-curve": block(CURVE_FIRST, learning_curve_text.report, evidence.curve),
+        "transfer-cost": block(CURVE_FIRST, transfer_cost.report, evidence.curve, comparison),
     }
 
 
@@ -128,7 +139,9 @@ def _verdict(robustness: Robustness | None, comparison: Comparison) -> str:
 
 
 def _answer(curve: LearningCurve) -> str:
-    return "\n".join(f"- {escape_markdown(sentence)}" for sentence in answer(curve))
+    lines = [f"- {escape_markdown(sentence)}" for sentence in answer(curve)]
+    weights = f"The pretrained weights are {curve.pretrained_weights}."
+    return "\n".join([*lines, "", escape_markdown(weights)])
 
 
 def _reproduce(records: tuple[Record, ...]) -> str:
@@ -140,7 +153,8 @@ def _label_errors(comparison: Comparison, titles: list[str]) -> str:
     if not comparison.dataset.is_standard:
         name = escape_markdown(comparison.dataset.name)
         return f"{name} is not the standard MNIST: the list does not apply."
-    return cleaned_table(comparison, titles).to_markdown()
+    votes = vote_table(comparison, titles).to_markdown()
+    return f"{cleaned_table(comparison, titles).to_markdown()}\n\n{_VOTES}\n\n{votes}"
 
 
 def _quantities(comparison: Comparison, titles: list[str], group: str) -> str:

@@ -133,6 +133,16 @@ def test_an_own_model_is_preferred_to_a_published_one(
     assert "published" not in capsys.readouterr().err
 
 
+def test_the_robust_model_reads_unless_another_is_asked_for(
+    published: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (published.parent / "mine_model.pt").unlink()
+    shutil.copy(published / "custom_cnn_model.pt", published / "custom_cnn_robust_model.pt")
+
+    assert main(["a_sheet.png"]) == 0
+    assert "published: custom_cnn_robust\n" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("published")
 def test_a_path_for_a_name_still_works_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model", "output/mine_model.pt", "a_sheet.png"]) == 0

@@ -99,6 +99,14 @@ def test_an_arm_that_never_wins_or_always_wins_has_no_crossing() -> None:
     assert found == {"resnet50": (None, None), "resnet50_finetune": (300, None)}
 
 
+def test_an_arm_with_fewer_seeds_is_compared_on_those_that_both_have() -> None:
+    # Below the CNN's mean of 400, but above its 300 with the first seed, the only one of both.
+    cells = curves(cnn={100: [300, 500]}, resnet50={100: [350]})
+    curve = analyse(cells)
+    assert curve.wins("resnet50") == []
+    assert curve.crossovers[0].last_win is None
+
+
 def test_cells_without_the_cnn_are_summarised_as_far_as_possible() -> None:
     curve = analyse(curves(resnet50={100: [1000, 1100]}))
     assert curve.baseline is None

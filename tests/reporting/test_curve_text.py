@@ -2,7 +2,12 @@
 
 from dataclasses import replace
 
-from mnist_lightning.learning_curve.curve_schema import Crossover, LearningCurve, Point
+from mnist_lightning.learning_curve.curve_schema import (
+    Crossover,
+    Difference,
+    LearningCurve,
+    Point,
+)
 from mnist_lightning.reporting.learning_curve_text import crossover_sentences
 
 
@@ -12,7 +17,13 @@ def _point(arm: str, size: int, mean: float) -> Point:
 
 def _curve(**means: dict[int, float]) -> LearningCurve:
     points = [_point(arm, n, mean) for arm, found in means.items() for n, mean in found.items()]
-    return LearningCurve(1, "MNIST", 100, {}, (), "cnn", tuple(points), (), (), ())
+    gaps = [
+        Difference(arm, n, 1, mean - means["cnn"][n], *[None] * 6)
+        for arm, found in means.items()
+        for n, mean in found.items()
+        if arm != "cnn"
+    ]
+    return LearningCurve(1, "MNIST", 100, {}, (), "cnn", tuple(points), tuple(gaps), (), ())
 
 
 def test_an_arm_that_wins_in_between_is_not_said_to_win_up_to_there() -> None:

@@ -1,0 +1,73 @@
+"""What each arm of the learning curves costs, beside its error rate with all labels."""
+
+from mnist_lightning.comparison.schema import ComparedModel, Comparison
+from mnist_lightning.learning_curve.arms import ARMS
+from mnist_lightning.learning_curve.curve_schema import LearningCurve, Match
+from mnist_lightning.reporting.rendering import escape_markdown
+from mnist_lightning.reporting.tables import Table, percent, table, three
+
+#: The trained model with the same network as an arm, by the arm's preset: inference costs the same
+#: however the weights came about.
+SAME_NETWORK = {
+    "cnn": "custom_cnn",
+    "resnet50": "resnet50",
+    "resnet50_layer3": "resnet50_layer3",
+    "resnet50_finetune_small": "resnet50",
+}
+
+
+def transfer_cost_table(curve: LearningCurve, comparison: Comparison | None) -> Table:
+    """Tabulate error rate, labels, training and inference of each arm with all labels.
+
+    Args:
+        curve: The learning curves.
+        comparison: Where the inference is from; an arm whose network is not in it, or any if there
+            is none, has no inference cost.
+
+    Returns:
+        A row for each arm with the largest number of labels. The time is the median of one image
+        per call on one CPU thread, the size that of the exported file.
+    """
+    models = {model.name: model for model in comparison.models} if comparison else {}
+    most = max(point.size for point in curve.points)
+    matches = {one.arm: one for one in curve.matches if one.size == most}
+    rows = []
+    for arm in ARMS:
+        point = next((one for one in curve.of(arm.name) if one.size == most), None)
+        if point is not None:
+            rows.append(
+                {
+                    "Model": arm.title,
+                    "Error rate, %": percent(point.mean),
+                    "Labelled digits that the CNN needs": _needed(matches.get(arm.name), most),
+                    "Training, s": three(point.seconds),
+                    **_inference(models.get(SAME_NETWORK[arm.preset])),
+                }
+            )
+    return table(rows)
+
+
+def report(curve: LearningCurve, comparison: Comparison | None) -> str:
+    """Format the table as Markdown, with a sentence that says where its times were measured."""
+    where = (
+        f"Training with all labels on {', '.join(map(escape_markdown, curve.devices))}, the "
+        "features of a frozen backbone included"
+    )
+    if comparison is not None:
+        processor = escape_markdown(comparison.environment.processor)
+        where += f"; one image per call on one thread of {processor}, all models in turn in one run"
+    return f"{where}.\n\n{transfer_cost_table(curve, comparison).to_markdown()}"
+
+
+def _needed(match: Match | None, most: int) -> str:
+    return f"{most:,}" if match is None else match.text
+
+
+def _inference(model: ComparedModel | None) -> dict[str, str | None]:
+    if model is None:
+        return dict.fromkeys(("Parameters", "File, MB", "One image, ms"))
+    return {
+        "Parameters": f"{model.cost.parameters.total:,}",
+        "File, MB": three(model.model.bytes / 1e6),
+        "One image, ms": three(model.point(1, 1).p50_ms),
+    }
