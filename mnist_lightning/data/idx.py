@@ -106,9 +106,7 @@ def _opened(path: Path) -> Iterator[io.BufferedReader | gzip.GzipFile]:
             "Fix its permissions, or copy an intact file there."
         ) from error
     except MemoryError as error:
-        raise DataError(
-            f"{path} does not fit into memory. End other programs, or use less data."
-        ) from error
+        raise DataError(f"{path} does not fit into memory. End other programs.") from error
 
 
 def _read_shape(file: io.BufferedReader | gzip.GzipFile, path: Path, ndim: int) -> tuple[int, ...]:

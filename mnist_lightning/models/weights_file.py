@@ -23,7 +23,6 @@ _ANCHOR = "layer1.0.conv1.weight"
 _BACKBONE_KEY = re.compile(r"(conv1|bn1|layer\d+)\.")
 # The number of training batches, which some writers omit, does not affect the output.
 _OPTIONAL = "num_batches_tracked"
-_REMEDY = "Give the state dict of a ResNet50."
 
 
 def require_file(path: Path, remedy: str) -> None:
@@ -70,10 +69,12 @@ def read_backbone(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tenso
     )
     for name in tensors:
         if _BACKBONE_KEY.match(name) and name not in expected:
-            raise WeightsError(
-                f"{path} is not of a ResNet50: it has the unknown tensor {name}. {_REMEDY}"
-            )
+            raise _other(path, f"is not of a ResNet50: it has the unknown tensor {name}")
     return {name: _fitted(path, name, tensors.get(name), own) for name, own in expected.items()}
+
+
+def _other(path: Path, problem: str) -> WeightsError:
+    return WeightsError(f"{path} {problem}. Give the state dict of a ResNet50.")
 
 
 def _refuse_lookalikes(path: Path) -> None:
@@ -110,9 +111,7 @@ def _load_pickle(path: Path) -> Mapping[str, Any]:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping):
-        raise WeightsError(
-            f"{path} contains a {type(content).__name__}, not a state dict. {_REMEDY}"
-        )
+        raise _other(path, f"contains a {type(content).__name__}, not a state dict")
     return {str(name): value for name, value in content.items()}
 
 
@@ -139,9 +138,7 @@ def _without_prefix(path: Path, tensors: Mapping[str, Any]) -> dict[str, Any]:
     ]
     if not prefixes:
         some = ", ".join(list(tensors)[:3]) or "nothing"
-        raise WeightsError(
-            f"{path} is not of a ResNet50: it has no tensor {_ANCHOR}, but {some}. {_REMEDY}"
-        )
+        raise _other(path, f"is not of a ResNet50: it has no tensor {_ANCHOR}, but {some}")
     if len(prefixes) > 1:
         names = " and ".join(repr(prefix) for prefix in prefixes[:2])
         raise WeightsError(f"{path} contains several networks, under {names}: save only one.")
@@ -163,7 +160,7 @@ def _fitted(path: Path, name: str, found: Any, own: Tensor) -> Tensor:
         ):
             return tensor
         problem = "contains values that are not finite, or a negative variance"
-    raise WeightsError(f"{path} does not fit ResNet50: {name} {problem}. {_REMEDY}")
+    raise _other(path, f"does not fit ResNet50: {name} {problem}")
 
 
 def _misfit(found: Any, own: Tensor) -> str | None:
