@@ -11,7 +11,10 @@ from mnist_lightning.learning_curve.arms import ARMS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
+    [
+        *(*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*.ipynb")),
+        ROOT / "benchmarks" / "README.md",
+    ]
 )
 MOST_WORDS = 1300
 
@@ -47,7 +50,8 @@ def test_the_links_of_a_document_lead_somewhere(path: Path) -> None:
 def test_every_page_in_docs_is_linked_from_the_readme() -> None:
     linked = {target.resolve() for target, _ in _links(ROOT / "README.md")}
 
-    assert set((ROOT / "docs").glob("*.md")) - linked == set()
+    pages = {path for path in DOCUMENTS if path.parent == ROOT / "docs"}
+    assert pages - linked == set()
 
 
 def test_the_readme_is_short() -> None:

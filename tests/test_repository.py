@@ -11,6 +11,7 @@ from mnist_lightning.records.record import read_record
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "output" / "published"
+TEXT_SUFFIXES = {".py", ".md", ".ipynb", ".yaml", ".toml", ".json", ".html", ".js", ".css"}
 MODEL_SUFFIXES = {".pt", ".pt2", ".onnx", ".safetensors", ".ckpt", ".pth"}
 
 
@@ -61,7 +62,7 @@ def test_nothing_outside_of_the_published_folder_is_tracked_in_output() -> None:
 def test_no_file_has_a_path_of_a_machine_or_is_unfinished(pattern: str) -> None:
     found = {}
     for path in _files():
-        if path.suffix in {".py", ".md", ".yaml", ".toml", ".json", ".html", ".js", ".css"}:
+        if path.suffix in TEXT_SUFFIXES:
             if path == Path(__file__):
                 continue
             match = re.search(pattern, path.read_text(encoding="utf-8"))
