@@ -8,6 +8,7 @@ PUBLISHED = "published"
 BASELINE = "custom_cnn"
 SECOND = "resnet50"
 MODEL_SUFFIX = "_model"
+ENSEMBLE_SUFFIX = "_ensemble"
 WEIGHTS = f"{MODEL_SUFFIX}.safetensors"
 #: Suffixes of the files from which a network can be loaded.
 NETWORK_SUFFIXES = (".pt", ".pt2", ".onnx", ".safetensors", ".ckpt")
