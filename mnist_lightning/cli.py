@@ -16,6 +16,7 @@ from mnist_lightning.errors import UserError
 from mnist_lightning.export.loading import load_network
 from mnist_lightning.files.config_file import MAX_LENGTH, check_values
 from mnist_lightning.models import CNNClassifier, DigitClassifier, ResNet50Classifier
+from mnist_lightning.records.model_names import file_of_model, is_path
 from mnist_lightning.terminal.messages import shorten
 from mnist_lightning.terminal.training_command import preset_of
 from mnist_lightning.training.averaging import WeightAverage
@@ -216,6 +217,14 @@ class StudyCLI(LightningCLI):
         assert isinstance(trainer, StudyTrainer)
         return trainer
 
+    @property
+    def teacher(self) -> Path | None:
+        """File of the network that labels the training images; None to train on their labels."""
+        given = self.model.hparams.get("teacher")
+        if given is None or is_path(given):
+            return None if given is None else Path(given)
+        return file_of_model("--model.teacher", given, self.output_dir)
+
     def _run_logger(self, runs: Path) -> RunLogger:
         which = self.config.ckpt_path
         if which is None:
@@ -237,9 +246,9 @@ class StudyCLI(LightningCLI):
         if self.config.ema.decay == 0:
             # It would copy all weights in each step for nothing.
             callbacks = [one for one in callbacks if not isinstance(one, WeightAverage)]
-        if (teacher := self.model.hparams.get("teacher")) is not None:
+        if self.teacher:
             temperature = self.model.hparams["teacher_temperature"]
-            callbacks = [*callbacks, Distillation(load_network(Path(teacher)), temperature)]
+            callbacks = [*callbacks, Distillation(load_network(self.teacher), temperature)]
         # The order of the last three matters: the checkpoint contains the history, and a run stops
         # only after both.
         callbacks = [

@@ -215,6 +215,9 @@ def train_seeds(args: list[str], seeds: list[int], more: Sequence[str] = ()) -> 
         begun = any(folder.glob("runs/*/*/checkpoints/[!.]*.ckpt"))
         resume = ["--ckpt_path", "last"] if begun else []
         options = ["--output_dir", str(folder), *resume, *more]
+        if cli.teacher:
+            # A name means a model of the output folder, which is not that of the seed.
+            options += ["--model.teacher", str(cli.teacher)]
         run = StudyCLI(expand([*command, *options]), command=command)
         train(run)
         # Only the first process writes and copies results.

@@ -29,6 +29,7 @@ from mnist_lightning.terminal.training_command import (
 from mnist_lightning.train import main
 
 CNN = ["--model", "cnn"]
+PUBLISHED_CNN = Path(__file__).parents[1] / "output" / "published" / "custom_cnn_model.pt"
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +39,10 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_builds_and_states_only_known_settings(name: str, tmp_path: Path) -> None:
-    # Pretrained weights are loaded when a training starts, not here.
-    cli = StudyCLI(expand(["--model", name, "--output_dir", str(tmp_path)]), command=[])
+    # Pretrained weights are loaded when a training starts, not here; a teacher is.
+    teacher = ["--model.teacher", str(PUBLISHED_CNN)] if name == "cnn_distilled" else []
+    argv = ["--model", name, "--output_dir", str(tmp_path), *teacher]
+    cli = StudyCLI(expand(argv), command=[])
     assert cli.name == yaml.safe_load((config_folder() / f"{name}.yaml").read_text())["name"]
     assert list(tmp_path.iterdir()) == []
 
@@ -162,8 +165,7 @@ def test_command_of_a_document_is_accepted(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text("trainer:\n  max_epochs: 1\n")
     (tmp_path / "output").mkdir()
-    published = Path(__file__).parents[1] / "output" / "published" / "custom_cnn_model.pt"
-    shutil.copy(published, tmp_path / "output" / "custom_cnn_ensemble_model.pt")  # any teacher
+    shutil.copy(PUBLISHED_CNN, tmp_path / "output" / "custom_cnn_ensemble_model.pt")  # any teacher
     _, argv = take_seeds(shlex.split(command))
     argv = [argument for argument in argv if argument != "--print_config"]
     if "--ckpt_path" in argv:

@@ -90,7 +90,8 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
 def _describe_network(members: Sequence[Member]) -> NetworkDescription:
     from mnist_lightning.evaluation.cost import Parameters
     from mnist_lightning.models import Ensemble
-    from mnist_lightning.records.record import ENSEMBLE_SUFFIX, NetworkDescription
+    from mnist_lightning.records.artefacts import ENSEMBLE_SUFFIX
+    from mnist_lightning.records.record import NetworkDescription
 
     described = [member.record.model for member in members]
     one = described[0]

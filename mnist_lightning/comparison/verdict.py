@@ -14,7 +14,7 @@ from mnist_lightning.comparison.conclusion import (
 )
 from mnist_lightning.comparison.schema import ComparedModel, Comparison
 from mnist_lightning.comparison.seed_study import SeedSummary
-from mnist_lightning.records.record import ENSEMBLE_SUFFIX
+from mnist_lightning.records.artefacts import ENSEMBLE_SUFFIX
 from mnist_lightning.robustness.error_rates import Robustness
 
 # Two-sided 95 % quantile of the normal distribution.

@@ -18,8 +18,8 @@ class CNNClassifier(DigitClassifier):
         first_kernel: Kernel size of the first convolution, odd; all others are 3x3.
         first_stride: Stride of the first convolution; 2 leaves a quarter of the positions.
         contrast_normalisation: Whether the network first normalises the contrast of each image.
-        teacher: A model file, such as an exported ensemble, whose probabilities replace the labels
-            of the training images; null to train on the labels.
+        teacher: A trained model, such as custom_cnn_ensemble, or the path of a model file, whose
+            probabilities replace the labels of the training images; null to train on the labels.
         teacher_temperature: Divides the teacher's logits, above 0.
         title: The model's name in figures and tables.
         **training: Arguments of DigitClassifier.

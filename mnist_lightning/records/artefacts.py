@@ -10,6 +10,7 @@ SECOND = "resnet50"
 #: The model that reads the users' own digits, where there are several.
 READER = "custom_cnn_robust"
 MODEL_SUFFIX = "_model"
+ENSEMBLE_SUFFIX = "_ensemble"
 WEIGHTS = f"{MODEL_SUFFIX}.safetensors"
 #: Suffixes of the files from which a network can be loaded.
 NETWORK_SUFFIXES = (".pt", ".pt2", ".onnx", ".safetensors", ".ckpt")

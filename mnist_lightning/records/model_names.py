@@ -1,4 +1,4 @@
-"""What ``--model``, ``--models`` and ``--file`` mean: models and their files."""
+"""What ``--model``, ``--file``, ``--model.teacher`` and the like mean: models and their files."""
 
 import logging
 import shlex
@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_lightning.errors import OutputError, UserError
-from mnist_lightning.records.artefacts import COMPLETE, MODEL_SUFFIX, NETWORK_SUFFIXES, PUBLISHED
+from mnist_lightning.records.artefacts import (
+    COMPLETE,
+    ENSEMBLE_SUFFIX,
+    MODEL_SUFFIX,
+    NETWORK_SUFFIXES,
+    PUBLISHED,
+)
 from mnist_lightning.terminal.parser import require_name
 from mnist_lightning.terminal.presets import model_name, preset_names, presets_by_model_name
 
@@ -63,24 +69,55 @@ def files_of_models(names: Sequence[str], files: Sequence[Path], output_dir: Pat
 
 def _file_of_model(given: str, output_dir: Path) -> Path:
     path = Path(given)
-    if path.name != given or path.suffix in NETWORK_SUFFIXES:
-        if path.is_file():
-            file = shlex.quote(given)
-            print(f"hint: --model takes a name; for a file, use --file {file}", file=sys.stderr)
-        return path
-    model = model_of("--model", given, output_dir)
+    if not is_path(given):
+        return file_of_model("--model", given, output_dir)
+    if path.is_file():
+        file = shlex.quote(given)
+        print(f"hint: --model takes a name; for a file, use --file {file}", file=sys.stderr)
+    return path
+
+
+def is_path(given: str) -> bool:
+    """Return whether a value is the path of a model file rather than the name of a model."""
+    path = Path(given)
+    return path.name != given or path.suffix in NETWORK_SUFFIXES
+
+
+def file_of_model(option: str, given: str, output_dir: Path) -> Path:
+    """Return the exported file of a model, the user's own or else the published one.
+
+    Args:
+        option: The option with the name, for messages.
+        given: A name, as for ``model_of``.
+        output_dir: The output folder.
+
+    Raises:
+        OutputError: There is none.
+    """
+    model = model_of(option, given, output_dir)
     folders = (output_dir, output_dir / PUBLISHED)
     for found in (folder / f"{model}{COMPLETE[0]}" for folder in folders):
         if found.is_file():
             return found
-    preset = presets_by_model_name().get(model)
-    remedy = (
-        f"train it with `python scripts/train.py --model {preset}`"
-        if preset
-        else f"name a model that was trained there, one of those that `python scripts/train.py "
-        f"--model NAME` trains ({', '.join(preset_names())}), or a file with --file"
+    raise OutputError(
+        f"{option}: there is no trained model '{given}' in {output_dir}: {_remedy(option, model)}."
     )
-    raise OutputError(f"--model: there is no trained model '{given}' in {output_dir}: {remedy}.")
+
+
+def _remedy(option: str, model: str) -> str:
+    presets = presets_by_model_name()
+    file = "--file" if option == "--model" else f"{option} PATH"
+    if preset := presets.get(model):
+        return f"train it with `python scripts/train.py --model {preset}`"
+    if preset := presets.get(model.removesuffix(ENSEMBLE_SUFFIX)):
+        return (
+            f"make it with `python scripts/train.py --model {preset} --seeds 0 1 2 3 4` and "
+            f"`python scripts/ensemble.py --model {preset}`, or name a file with {file}"
+        )
+    return (
+        "name a model that was trained there, one of those that `python scripts/train.py "
+        f"--model NAME` trains ({', '.join(preset_names())}), or a file with {file}"
+    )
 
 
 def report_published(files: Sequence[Path], output_dir: Path) -> None:

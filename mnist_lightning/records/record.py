@@ -31,12 +31,12 @@ from mnist_lightning.files.limits import (
     Within,
 )
 from mnist_lightning.models.weights_origin import WeightsOrigin
+from mnist_lightning.records.artefacts import ENSEMBLE_SUFFIX
 from mnist_lightning.records.environment import Environment
 from mnist_lightning.records.old_versions import upgrade_record
 
 SCHEMA_VERSION = 3
 SUFFIX = "_metrics.json"
-ENSEMBLE_SUFFIX = "_ensemble"
 
 
 def making_command(name: str, preset: str) -> str:

@@ -27,7 +27,9 @@ def test_the_checkpoint_of_a_preset_gives_its_network(
     preset: str, tiny_digits: Digits, tmp_path: Path
 ) -> None:
     size = ["--model.image_size", "32"] if preset.startswith("resnet50") else []
-    argv = ["--model", preset, "--output_dir", str(tmp_path), *size]
+    published = Path(__file__).parents[2] / "output" / "published" / "custom_cnn_model.pt"
+    teacher = ["--model.teacher", str(published)] if preset == "cnn_distilled" else []
+    argv = ["--model", preset, "--output_dir", str(tmp_path), *size, *teacher]
     model = StudyCLI(expand(argv), command=argv).model.eval()
     path = _save(model, dict(model.hparams), tmp_path / "last.ckpt")
 

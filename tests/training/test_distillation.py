@@ -1,5 +1,6 @@
 """A teacher labels the distorted training images."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,15 +9,18 @@ import torch
 from lightning import Trainer
 from torch import Tensor, nn
 
+from mnist_lightning.cli import StudyCLI
 from mnist_lightning.data.augmentation import Augmentation
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.models import CNNClassifier
+from mnist_lightning.records.record import read_record
+from mnist_lightning.terminal.presets import expand
 from mnist_lightning.train import main
 from mnist_lightning.training.distillation import Distillation
 
 MakeTrainer = Callable[..., Trainer]
-
-MakeTrainer = Callable[..., Trainer]
+PUBLISHED_CNN = Path(__file__).parents[2] / "output" / "published" / "custom_cnn_model.pt"
+DISTILLED = ("--model", "cnn_distilled", "--trainer.accelerator", "cpu")
 
 
 class Always(nn.Module):
@@ -77,6 +81,7 @@ def test_the_teacher_sees_the_distorted_images(
     ("options", "message"),
     [
         (["--model.teacher", "nowhere.pt"], "no model file nowhere.pt"),
+        (["--model.teacher", "nothing"], "--model.teacher: there is no trained model 'nothing'"),
         (["--model.teacher_temperature", "0"], "teacher_temperature must be above 0"),
     ],
 )
@@ -89,3 +94,48 @@ def test_a_wrong_teacher_is_refused_in_one_line(
     assert status == 2
     assert message in error
     assert "\n" not in error
+
+
+def test_the_preset_without_its_teacher_says_how_to_make_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main([*DISTILLED, "--output_dir", str(tmp_path / "out")])
+
+    error = capsys.readouterr().err.strip()
+    assert status == 2
+    assert "scripts/train.py --model cnn --seeds" in error
+    assert "scripts/ensemble.py" in error
+    assert "--model.teacher PATH" in error
+    assert "\n" not in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_named_teacher_is_the_users_own_or_else_the_published_one(tmp_path: Path) -> None:
+    published, own = (folder / "custom_cnn_ensemble_model.pt" for folder in _folders(tmp_path))
+    argv = [*DISTILLED, "--output_dir", str(tmp_path)]
+
+    shutil.copy(PUBLISHED_CNN, published)
+    assert StudyCLI(expand(argv), command=argv).teacher == published
+    shutil.copy(PUBLISHED_CNN, own)
+    assert StudyCLI(expand(argv), command=argv).teacher == own
+    argv += ["--model.teacher", str(published)]
+    assert StudyCLI(expand(argv), command=argv).teacher == published
+
+
+def _folders(output_dir: Path) -> tuple[Path, Path]:
+    (output_dir / "published").mkdir()
+    return output_dir / "published", output_dir
+
+
+def test_every_seed_has_the_teacher_of_the_output_folder(
+    tiny_data_dir: Path, tmp_path: Path
+) -> None:
+    shutil.copy(PUBLISHED_CNN, tmp_path / "custom_cnn_ensemble_model.pt")
+    argv = [*DISTILLED, "--output_dir", str(tmp_path), "--data.data_dir", str(tiny_data_dir)]
+    argv += ["--model.widths", "[4]", "--trainer.max_epochs", "1", "--export_formats", "[]"]
+
+    assert main([*argv, "--seeds", "0", "--quiet"]) == 0
+
+    record = read_record(tmp_path / "custom_cnn_distilled_metrics.json")
+    assert record.model.title == "Custom CNN (distilled)"
+    assert record.training.command == (*argv, "--seed_everything", "0")
