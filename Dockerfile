@@ -1,6 +1,6 @@
 # Untried on a host, only linted with hadolint. Without CUDA:
 #   docker build --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu -t mnist-lightning .
-FROM python:3.12-slim
+FROM python:3.13-slim
 ARG TORCH_INDEX=
 # Downloaded weights and the caches of libraries go there, whichever user runs the container.
 ENV HOME=/tmp

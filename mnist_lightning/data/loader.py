@@ -143,4 +143,4 @@ class BatchLoader:
         """Return the generator of (seed, epoch, stream): 0 is the order, n is step n - 1."""
         assert self.seed is not None
         sequence = np.random.SeedSequence((self.seed, self.epoch, stream))
-        return Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
+        return Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0]) >> 1)

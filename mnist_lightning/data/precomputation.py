@@ -78,7 +78,7 @@ class Precomputation:
         assert self._augmentation is not None
         # The spawn key makes this sequence independent of those of the loader, which have none.
         sequence = np.random.SeedSequence(seed, spawn_key=(number,))
-        generator = Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
+        generator = Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0]) >> 1)
         warp = self._augmentation.draw(len(images), generator)
         look = self._augmentation.draw_look(len(images), generator)
         parts = []

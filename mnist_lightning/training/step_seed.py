@@ -25,7 +25,7 @@ class StepSeed(Callback):
     ) -> None:
         """Seed the CPU generator and that of the training device."""
         sequence = np.random.SeedSequence((self.seed, trainer.global_step, trainer.global_rank))
-        seed = int(sequence.generate_state(1, np.uint64)[0] >> 1)
+        seed = int(sequence.generate_state(1, np.uint64)[0]) >> 1
         # Not torch.manual_seed: it also records the seed, with a stack trace, for every accelerator
         # that is not initialised yet, which takes longer than all other callbacks together.
         torch.default_generator.manual_seed(seed)

@@ -46,6 +46,6 @@ def test_the_training_device_and_the_cpu_get_the_same_seed(
 
     drawn = torch.rand(4)
     (seed,) = seeds
-    assert seed == int(np.random.SeedSequence((3, 5, 0)).generate_state(1, np.uint64)[0] >> 1)
+    assert seed == int(np.random.SeedSequence((3, 5, 0)).generate_state(1, np.uint64)[0]) >> 1
     torch.manual_seed(seed)
     assert torch.equal(torch.rand(4), drawn)
