@@ -10,7 +10,7 @@ from mnist_lightning.reporting import tables
 COLUMNS = {
     "data": ["Dataset", "Training images", "Validation images", "Test images", "Fingerprint"],
     "models": ["Parameters", "Trained parameters", "Started from", "Exported file, MB"],
-    "training": ["Seed", "Epochs", "Steps", "Time", "On", "Precision"],
+    "training": ["Seed", "Epochs", "Steps", "Time", "On", "Threads", "Precision"],
     "results": [
         *("Test accuracy, %", "95 % interval (Wilson)", "Errors", "Test images", "Macro F1"),
         "Validation accuracy, %",
@@ -87,6 +87,7 @@ def _row(record: Record) -> dict[str, object]:
         "Steps": training.steps,
         "Time": training.seconds,
         "On": _device(record),
+        "Threads": training.threads,
         "Precision": training.precision,
         "Test accuracy, %": test.accuracy,
         "95 % interval (Wilson)": tables.interval(test.interval),
