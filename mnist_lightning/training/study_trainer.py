@@ -15,6 +15,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from mnist_lightning.errors import UserError
 from mnist_lightning.training.allocator import keep_freed_memory
 from mnist_lightning.training.checkpoints import AtomicCheckpointIO
+from mnist_lightning.training.no_profiler import NoProfiler
 from mnist_lightning.training.precision import choose_precision
 from mnist_lightning.training.trainer_options import one_line_errors
 
@@ -59,6 +60,7 @@ class StudyTrainer(Trainer):
         kwargs["limit_train_batches"] = limit_train_batches
         kwargs["limit_val_batches"] = limit_val_batches
         kwargs["limit_test_batches"] = limit_test_batches
+        kwargs["profiler"] = kwargs.get("profiler") or NoProfiler()
         if kwargs.get("strategy") == "ddp":
             kwargs["strategy"] = DDPStrategy(timeout=timedelta(seconds=timeout))
         keep_freed_memory()

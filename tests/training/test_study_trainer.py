@@ -14,6 +14,7 @@ from mnist_lightning.models import CNNClassifier
 from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.presets import expand
 from mnist_lightning.training import study_trainer as trainer_module
+from mnist_lightning.training.no_profiler import NoProfiler
 from mnist_lightning.training.study_trainer import Precision, StudyTrainer
 
 
@@ -211,6 +212,21 @@ def test_a_callback_that_changes_the_steps_is_blamed_and_not_a_checkpoint(
     with pytest.raises(UserError, match=r"--trainer.callbacks: .* from 6 to 42") as caught:
         trainer.fit(CNNClassifier(widths=[4]), tiny_data)
     assert "--ckpt_path" not in str(caught.value)
+
+
+def test_without_a_profiler_no_step_runs_one(tmp_path: Path, tiny_data: MNISTDataModule) -> None:
+    trainer = _trainer(tmp_path, max_steps=2)
+    assert isinstance(trainer.profiler, NoProfiler)
+    started: list[str] = []
+    trainer.profiler.start = started.append  # type: ignore[method-assign]
+
+    trainer.fit(CNNClassifier(widths=[4], convs_per_stage=1), tiny_data)
+
+    assert trainer.global_step == 2
+    # Only those that Lightning starts and stops itself.
+    assert not any("training_step" in action for action in started)
+    with pytest.raises(KeyError), trainer.profiler.profile("an error goes through"):
+        raise KeyError
 
 
 @pytest.mark.parametrize("profiler", ["simple", "advanced"])
