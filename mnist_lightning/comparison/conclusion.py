@@ -1,5 +1,6 @@
 """Sentences that state what a comparison shows and what it does not."""
 
+import re
 from collections.abc import Sequence
 
 from mnist_lightning.comparison.schema import ComparedDataset, ComparedModel, ComparedPair
@@ -176,9 +177,15 @@ def two_digits(value: float) -> str:
 
 
 def in_sentence(title: str) -> str:
-    """Put the part of a title after a comma into brackets, unless it already has brackets."""
+    """Put the part of a title after a comma into brackets, and leave out brackets in brackets."""
     head, comma, tail = title.partition(", ")
-    return f"{head} ({tail})" if comma and "(" not in head else title
+    if comma and "(" not in head:
+        title = f"{head} ({tail})"
+    return _NESTED.sub("", title)
+
+
+#: Such as the accuracy of the weights in "ResNet50 (frozen, ImageNet V1 (72.18 % top-1))".
+_NESTED = re.compile(r" \([^()]*\)(?=[^()]*\))")
 
 
 def listed(words: Sequence[str]) -> str:

@@ -150,3 +150,4 @@ def test_numbers_lists_and_titles_are_formatted() -> None:
     assert in_sentence("Custom CNN") == "Custom CNN"
     assert in_sentence("ResNet50, random initialisation") == "ResNet50 (random initialisation)"
     assert in_sentence("ResNet50 (frozen, random)") == "ResNet50 (frozen, random)"
+    assert in_sentence("ResNet50 (frozen, V1 (72 % top-1))") == "ResNet50 (frozen, V1)"
