@@ -197,18 +197,21 @@ def seeds_text(model: ComparedModel) -> str:
 
 
 def short_titles(models: Sequence[ComparedModel]) -> dict[str, str]:
-    """Shorten titles to what precedes a comma or bracket, where that names one model only.
+    """Shorten titles to what names one model only.
 
-    Models of the same title get their name in addition.
+    To what precedes a comma or bracket, e.g. ``ResNet50``; else to the first part in brackets as
+    well, e.g. ``ResNet50 (frozen)``. Models of the same title get their name in addition.
 
     Returns:
         The short titles by model name.
     """
     found: dict[str, str] = {}
-    heads = [re.split(r", | \(", model.title)[0] for model in models]
-    whole = [model.title for model in models]
-    for model, head in zip(models, heads, strict=True):
-        short = head if heads.count(head) == 1 or head == model.title else in_sentence(model.title)
-        twin = whole.count(model.title) > 1
-        found[model.name] = f"{short} ({model.name})" if twin else short
+    whole = [in_sentence(model.title) for model in models]
+    heads = [re.split(r", | \(", title)[0] for title in whole]
+    longer = [re.sub(r"(\([^,()]*), [^)]*\)", r"\1)", title) for title in whole]
+    for model, title, *shorter in zip(models, whole, heads, longer, strict=True):
+        candidates = zip(shorter, (heads, longer), strict=True)
+        unique = (short for short, every in candidates if every.count(short) == 1 or short == title)
+        short = next(unique, title)
+        found[model.name] = f"{short} ({model.name})" if whole.count(title) > 1 else short
     return found

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from mnist_lightning.comparison.schema import Comparison, DisputedImage
+from mnist_lightning.comparison.verdict import short_titles
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.reporting.agreement_panels import (
     draw_agreement,
@@ -67,7 +68,7 @@ def plot_comparison(comparison: Comparison, images: Pixels) -> Figure:
     for axes, key in zip((*upper, *lower), (*_UPPER, *_LOWER), strict=True):
         PANELS[key][1](axes, comparison)
     _draw_tiles(parts[2], comparison, images, comparison.disputed[:COLUMNS])
-    legend = legend_text(model.title for model in comparison.models)
+    legend = legend_text(short_titles(comparison.models).values())
     figure.supxlabel(drawable(legend), fontsize=LABEL_SIZE)
     return figure
 

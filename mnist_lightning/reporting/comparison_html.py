@@ -78,9 +78,9 @@ def comparison_html(
         The page, with its images inside.
     """
     titles = [model.title for model in comparison.models]
-    legend = legend_text(titles)
     # Two titles in one cell leave a phone little room for the numbers.
     names = [*short_titles(comparison.models).values()]
+    legend = legend_text(names)
     models = side_by_side(comparison, titles)
     return render(
         "comparison.html",

@@ -9,6 +9,7 @@ from matplotlib.ticker import EngFormatter, FormatStrFormatter
 
 from mnist_lightning.comparison.conclusion import count
 from mnist_lightning.comparison.schema import ComparedModel, Comparison
+from mnist_lightning.comparison.verdict import short_titles
 from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.reporting import style
 
@@ -18,7 +19,7 @@ NAME_WIDTH = 17
 def draw_accuracy(axes: Axes, comparison: Comparison) -> None:
     """Draw test accuracies with their intervals and, hollow, those without label errors."""
     style.label_axes(axes, "Test accuracy, 95 % Wilson interval", "accuracy (%)", "")
-    names = []
+    names, titles = [], short_titles(comparison.models)
     for place, model in enumerate(comparison.models):
         model_look, accuracy = style.look(place), 100 * model.test.accuracy
         bar: dict[str, Any] = {"xerr": _interval(model), "capsize": 6, "linewidth": 2}
@@ -31,9 +32,8 @@ def draw_accuracy(axes: Axes, comparison: Comparison) -> None:
         font: dict[str, Any] = {"fontsize": style.SMALL_SIZE, "color": style.DARK_GREY}
         across = axes.get_yaxis_transform()
         axes.text(0.02, place - 0.22, errors, va="bottom", transform=across, **font)
-        names.append(
-            textwrap.fill(f"{model_look.letter}: {style.drawable(model.title)}", NAME_WIDTH)
-        )
+        name = f"{model_look.letter}: {style.drawable(titles[model.name])}"
+        names.append(textwrap.fill(name, NAME_WIDTH))
     if comparison.dataset.is_standard:
         axes.set_xlabel("accuracy (%); hollow: without known label errors")
     axes.set_yticks(range(len(names)), names)

@@ -167,6 +167,16 @@ def test_titles_are_short_where_that_is_unique() -> None:
         "Custom CNN",
         "Custom CNN (ensemble of 3)",
     ]
+    weights = "ImageNet V1 (72 % top-1)"
+    titles = f"ResNet50 (frozen, {weights})", f"ResNet50 (frozen after layer3, {weights})"
+    models = [
+        replace(model, title=title)
+        for model, title in zip(golden_comparison().models, titles, strict=True)
+    ]
+    assert list(short_titles(models).values()) == [
+        "ResNet50 (frozen)",
+        "ResNet50 (frozen after layer3)",
+    ]
     twins = [replace(model, title="Twin") for model in golden_comparison().models]
     assert list(short_titles(twins).values()) == ["Twin (custom_cnn)", "Twin (resnet50)"]
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnist_lightning.comparison.schema import Comparison
+from mnist_lightning.comparison.verdict import short_titles
 from mnist_lightning.reporting.comparison_figure import (
     PANELS,
     plot_comparison,
@@ -36,8 +37,8 @@ def test_text_of_the_whole_figure_is_neither_cut_nor_overlapping(
     comparison = golden_comparison(models)
     texts = drawn_texts(plot_comparison(comparison, IMAGES))
     assert f"{models} models on the same 10,000 test images of {comparison.dataset.label}" in texts
-    for place, model in enumerate(comparison.models):
-        assert any(f"{look(place).letter}: {model.title}" in text for text in texts)
+    for place, title in enumerate(short_titles(comparison.models).values()):
+        assert any(f"{look(place).letter}: {title}" in text for text in texts)
 
 
 @pytest.mark.parametrize("models", [2, 4])
