@@ -34,6 +34,16 @@ def test_history_of_the_compared_training_is_read(tmp_path: Path, model: Compare
     assert history["train/loss"].tolist() == [0.5, 0.3, LOSS]
 
 
+def test_history_of_a_training_with_several_seeds_is_that_of_its_seed(
+    tmp_path: Path, model: ComparedModel
+) -> None:
+    write(tmp_path, 0, [0.5, 0.3, 0.26])  # a later run with another seed
+    seed = f"seed_{model.training.seed}"
+    write(tmp_path / "seeds" / "custom_cnn" / seed, 0, [0.5, 0.3, LOSS])
+    (history,) = read_histories(tmp_path, [model]).values()
+    assert history["train/loss"].tolist() == [0.5, 0.3, LOSS]
+
+
 @pytest.mark.parametrize(
     "losses", [[0.5, LOSS], [0.5, LOSS, 0.26]], ids=["other epochs", "other loss"]
 )

@@ -93,9 +93,12 @@ def test_text_from_the_record_stays_text(record: Record) -> None:
 
 def test_card_of_an_ensemble_names_its_seeds(record: Record) -> None:
     path = Path(__file__).parents[2] / "output" / "published" / "custom_cnn_ensemble_metrics.json"
-    text = card_of(read_record(path)).text
-    assert "of 5 networks, trained for 125 epochs in all with the seeds 0, 1, 2, 3, 4" in text
-    assert "`python scripts/train.py --model cnn --seeds 0 1 2 3 4`, then `python" in text
+    ensemble = read_record(path)
+    text = card_of(ensemble).text
+    seeds = [str(seed) for seed in ensemble.seeds]
+    assert len(seeds) == 5
+    assert f"of 5 networks, trained for 125 epochs in all with the seeds {', '.join(seeds)}" in text
+    assert f" --seeds {' '.join(seeds)}`, then `python" in text
 
 
 @pytest.mark.parametrize(("said", "hub"), [("Camera Non-Commercial", "other"), (None, "mit")])
