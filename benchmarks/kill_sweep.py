@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -169,7 +170,10 @@ def start(target: Callable[..., None], *args: Any) -> BaseProcess:
     # TensorBoard when a training starts.
     CONTEXT.set_forkserver_preload([__name__, "torch.utils.tensorboard"])
     child = CONTEXT.Process(target=target, args=args)
-    child.start()
+    # The first start passes the environment on. Sums over several threads round differently, and
+    # results must not depend on the number of cores.
+    with patch.dict(os.environ, {"OMP_NUM_THREADS": "1"}):
+        child.start()
     return child
 
 

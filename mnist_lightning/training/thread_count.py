@@ -47,3 +47,5 @@ def set_threads(wanted: int | None, checkpoint: Mapping[str, Any] | None = None)
     threads = saved if wanted is None else wanted
     if threads is not None:
         torch.set_num_threads(threads)
+        # Without it, Lightning divides the cores among the processes that it starts.
+        os.environ["OMP_NUM_THREADS"] = str(threads)

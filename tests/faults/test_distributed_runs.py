@@ -39,8 +39,6 @@ def _arguments(data: Path, output: Path, *more: str) -> list[str]:
         *("--trainer.accelerator", "cpu"),
         *("--trainer.precision", "32-true"),
         *("--export_formats", "[]"),
-        # Sums over other numbers of threads round differently, and forked processes have others.
-        *("--threads", "1"),
         *("--output_dir", str(output)),
         *more,
     ]

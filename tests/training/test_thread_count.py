@@ -1,6 +1,7 @@
 """Which number of threads a run uses: the user's, the checkpoint's, or torch's."""
 
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,7 @@ from mnist_lightning.training.thread_count import set_threads
 @pytest.fixture(autouse=True)
 def _four_cores_and_three_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     yield
@@ -46,6 +48,8 @@ def test_the_choice_comes_before_the_checkpoint_and_that_before_the_default(
         set_threads(wanted, checkpoint)
 
     assert torch.get_num_threads() == expected
+    # Processes that Lightning starts, and its launcher, take the number from here.
+    assert os.environ["OMP_NUM_THREADS"] == str(expected)
     assert caplog.records == []
 
 
