@@ -1,4 +1,5 @@
-# Untried on a host, only linted with hadolint. Without CUDA:
+# Linted with hadolint; its lines ran in a fresh root of Debian 13, not on a container host.
+# Without CUDA:
 #   docker build --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu -t mnist-lightning .
 FROM python:3.13-slim
 ARG TORCH_INDEX=

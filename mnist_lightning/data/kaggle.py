@@ -22,7 +22,7 @@ MAX_BYTES = 1 << 30
 """Kaggle's file has 77 MB."""
 
 _HEADER = ["label", *(f"pixel{index}" for index in range(SIDE**2))]
-_CHUNK_ROWS = 4096
+_CHUNK_ROWS = 1000
 
 
 def is_kaggle(path: Path) -> bool:
@@ -79,9 +79,9 @@ def _read_table(path: Path) -> NDArray[np.uint8]:
         with open_regular(path, max_bytes=MAX_BYTES, error=DataError) as file:
             # The names of the columns would allow a row with one value too many.
             file.readline()
-            # In chunks: pandas reads integers as int64 first.
-            chunks = pd.read_csv(file, header=None, dtype=np.uint8, chunksize=_CHUNK_ROWS)
-            table = np.concatenate([chunk.to_numpy() for chunk in chunks])
+            # In chunks, because int64 takes eight times the memory.
+            chunks = pd.read_csv(file, header=None, dtype=np.int64, chunksize=_CHUNK_ROWS)
+            table = np.concatenate([_as_bytes(chunk.to_numpy()) for chunk in chunks])
     except (ValueError, OverflowError) as error:
         raise DataError(
             f"{path} is damaged: it must contain whole numbers from 0 to 255, 785 in a row "
@@ -90,3 +90,10 @@ def _read_table(path: Path) -> NDArray[np.uint8]:
     if table.shape[1] != len(_HEADER):
         raise DataError(f"{path}: expected 785 columns, found {table.shape[1]}. {REMEDY}")
     return table
+
+
+def _as_bytes(values: NDArray[np.int64]) -> NDArray[np.uint8]:
+    # With numpy 1, pandas would wrap a value outside of the range round instead of refusing it.
+    if values.size and not 0 <= values.min() <= values.max() <= 255:
+        raise ValueError(f"found values from {values.min()} to {values.max()}")
+    return values.astype(np.uint8)
