@@ -4,20 +4,19 @@
 
 GNU OpenMP lets a thread without work spin for a while, in case more work comes. On an idle machine
 that saves a wake-up. Beside other busy processes the spinning threads keep each other from
-running. Each variant is an environment, which OpenMP reads once, so each measurement is a process
-of its own; the variants take turns, on an idle machine and beside one busy process on each core.
+running. Each variant is an environment, which OpenMP reads once, so each has a process of its own;
+these take turns, on an idle machine and beside one busy process on each core.
 The result is in ``benchmarks/results/thread_waiting.json``.
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from statistics import median
 
 import torch
@@ -28,7 +27,7 @@ from mnist_lightning.models import CNN
 from mnist_lightning.terminal.threads import SPIN_COUNT
 
 BATCH_SIZE = 128
-WARMUP_STEPS, STEPS = 15, 40
+WARMUP_STEPS, STEPS = 5, 25
 VARIANTS: dict[str, dict[str, str]] = {
     "as OpenMP does it": {},
     "spins briefly (the program's choice)": {"GOMP_SPINCOUNT": str(SPIN_COUNT)},
@@ -38,32 +37,51 @@ VARIANTS: dict[str, dict[str, str]] = {
 _READ_BY_OPENMP = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS")
 
 
-def measure_step() -> float:
-    """Return the median milliseconds of a training step of the custom CNN in this process."""
+def _train_on_request() -> None:
+    """For each line of standard input, print the median milliseconds of a training step."""
     torch.manual_seed(0)
     network = CNN().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     images = torch.randint(0, 256, (BATCH_SIZE, 1, 28, 28), dtype=torch.uint8)
     labels = torch.randint(0, 10, (BATCH_SIZE,))
-    seconds = []
-    for _ in range(WARMUP_STEPS + STEPS):
-        start = time.perf_counter()
-        optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = F.cross_entropy(network(images), labels)
-        loss.backward()
-        optimizer.step()
-        seconds.append(time.perf_counter() - start)
-    return 1000 * median(seconds[WARMUP_STEPS:])
+    for _ in sys.stdin:
+        seconds = []
+        for _ in range(WARMUP_STEPS + STEPS):
+            start = time.perf_counter()
+            optimizer.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = F.cross_entropy(network(images), labels)
+            loss.backward()
+            optimizer.step()
+            seconds.append(time.perf_counter() - start)
+        print(1000 * median(seconds[WARMUP_STEPS:]), flush=True)
 
 
-def _in_new_process(variant: dict[str, str]) -> float:
-    environment = {k: v for k, v in os.environ.items() if k not in _READ_BY_OPENMP}
-    command = [sys.executable, "-m", "benchmarks.thread_waiting", "--worker"]
-    done = subprocess.run(
-        command, env={**environment, **variant}, capture_output=True, text=True, check=True
-    )
-    return float(json.loads(done.stdout))
+class _Worker:
+    """A process that trains with the environment of one variant, one measurement at a time."""
+
+    def __init__(self, variant: dict[str, str]) -> None:
+        environment = {k: v for k, v in os.environ.items() if k not in _READ_BY_OPENMP}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.thread_waiting", "--worker"],
+            env={**environment, **variant},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def measure(self) -> float:
+        """Return the median milliseconds of a training step."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("measure\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
 
 
 def _spin(core: int) -> None:
@@ -96,17 +114,24 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.worker:
-        print(json.dumps(measure_step()))
+        _train_on_request()
         return
     print_machine()
     cores = os.cpu_count() or 1
     steps: dict[str, dict[str, list[float]]] = {}
-    for load, count in (("idle", 0), ("busy", cores)):
-        with busy_processes(count):
+    with ExitStack() as stack:
+        workers = {name: _Worker(variant) for name, variant in VARIANTS.items()}
+        for worker in workers.values():
+            stack.callback(worker.close)
+            worker.measure()
+        for load, count in (("idle", 0), ("busy", cores)):
             steps[load] = {name: [] for name in VARIANTS}
-            for _ in range(arguments.rounds):
-                for name, variant in VARIANTS.items():
-                    steps[load][name].append(round(_in_new_process(variant), 2))
+            with busy_processes(count):
+                for number in range(1, arguments.rounds + 1):
+                    for name, worker in workers.items():
+                        steps[load][name].append(round(worker.measure(), 2))
+                    latest = ", ".join(f"{ms[-1]:.1f}" for ms in steps[load].values())
+                    print(f"{load}, round {number}/{arguments.rounds}: {latest} ms", flush=True)
     idle, busy = ({name: median(ms) for name, ms in steps[load].items()} for load in steps)
     first = next(iter(VARIANTS))
     print_table(
