@@ -19,6 +19,14 @@ from mnist_lightning.robustness.error_rates import Robustness
 
 # Two-sided 95 % quantile of the normal distribution.
 Z = 1.96
+# How a model's accuracy relates to the baseline's, in the order in which a verdict names them.
+_ENSEMBLE, _ABOVE, _ALIKE, _BELOW = _RELATIONS = (
+    "",
+    "clearly above: ",
+    "no clear difference: ",
+    "clearly below: ",
+)
+_CHOICE = " for the choice of images"
 
 
 def verdict(comparison: Comparison, robustness: Robustness | None = None) -> tuple[str, ...]:
@@ -45,12 +53,16 @@ def _accuracy_verdict(comparison: Comparison) -> str:
         f"{count(dataset.test, 'test image')} of {dataset.name} "
         f"({_uncertainty(comparison, baseline)})"
     )
-    rest = [
-        f"{in_sentence(model.title)} on {100 * mean_accuracy(comparison, model):.2f} % "
-        f"({_uncertainty(comparison, model)}; {_beside_baseline(comparison, model)})"
-        for model in others
-    ]
-    return f"{listed([first, *rest])}."
+    groups: dict[str, list[str]] = {relation: [] for relation in _RELATIONS}
+    for model in others:
+        groups[_beside_baseline(comparison, model)].append(
+            f"{in_sentence(model.title)} on {100 * mean_accuracy(comparison, model):.2f} % "
+            f"({_uncertainty(comparison, model)})"
+        )
+    rest = [f"{relation}{listed(models)}" for relation, models in groups.items() if models]
+    start, choice, end = "; ".join([first, *rest]).partition(_CHOICE)
+    # What the intervals cover is said once.
+    return f"{start}{choice}{end.replace(_CHOICE, '')}."
 
 
 def _cost_verdict(comparison: Comparison) -> str:
@@ -132,23 +144,22 @@ def spread(comparison: Comparison, model: ComparedModel) -> str:
 
 
 def _uncertainty(comparison: Comparison, model: ComparedModel) -> str:
-    summary, interval = _summary(comparison, model.name), model.test.interval
+    summary, members = _summary(comparison, model.name), member_accuracies(comparison, model)
     how = how_measured(comparison, model)
     if summary:
         return f"{how} with a standard deviation of {100 * summary.standard_deviation:.2f} points"
-    if member_accuracies(comparison, model):
+    if members:
         # Their spread says more than the choice of images.
-        return how
-    half = 50 * (interval.high - interval.low)
-    return f"{how}, give or take {half:.2f} points for the choice of images"
+        low, high = 100 * min(members), 100 * max(members)
+        return f"{how}; its {len(members)} members alone on {low:.2f} to {high:.2f} %"
+    half = 50 * (model.test.interval.high - model.test.interval.low)
+    return f"{how}, give or take {half:.2f} points{_CHOICE}"
 
 
 def _beside_baseline(comparison: Comparison, model: ComparedModel) -> str:
-    """Compare an ensemble with its members if these are known, other models with the baseline."""
-    members = member_accuracies(comparison, model)
-    if members:
-        low, high = 100 * min(members), 100 * max(members)
-        return f"its {len(members)} members alone on {low:.2f} to {high:.2f} %"
+    """Return the relation of a model to the baseline; an ensemble stands beside its members."""
+    if member_accuracies(comparison, model):
+        return _ENSEMBLE
     baseline = comparison.models[0]
     pair = next(pair for pair in comparison.baseline_pairs if pair.second == model.name)
     tests = [
@@ -160,8 +171,8 @@ def _beside_baseline(comparison: Comparison, model: ComparedModel) -> str:
     difference = mean_accuracy(comparison, model) - mean_accuracy(comparison, baseline)
     # The pair compares two files, which may differ the other way than the means.
     if p is None or p >= ALPHA or (not tests and difference * pair.difference <= 0):
-        return f"no clear difference from {in_sentence(baseline.title)}"
-    return f"clearly {'above' if difference > 0 else 'below'} {in_sentence(baseline.title)}"
+        return _ALIKE
+    return _ABOVE if difference > 0 else _BELOW
 
 
 def member_accuracies(comparison: Comparison, model: ComparedModel) -> list[float]:
