@@ -255,3 +255,13 @@ def test_print_shows_every_part_and_cuts_no_table(opened: "Page") -> None:
     assert opened.evaluate("document.documentElement.scrollWidth") <= 688
     opened.evaluate("dispatchEvent(new Event('afterprint'))")
     assert opened.locator("details[open]").count() == 0
+
+
+@pytest.mark.parametrize("opened", [WIDE], indirect=True, ids=["wide"])
+def test_print_repeats_the_head_of_a_table_on_each_page(opened: "Page") -> None:
+    pypdfium2 = pytest.importorskip("pypdfium2")
+    with pypdfium2.PdfDocument(opened.pdf(width="210mm", height="90mm")) as printed:
+        texts = [page.get_textpage().get_text_range() for page in printed]
+    pages_of_timings = [text for text in texts if "p99" in text]
+    assert len(pages_of_timings) > 1
+    assert all("Threads" in text for text in pages_of_timings)
