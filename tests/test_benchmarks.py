@@ -14,6 +14,7 @@ import torch
 from benchmarks import (
     allocator,
     cnn_inference,
+    compiled_step,
     ddp,
     fuzz_readers,
     gpu,
@@ -75,6 +76,16 @@ def test_the_bare_loop_gives_the_same_weights_as_the_trainer(
     for name, value in ours.items():
         if value.is_floating_point():
             assert (value - bare[name]).abs().max() < 1e-5, name
+
+
+def test_compiled_step(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Compiling takes a minute and a C++ compiler.
+    monkeypatch.setattr(torch, "compile", lambda network: network)
+    compiled_step.main(["--rounds", "2", "--steps", "1"])
+
+    result = _read(results / "compiled_step.json")
+    assert result["relative_difference_of_the_first_loss"] == 0
+    assert len(result["seconds"]["torch.compile"]) == 2
 
 
 def test_cnn_inference(results: Path, tiny_data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
