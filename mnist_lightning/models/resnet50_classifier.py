@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.errors import UserError
 from mnist_lightning.models import pretrained
 from mnist_lightning.models.feature_cache import cached_features
@@ -90,10 +89,7 @@ class ResNet50Classifier(StagedClassifier):
                 f"--model.feature_layer {feature_layer} needs --model.strategy frozen, not "
                 f"{strategy}"
             )
-        mean, std = pretrained.normalisation(weights)
-        network = ResNet50(
-            image_size, CLASSES, dropout, mean, std, contrast_normalisation, feature_layer
-        )
+        network = ResNet50(image_size, dropout, contrast_normalisation, feature_layer)
         super().__init__(network=network, **training)
         self.save_hyperparameters(logger=False)
         parts = STRATEGIES[strategy][1]
