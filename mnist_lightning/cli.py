@@ -20,11 +20,7 @@ from mnist_lightning.records.model_names import file_of_model, is_path
 from mnist_lightning.terminal.messages import shorten
 from mnist_lightning.terminal.training_command import preset_of
 from mnist_lightning.training.averaging import WeightAverage
-from mnist_lightning.training.checkpoints import (
-    check_fits,
-    find_checkpoint,
-    read_checkpoint,
-)
+from mnist_lightning.training.checkpoints import check_fits, find_checkpoint, read_checkpoint
 from mnist_lightning.training.distillation import Distillation
 from mnist_lightning.training.history import History
 from mnist_lightning.training.interruption import GracefulStop

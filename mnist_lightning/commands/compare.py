@@ -104,10 +104,7 @@ def _measure(
 
 
 def write_comparison(
-    comparison: Comparison,
-    images: Pixels,
-    output_dir: Path,
-    robustness: Robustness | None = None,
+    comparison: Comparison, images: Pixels, output_dir: Path, robustness: Robustness | None = None
 ) -> list[Path]:
     """Write a comparison as figure, tables, HTML page and record, and log it to TensorBoard.
 

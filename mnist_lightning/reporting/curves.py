@@ -150,10 +150,7 @@ def _draw_floor(axes: Axes, floor: float) -> None:
     """Draw the lowest possible training loss, if labels are smoothed."""
     if floor:
         axes.axhline(
-            floor,
-            color=look(1).colour,
-            linewidth=1,
-            label=f"lowest possible train: {floor:.4f}",
+            floor, color=look(1).colour, linewidth=1, label=f"lowest possible train: {floor:.4f}"
         )
         _legend(axes)
 
@@ -192,9 +189,5 @@ def _plot_both(
 def _legend(axes: Axes) -> None:
     # Below the axes: within them, the legend would cover some curves.
     axes.legend(
-        fontsize=TICK_SIZE,
-        frameon=False,
-        ncols=2,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.13),
+        fontsize=TICK_SIZE, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.13)
     )
