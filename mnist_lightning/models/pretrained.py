@@ -11,6 +11,7 @@ from mnist_lightning.errors import WeightsError
 from mnist_lightning.files.download import DownloadError, download
 from mnist_lightning.models.resnet50 import ResNet50
 from mnist_lightning.models.weights_file import read_backbone, require_file
+from mnist_lightning.models.weights_origin import WeightsOrigin, describe_weights
 
 NO_WEIGHTS = "none"
 """The choice of random initialisation."""
@@ -93,6 +94,19 @@ def resolve_weights(choice: str, *, timeout: float = 10.0) -> Path | None:
     path = Path(choice).expanduser()
     require_file(path, f"give a file, or one of {', '.join(PRETRAINED)} and {NO_WEIGHTS}")
     return path
+
+
+def origin_of(choice: str, path: Path) -> WeightsOrigin:
+    """Describe the file of a choice of weights; torchvision's files have no title of their own.
+
+    Args:
+        choice: A key of ``PRETRAINED``, or the path of a file.
+        path: The file, as :func:`resolve_weights` returned it.
+
+    Raises:
+        WeightsError: The file cannot be read.
+    """
+    return describe_weights(path, weights_label(choice) if choice in PRETRAINED else None)
 
 
 def load_backbone(network: ResNet50, path: Path) -> None:
