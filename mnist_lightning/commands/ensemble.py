@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mnist_lightning.records.artefacts import BASELINE
 from mnist_lightning.records.model_names import model_of
-from mnist_lightning.terminal.parser import CommandParser, run_command
+from mnist_lightning.terminal.parser import CommandParser, run_command, whole_number
 from mnist_lightning.terminal.presets import presets_by_model_name
 
 if TYPE_CHECKING:
@@ -155,18 +155,11 @@ def _parser() -> CommandParser:
     model = f"the model, e.g. cnn or {BASELINE}, which is the same (default: {BASELINE})"
     parser.add_argument("--model", default=BASELINE, metavar="NAME", help=model)
     seeds = "the seeds to average (default: the first 5 whose files were kept)"
-    parser.add_argument("--seeds", nargs="+", type=_seed, metavar="N", help=seeds)
+    parser.add_argument("--seeds", nargs="+", type=whole_number(), metavar="N", help=seeds)
     parser.add_output_dir()
     parser.add_data_dir()
     parser.add_quiet()
     return parser
-
-
-def _seed(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError
-    return value
 
 
 if __name__ == "__main__":
