@@ -178,15 +178,16 @@ def write_robustness(
     """
     from mnist_lightning.files.storage import atomic_path
     from mnist_lightning.reporting.robustness_figure import plot_corruptions, plot_robustness
+    from mnist_lightning.reporting.robustness_text import title
     from mnist_lightning.robustness.error_rates import FILE_NAME
     from mnist_lightning.robustness.sweeps import SWEEPS
 
     images, indices = digits
-    rows = {"Clean": images} | {one.title: one(images, indices, record.seed) for one in corruptions}
+    rows = {title(one.name): one(images, indices, record.seed) for one in corruptions}
     figures = {
         "robustness.png": plot_robustness(record, {sweep.name: sweep.unit for sweep in SWEEPS}),
         "robustness_corruptions.png": plot_corruptions(
-            rows, f"Test digits under each corruption, seed {record.seed}"
+            {"Clean": images, **rows}, f"Test digits under each corruption, seed {record.seed}"
         ),
     }
     shown = _saliency_figure(record, networks, images)
