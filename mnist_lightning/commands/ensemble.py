@@ -16,7 +16,7 @@ from mnist_lightning.terminal.presets import presets_by_model_name
 
 if TYPE_CHECKING:
     from mnist_lightning.comparison.members import Member
-    from mnist_lightning.records.record import NetworkDescription, Training
+    from mnist_lightning.records.record import NetworkDescription, Trained, Training
 
 log = logging.getLogger(__name__)
 
@@ -48,43 +48,43 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
     from mnist_lightning import results
     from mnist_lightning.comparison import members as ensemble
     from mnist_lightning.comparison.loaded_models import load_test_images
-    from mnist_lightning.data.digits import HeldOutDigits
     from mnist_lightning.files.storage import check_writable, one_writer
     from mnist_lightning.models import Ensemble
     from mnist_lightning.records.environment import describe_environment
-    from mnist_lightning.records.record import Trained
     from mnist_lightning.reporting.summary import summary
     from mnist_lightning.terminal.logs import configure_logging
 
     configure_logging(arguments.log_level)
+    environment = describe_environment()
     seeds = ensemble.choose_seeds(output_dir, name, arguments.seeds, preset)
     if arguments.seeds is None:
         # The first, not the best: choosing by accuracy would select on the test images.
         seeds = seeds[: ensemble.SIZE]
-    environment = describe_environment()
     members = ensemble.read_members(output_dir, name, seeds, preset)
     first = members[0].record
     dataset = load_test_images(first, arguments.data_dir or first.data_dir)
     log.info("Checking the networks of seeds %s ...", ", ".join(map(str, seeds)))
-    networks = ensemble.load_networks(members, dataset.test.images)
+    network = Ensemble(ensemble.load_networks(members, dataset.test.images))
     size = sum(member.record.model.file.bytes for member in members)
     check_writable(output_dir, bytes_needed=3 * size + 20_000_000)
-    # All members were validated on the same images.
-    validation, indices = ensemble.validation_images(members, dataset)
-    digits = HeldOutDigits(dataset.test, validation, indices)
-    trained = Trained(
-        network=_describe_network(members),
-        dataset=first.dataset,
-        training=_describe_training(members),
-        trainer_test={},
-        command=f"python scripts/ensemble.py {shlex.join(argv)}".rstrip(),
-    )
+    digits = ensemble.held_out(members, dataset)
+    trained = _describe(members, f"python scripts/ensemble.py {shlex.join(argv)}".rstrip())
     with one_writer(output_dir, trained.network.name):
-        written = results.write(
-            Ensemble(networks), trained, digits, environment, output_dir, formats=[]
-        )
+        written = results.write(network, trained, digits, environment, output_dir, formats=[])
     print(summary(written.record, written.files, "python scripts/compare.py"))
     return 0
+
+
+def _describe(members: Sequence[Member], command: str) -> Trained:
+    from mnist_lightning.records.record import Trained
+
+    return Trained(
+        network=_describe_network(members),
+        dataset=members[0].record.dataset,
+        training=_describe_training(members),
+        trainer_test={},
+        command=command,
+    )
 
 
 def _describe_network(members: Sequence[Member]) -> NetworkDescription:

@@ -41,11 +41,11 @@ class Look(NamedTuple):
 
     def rows(self, index: slice) -> "Look":
         """Return the appearance of some of the images."""
-        return self._make(None if part is None else part[index] for part in self)
+        return Look._make(None if part is None else part[index] for part in self)
 
     def to(self, device: torch.device | str) -> "Look":
         """Return the appearance on a device."""
-        return self._make(None if part is None else part.to(device) for part in self)
+        return Look._make(None if part is None else part.to(device) for part in self)
 
 
 @dataclass(frozen=True)

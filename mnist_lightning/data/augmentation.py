@@ -35,11 +35,11 @@ class Warp(NamedTuple):
 
     def rows(self, index: slice) -> "Warp":
         """Return the distortions of some of the images."""
-        return self._make(None if part is None else part[index] for part in self)
+        return Warp._make(None if part is None else part[index] for part in self)
 
     def to(self, device: torch.device | str) -> "Warp":
         """Return the distortions on a device."""
-        return self._make(None if part is None else part.to(device) for part in self)
+        return Warp._make(None if part is None else part.to(device) for part in self)
 
 
 @dataclass(frozen=True)
