@@ -20,11 +20,7 @@ from mnist_lightning.records.model_names import file_of_model, is_path
 from mnist_lightning.terminal.messages import shorten
 from mnist_lightning.terminal.training_command import preset_of
 from mnist_lightning.training.averaging import WeightAverage
-from mnist_lightning.training.checkpoints import (
-    check_fits,
-    find_checkpoint,
-    read_checkpoint,
-)
+from mnist_lightning.training.checkpoints import check_fits, find_checkpoint, read_checkpoint
 from mnist_lightning.training.distillation import Distillation
 from mnist_lightning.training.history import History
 from mnist_lightning.training.interruption import GracefulStop
@@ -116,34 +112,18 @@ class StudyCLI(LightningCLI):
 
     def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options that belong neither to model, data nor Trainer."""
-        parser.add_argument(
-            "--seed_everything",
-            type=int,
-            default=0,
-            help="Seed of weights, image order and distortions.",
-        )
-        parser.add_argument("--name", type=str, required=True, help="Prefix of the artefacts.")
-        parser.add_argument(
-            "--output_dir", type=str, default="output", help="Folder of the artefacts."
-        )
-        parser.add_argument(
-            "--ckpt_path",
-            type=str,
-            default=None,
-            help="Checkpoint to resume from; 'last' is the newest of this model.",
-        )
-        parser.add_argument(
-            "--threads",
-            type=int | None,
-            default=None,
-            help="Threads of one CPU operation; null takes the checkpoint's number, or torch's.",
-        )
-        parser.add_argument(
-            "--export_formats",
-            type=list[Literal["pt2", "onnx"]] | None,
-            default=None,
-            help="Formats besides TorchScript; null means those whose packages are installed.",
-        )
+        add = parser.add_argument
+        seed = "Seed of weights, image order and distortions."
+        add("--seed_everything", type=int, default=0, help=seed)
+        add("--name", type=str, required=True, help="Prefix of the artefacts.")
+        add("--output_dir", type=str, default="output", help="Folder of the artefacts.")
+        checkpoint = "Checkpoint to resume from; 'last' is the newest of this model."
+        add("--ckpt_path", type=str, default=None, help=checkpoint)
+        threads = "Threads of one CPU operation; null takes the checkpoint's number, or torch's."
+        add("--threads", type=int | None, default=None, help=threads)
+        formats = "Formats besides TorchScript; null means those whose packages are installed."
+        kinds = list[Literal["pt2", "onnx"]] | None
+        add("--export_formats", type=kinds, default=None, help=formats)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the weight average, and link the seed to the data module."""

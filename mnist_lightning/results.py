@@ -16,7 +16,7 @@ from mnist_lightning.evaluation.latency import measure_latency
 from mnist_lightning.evaluation.metrics import count_correct, measure, measure_in_detail
 from mnist_lightning.evaluation.rejection import fit_rejection
 from mnist_lightning.export.formats import export_formats, export_model, installed_formats
-from mnist_lightning.export.metadata import TRAINING, Metadata, Source
+from mnist_lightning.export.metadata import TRAINING, Source
 from mnist_lightning.export.temperature import calibrated_copy
 from mnist_lightning.export.torchscript import ExportedModel
 from mnist_lightning.export.trained_model import ERROR_RATE
@@ -161,23 +161,15 @@ def _source(
         # No Trainer tests an ensemble, and the TorchScript file contains its accuracy.
         logits = predict_logits(network, digits.test.images)
         accuracy = count_correct(logits, digits.test.labels) / len(digits.test)
-    metadata = Metadata(
-        title=trained.network.title,
-        dataset=trained.dataset.name,
-        test_accuracy=accuracy,
-        test_images=len(digits.test),
-        trained_commit=trained.training.commit,
-        exported_commit=environment.commit,
-        dirty=environment.dirty,
-        command=trained.command,
-        temperature=temperature,
-        validation_images=len(digits.validation),
-    )
     return Source(
         network=network,
         name=TRAINING,
         model=trained.network,
-        metadata=metadata,
+        trained_on=trained.dataset,
+        training=trained.training,
+        accuracy=accuracy,
+        temperature=temperature,
+        command=trained.command,
         test=digits.test,
         dataset=trained.dataset.name,
         fingerprint=trained.dataset.fingerprint,

@@ -86,34 +86,13 @@ def train(cli: StudyCLI) -> None:
     Raises:
         UserError: The options do not fit each other, or no epoch was completed.
     """
-    from mnist_lightning.export.torchscript import check_scriptable
-    from mnist_lightning.files.storage import check_writable, one_writer, remove_abandoned
+    from mnist_lightning.files.storage import one_writer
     from mnist_lightning.records.environment import describe_environment
-    from mnist_lightning.training.run_description import announce
 
     environment = describe_environment()
     trainer, model, data = cli.trainer, cli.model, cli.datamodule
-    quiet = _is_quiet(cli)
-    if quiet:
-        logging.getLogger("mnist_lightning").setLevel(logging.ERROR)
     cli.history.running_commit = environment.commit
-    if cli.resume_from is None:
-        # Before anything else, because it is most likely to fail.
-        model.load_pretrained()
-    if model.precompute is not None and not cli.config.trainer.fast_dev_run:
-        data.precompute_with(model.precompute, model.augmented_passes)
-    # Now, not after hours of training.
-    check_scriptable(model.network)
-    check_writable(cli.output_dir, bytes_needed=cli.bytes_needed)
-    if trainer.is_global_zero:
-        # Incomplete files of killed runs; only a resumed run would overwrite them.
-        remove_abandoned(cli.output_dir / "runs" / cli.name)
-        # Before anything is written; the other processes wait inside fit().
-        data.prepare_data()
-        data.setup()
-        if not quiet:
-            print(announce(trainer, model, data, trainer.precision_reason), flush=True)
-
+    _prepare(cli)
     trainer.fit(model, data, ckpt_path=cli.resume_from)
     if cli.config.trainer.fast_dev_run:
         trainer.print("fast_dev_run: finished without errors; no file was written")
@@ -127,6 +106,32 @@ def train(cli: StudyCLI) -> None:
     if trainer.is_global_zero:
         with one_writer(cli.output_dir, cli.name):
             print(write_results(cli, tested, environment))
+
+
+def _prepare(cli: StudyCLI) -> None:
+    """Load weights and data, and check what would otherwise fail after hours of training."""
+    from mnist_lightning.export.torchscript import check_scriptable
+    from mnist_lightning.files.storage import check_writable, remove_abandoned
+    from mnist_lightning.training.run_description import announce
+
+    trainer, model, data, quiet = cli.trainer, cli.model, cli.datamodule, _is_quiet(cli)
+    if quiet:
+        logging.getLogger("mnist_lightning").setLevel(logging.ERROR)
+    if cli.resume_from is None:
+        # Before anything else, because it is most likely to fail.
+        model.load_pretrained()
+    if model.precompute is not None and not cli.config.trainer.fast_dev_run:
+        data.precompute_with(model.precompute, model.augmented_passes)
+    check_scriptable(model.network)
+    check_writable(cli.output_dir, bytes_needed=cli.bytes_needed)
+    if trainer.is_global_zero:
+        # Incomplete files of killed runs; only a resumed run would overwrite them.
+        remove_abandoned(cli.output_dir / "runs" / cli.name)
+        # Before anything is written; the other processes wait inside fit().
+        data.prepare_data()
+        data.setup()
+        if not quiet:
+            print(announce(trainer, model, data, trainer.precision_reason), flush=True)
 
 
 def write_results(cli: StudyCLI, tested: Mapping[str, float], environment: Environment) -> str:

@@ -21,7 +21,6 @@ from mnist_lightning.export.torchscript import load_torchscript
 from mnist_lightning.models import feature_cache
 from mnist_lightning.models import pretrained as weights
 from mnist_lightning.models.pretrained import Pretrained
-from mnist_lightning.models.resnet50 import IMAGENET_MEAN, IMAGENET_STD
 from mnist_lightning.records.predictions import read_predictions
 from mnist_lightning.records.record import read_record
 from mnist_lightning.train import main
@@ -310,7 +309,7 @@ def test_without_weights_and_network_one_line_names_every_remedy(
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/resnet50-0123abcd.pth"
-    entry = Pretrained("stand-in", url, IMAGENET_MEAN, IMAGENET_STD)
+    entry = Pretrained("stand-in", url)
     monkeypatch.setitem(weights.PRETRAINED, "imagenet", entry)
 
     assert train("resnet50") == 2
@@ -332,7 +331,7 @@ def test_default_weights_are_taken_from_the_cache_of_torch_hub(
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     name = f"resnet50-{hashlib.sha256(stand_in.read_bytes()).hexdigest()[:8]}.pth"
-    entry = Pretrained("stand-in", f"http://127.0.0.1:9/{name}", IMAGENET_MEAN, IMAGENET_STD)
+    entry = Pretrained("stand-in", f"http://127.0.0.1:9/{name}")
     monkeypatch.setitem(weights.PRETRAINED, "imagenet", entry)
     folder = tmp_path / "torch" / "hub" / "checkpoints"
     folder.mkdir(parents=True)

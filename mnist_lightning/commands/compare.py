@@ -16,7 +16,7 @@ from mnist_lightning.records.artefacts import BASELINE, COMPLETE, folder_of
 from mnist_lightning.records.model_choice import choose_models
 from mnist_lightning.records.model_names import report_published
 from mnist_lightning.terminal.logs import configure_logging
-from mnist_lightning.terminal.parser import CommandParser, run_command
+from mnist_lightning.terminal.parser import CommandParser, number_up_to, run_command
 
 if TYPE_CHECKING:
     from mnist_lightning.comparison.schema import Comparison
@@ -104,10 +104,7 @@ def _measure(
 
 
 def write_comparison(
-    comparison: Comparison,
-    images: Pixels,
-    output_dir: Path,
-    robustness: Robustness | None = None,
+    comparison: Comparison, images: Pixels, output_dir: Path, robustness: Robustness | None = None
 ) -> list[Path]:
     """Write a comparison as figure, tables, HTML page and record, and log it to TensorBoard.
 
@@ -187,31 +184,15 @@ def _parser() -> CommandParser:
         "Compare trained models on the same test images. Nothing is trained.",
         EXAMPLES,
     )
-    parser.add_argument(
-        "--models",
-        nargs="+",
-        metavar="NAME",
-        help="the models, e.g. cnn or custom_cnn, the baseline first (default: every complete "
-        f"record, {BASELINE} first)",
-    )
+    add = parser.add_argument
+    models = "the models, e.g. cnn or custom_cnn, the baseline first (default: every complete "
+    add("--models", nargs="+", metavar="NAME", help=f"{models}record, {BASELINE} first)")
     parser.add_output_dir()
     parser.add_data_dir()
-    parser.add_argument(
-        "--seconds",
-        type=_seconds,
-        default=0.8,
-        metavar="S",
-        help="time for each model at each thread count and batch size (default: 0.8)",
-    )
+    seconds = "time for each model at each thread count and batch size (default: 0.8)"
+    add("--seconds", type=number_up_to(3600), default=0.8, metavar="S", help=seconds)
     parser.add_quiet()
     return parser
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 3600:
-        raise ValueError
-    return value
 
 
 if __name__ == "__main__":

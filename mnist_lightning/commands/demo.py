@@ -11,6 +11,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mnist_lightning.errors import OutputError
 from mnist_lightning.records.artefacts import PUBLISHED, find_readers
@@ -100,42 +101,22 @@ def _parser() -> CommandParser:
         "Serve a web page to draw digits on; all trained models classify them at every stroke.",
         EXAMPLES,
     )
-    parser.add_argument(
-        "--model",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="NAME",
-        help="models to read with, e.g. cnn (default: every *_model.pt in --output_dir)",
-    )
-    parser.add_argument(
-        "--file",
-        nargs="+",
-        action="extend",
-        default=[],
-        type=Path,
-        metavar="PATH",
-        help="model files to read with",
-    )
+    add = parser.add_argument
+    several: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
+    model = "models to read with, e.g. cnn (default: every *_model.pt in --output_dir)"
+    add("--model", **several, metavar="NAME", help=model)
+    add("--file", **several, type=Path, metavar="PATH", help="model files to read with")
     parser.add_output_dir("folder of the trained models (default: output)")
     parser.add_data_dir(
         "folder with MNIST for the examples; without MNIST they come from the 5,000 images that "
         "are installed with the program (default: data)",
-        default=Path("data"),
+        Path("data"),
     )
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        metavar="ADDRESS",
-        help="address to listen on; 0.0.0.0 lets everybody in the same network use the page, e.g. "
-        "from a phone (default: 127.0.0.1, this machine only)",
-    )
-    parser.add_argument(
-        "--port", type=int, default=8000, help="0 chooses a free port (default: 8000)"
-    )
-    parser.add_argument(
-        "--no_browser", action="store_true", help="do not open the page in a browser"
-    )
+    host = "address to listen on; 0.0.0.0 lets everybody in the same network use the page, e.g. "
+    host += "from a phone (default: 127.0.0.1, this machine only)"
+    add("--host", default="127.0.0.1", metavar="ADDRESS", help=host)
+    add("--port", type=int, default=8000, help="0 chooses a free port (default: 8000)")
+    add("--no_browser", action="store_true", help="do not open the page in a browser")
     return parser
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from mnist_lightning.records.artefacts import BASELINE
 from mnist_lightning.records.model_names import model_of
-from mnist_lightning.terminal.parser import CommandParser, run_command
+from mnist_lightning.terminal.parser import CommandParser, run_command, whole_number
 from mnist_lightning.terminal.presets import presets_by_model_name
 
 if TYPE_CHECKING:
     from mnist_lightning.comparison.members import Member
-    from mnist_lightning.records.record import NetworkDescription, Training
+    from mnist_lightning.records.record import NetworkDescription, Trained, Training
 
 log = logging.getLogger(__name__)
 
@@ -48,43 +48,43 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
     from mnist_lightning import results
     from mnist_lightning.comparison import members as ensemble
     from mnist_lightning.comparison.loaded_models import load_test_images
-    from mnist_lightning.data.digits import HeldOutDigits
     from mnist_lightning.files.storage import check_writable, one_writer
     from mnist_lightning.models import Ensemble
     from mnist_lightning.records.environment import describe_environment
-    from mnist_lightning.records.record import Trained
     from mnist_lightning.reporting.summary import summary
     from mnist_lightning.terminal.logs import configure_logging
 
     configure_logging(arguments.log_level)
+    environment = describe_environment()
     seeds = ensemble.choose_seeds(output_dir, name, arguments.seeds, preset)
     if arguments.seeds is None:
         # The first, not the best: choosing by accuracy would select on the test images.
         seeds = seeds[: ensemble.SIZE]
-    environment = describe_environment()
     members = ensemble.read_members(output_dir, name, seeds, preset)
     first = members[0].record
     dataset = load_test_images(first, arguments.data_dir or first.data_dir)
     log.info("Checking the networks of seeds %s ...", ", ".join(map(str, seeds)))
-    networks = ensemble.load_networks(members, dataset.test.images)
+    network = Ensemble(ensemble.load_networks(members, dataset.test.images))
     size = sum(member.record.model.file.bytes for member in members)
     check_writable(output_dir, bytes_needed=3 * size + 20_000_000)
-    # All members were validated on the same images.
-    validation, indices = ensemble.validation_images(members, dataset)
-    digits = HeldOutDigits(dataset.test, validation, indices)
-    trained = Trained(
-        network=_describe_network(members),
-        dataset=first.dataset,
-        training=_describe_training(members),
-        trainer_test={},
-        command=f"python scripts/ensemble.py {shlex.join(argv)}".rstrip(),
-    )
+    digits = ensemble.held_out(members, dataset)
+    trained = _describe(members, f"python scripts/ensemble.py {shlex.join(argv)}".rstrip())
     with one_writer(output_dir, trained.network.name):
-        written = results.write(
-            Ensemble(networks), trained, digits, environment, output_dir, formats=[]
-        )
+        written = results.write(network, trained, digits, environment, output_dir, formats=[])
     print(summary(written.record, written.files, "python scripts/compare.py"))
     return 0
+
+
+def _describe(members: Sequence[Member], command: str) -> Trained:
+    from mnist_lightning.records.record import Trained
+
+    return Trained(
+        network=_describe_network(members),
+        dataset=members[0].record.dataset,
+        training=_describe_training(members),
+        trainer_test={},
+        command=command,
+    )
 
 
 def _describe_network(members: Sequence[Member]) -> NetworkDescription:
@@ -155,18 +155,11 @@ def _parser() -> CommandParser:
     model = f"the model, e.g. cnn or {BASELINE}, which is the same (default: {BASELINE})"
     parser.add_argument("--model", default=BASELINE, metavar="NAME", help=model)
     seeds = "the seeds to average (default: the first 5 whose files were kept)"
-    parser.add_argument("--seeds", nargs="+", type=_seed, metavar="N", help=seeds)
+    parser.add_argument("--seeds", nargs="+", type=whole_number(), metavar="N", help=seeds)
     parser.add_output_dir()
     parser.add_data_dir()
     parser.add_quiet()
     return parser
-
-
-def _seed(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError
-    return value
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
 
 
 def _source(record: Record, arguments: Namespace, command: str) -> Source:
-    from mnist_lightning.export.metadata import Metadata, Source
+    from mnist_lightning.export.metadata import Source
     from mnist_lightning.records.environment import describe_environment
 
     environment = describe_environment()
@@ -99,23 +99,15 @@ def _source(record: Record, arguments: Namespace, command: str) -> Source:
             record.model.name,
             record.making_command,
         )
-    metadata = Metadata(
-        title=record.model.title,
-        dataset=record.dataset.name,
-        test_accuracy=record.test.accuracy,
-        test_images=record.test.n,
-        trained_commit=record.training.commit,
-        exported_commit=environment.commit,
-        dirty=environment.dirty,
-        command=command,
-        temperature=temperature,
-        validation_images=record.dataset.validation,
-    )
     return Source(
         network=network,
         name=path.name,
         model=record.model,
-        metadata=metadata,
+        trained_on=record.dataset,
+        training=record.training,
+        accuracy=record.test.accuracy,
+        temperature=temperature,
+        command=command,
         test=dataset.test,
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,

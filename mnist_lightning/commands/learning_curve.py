@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.terminal.logs import configure_logging
-from mnist_lightning.terminal.parser import CommandParser, run_command
+from mnist_lightning.terminal.parser import CommandParser, run_command, whole_number
 
 if TYPE_CHECKING:
     from mnist_lightning.learning_curve.arms import Arm
@@ -230,15 +230,15 @@ def _parser() -> CommandParser:
     add = parser.add_argument
     add("--models", nargs="+", metavar="NAME", help="the arms, e.g. cnn resnet50 (default: all)")
     sizes = "numbers of labelled digits (default: 100 300 1000 3000 10000 55000)"
-    add("--sizes", nargs="+", type=_number, metavar="N", help=sizes)
+    add("--sizes", nargs="+", type=whole_number(), metavar="N", help=sizes)
     seeds = "seeds of the labelled digits, the weights and the order (default: 0 1 2)"
-    add("--seeds", nargs="+", type=_number, default=[0, 1, 2], metavar="N", help=seeds)
+    add("--seeds", nargs="+", type=whole_number(), default=[0, 1, 2], metavar="N", help=seeds)
     weights = "what pretrained arms start from: imagenet, imagenet_v1 or a file (default: imagenet)"
     add("--weights", default="imagenet", metavar="PATH", help=weights)
     accelerator = "auto takes a GPU if there is one (default: auto)"
     add("--accelerator", choices=("auto", "cpu", "gpu"), default="auto", help=accelerator)
     minutes = "start no training after N minutes; 0 only summarises what is there"
-    add("--max_minutes", type=_number, metavar="N", help=minutes)
+    add("--max_minutes", type=whole_number(), metavar="N", help=minutes)
     add("--force", action="store_true", help="train again what was trained with other settings")
     parser.add_output_dir("folder of the results (default: output)")
     parser.add_data_dir("folder with MNIST (default: data)", Path("data"))
@@ -246,12 +246,6 @@ def _parser() -> CommandParser:
     add("--source", choices=("auto", "mnist", "mnist5k"), default="auto", help=source)
     parser.add_quiet()
     return parser
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise ArgumentTypeError(f"{text!r:.40} is not a whole number below {2**32:,}")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mnist_lightning.errors import DataError, OutputError, UserError
 from mnist_lightning.records.artefacts import NETWORK_SUFFIXES, PUBLISHED, find_readers
 from mnist_lightning.records.model_names import files_of_models, report_published
-from mnist_lightning.terminal.parser import CommandParser, run_command
+from mnist_lightning.terminal.parser import CommandParser, number_up_to, run_command
 
 if TYPE_CHECKING:
     from mnist_lightning.export.trained_model import TrainedModel
@@ -120,23 +120,13 @@ def _parser() -> CommandParser:
     invert = "light digits on a dark background: yes, no, or decided per image (default: auto)"
     add("--invert", choices=["auto", "yes", "no"], default="auto", help=invert)
     rate = "largest share of errors among the answered validation images (default: 0.001)"
-    add("--error_rate", type=_share, default=0.001, metavar="R", help=rate)
+    add("--error_rate", type=number_up_to(1), default=0.001, metavar="R", help=rate)
     show = "draw the digits as given and as the model sees them, with the predictions"
     add("--show", type=Path, metavar="PNG", help=show)
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print JSON instead of a table")
     output.add_argument("--csv", action="store_true", help="print CSV instead of a table")
     return parser
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise ArgumentTypeError(f"{text!r} is not a share from 0 to 1")
-    return value
 
 
 def _check_picture(picture: Path, files: list[Path]) -> None:

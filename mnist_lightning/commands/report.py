@@ -138,28 +138,16 @@ def _parser() -> CommandParser:
         "Update the blocks of documents between <!-- generated:NAME --> and <!-- end --> from the "
         "records.",
     )
-    parser.add_argument(
-        "documents",
-        type=Path,
-        nargs="*",
-        default=[Path(name) for name in DOCUMENTS],
-        metavar="FILE",
-        help=f"documents to update (default: {' '.join(DOCUMENTS)})",
-    )
+    add = parser.add_argument
+    documents = f"documents to update (default: {' '.join(DOCUMENTS)})"
+    default = [Path(name) for name in DOCUMENTS]
+    add("documents", type=Path, nargs="*", default=default, metavar="FILE", help=documents)
     published = Path("output", PUBLISHED)
     parser.add_output_dir(f"folder of the published results (default: {published})", published)
-    parser.add_argument(
-        "--publish",
-        type=Path,
-        nargs="?",
-        const=Path("output"),
-        metavar="DIR",
-        help="first copy the finished runs in DIR (default: output) into the published results; "
-        "weights of a ResNet50 are left out",
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit with 1 if a block is stale"
-    )
+    publish = "first copy the finished runs in DIR (default: output) into the published results; "
+    publish += "weights of a ResNet50 are left out"
+    add("--publish", type=Path, nargs="?", const=Path("output"), metavar="DIR", help=publish)
+    add("--check", action="store_true", help="write nothing; exit with 1 if a block is stale")
     return parser
 
 

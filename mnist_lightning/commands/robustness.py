@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable, Mapping, Sequence
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from mnist_lightning.records.artefacts import (
 )
 from mnist_lightning.records.model_names import models_of, report_published
 from mnist_lightning.terminal.logs import configure_logging
-from mnist_lightning.terminal.parser import CommandParser, run_command
+from mnist_lightning.terminal.parser import CommandParser, run_command, whole_number
 from mnist_lightning.terminal.presets import presets_by_model_name
 
 if TYPE_CHECKING:
@@ -178,15 +178,16 @@ def write_robustness(
     """
     from mnist_lightning.files.storage import atomic_path
     from mnist_lightning.reporting.robustness_figure import plot_corruptions, plot_robustness
+    from mnist_lightning.reporting.robustness_text import title
     from mnist_lightning.robustness.error_rates import FILE_NAME
     from mnist_lightning.robustness.sweeps import SWEEPS
 
     images, indices = digits
-    rows = {"Clean": images} | {one.title: one(images, indices, record.seed) for one in corruptions}
+    rows = {title(one.name): one(images, indices, record.seed) for one in corruptions}
     figures = {
         "robustness.png": plot_robustness(record, {sweep.name: sweep.unit for sweep in SWEEPS}),
         "robustness_corruptions.png": plot_corruptions(
-            rows, f"Test digits under each corruption, seed {record.seed}"
+            {"Clean": images, **rows}, f"Test digits under each corruption, seed {record.seed}"
         ),
     }
     shown = _saliency_figure(record, networks, images)
@@ -238,25 +239,15 @@ def _parser() -> CommandParser:
     models = "the models, e.g. cnn or custom_cnn, the baseline first (default: every trained model)"
     add("--models", nargs="+", metavar="NAME", help=models)
     limit = "use a random subset of N test images, stratified by digit (default: all)"
-    add("--limit", type=_at_least(1), metavar="N", help=limit)
+    add("--limit", type=whole_number(1), metavar="N", help=limit)
     corruptions = "measure only these (default: all fifteen)"
     add("--corruptions", nargs="+", metavar="NAME", help=corruptions)
     parser.add_output_dir()
     parser.add_data_dir()
     seed = "seed of the corruptions and of the subset (default: 0)"
-    add("--seed", type=_at_least(0), default=0, metavar="N", help=seed)
+    add("--seed", type=whole_number(), default=0, metavar="N", help=seed)
     parser.add_quiet()
     return parser
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not (text.isdecimal() and len(text) <= 9 and int(text) >= least):
-            reason = f"is not a whole number of at least {least} and at most nine digits"
-            raise ArgumentTypeError(f"{text!r:.40} {reason}")
-        return int(text)
-
-    return number
 
 
 if __name__ == "__main__":

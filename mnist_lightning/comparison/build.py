@@ -24,10 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def compare(
-    models: Sequence[LoadedModel],
-    images: Tensor,
-    settings: BenchmarkSettings,
-    seeds: SeedStudy,
+    models: Sequence[LoadedModel], images: Tensor, settings: BenchmarkSettings, seeds: SeedStudy
 ) -> schema.Comparison:
     """Compare models on the same test images.
 

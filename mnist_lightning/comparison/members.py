@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mnist_lightning.comparison.loaded_models import verify
 from mnist_lightning.comparison.seed_study import recipe, recorded_seeds, seed_folder
-from mnist_lightning.data.digits import DigitDataset, Digits
+from mnist_lightning.data.digits import DigitDataset, HeldOutDigits
 from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.export.weights import network_from_weights
 from mnist_lightning.files.identity import check_file
@@ -140,18 +140,15 @@ def load_networks(members: Sequence[Member], images: Tensor) -> list[nn.Module]:
     return networks
 
 
-def validation_images(members: Sequence[Member], dataset: DigitDataset) -> tuple[Digits, Tensor]:
-    """Return the validation images that all members share, and their positions.
+def held_out(members: Sequence[Member], dataset: DigitDataset) -> HeldOutDigits:
+    """Return the test images, and the validation images that all members share.
 
     Args:
         members: The members.
         dataset: The data they were trained on.
-
-    Returns:
-        The images and int64 ``(M,)``, their positions among the training images.
     """
     positions = torch.from_numpy(_validated(members[0]))
-    return dataset.train[positions], positions
+    return HeldOutDigits(dataset.test, dataset.train[positions], positions)
 
 
 def shared_command(record: Record) -> list[str]:

@@ -41,25 +41,11 @@ class Look(NamedTuple):
 
     def rows(self, index: slice) -> "Look":
         """Return the appearance of some of the images."""
-        return Look(
-            self.gain[index],
-            self.background[index],
-            self.noise[index],
-            None if self.stroke is None else self.stroke[index],
-            None if self.hollow is None else self.hollow[index],
-            None if self.inverted is None else self.inverted[index],
-        )
+        return Look._make(None if part is None else part[index] for part in self)
 
     def to(self, device: torch.device | str) -> "Look":
         """Return the appearance on a device."""
-        return Look(
-            self.gain.to(device),
-            self.background.to(device),
-            self.noise.to(device),
-            None if self.stroke is None else self.stroke.to(device),
-            None if self.hollow is None else self.hollow.to(device),
-            None if self.inverted is None else self.inverted.to(device),
-        )
+        return Look._make(None if part is None else part.to(device) for part in self)
 
 
 @dataclass(frozen=True)

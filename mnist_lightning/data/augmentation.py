@@ -35,13 +35,11 @@ class Warp(NamedTuple):
 
     def rows(self, index: slice) -> "Warp":
         """Return the distortions of some of the images."""
-        elastic = None if self.elastic is None else self.elastic[index]
-        return Warp(self.affine[index], elastic)
+        return Warp._make(None if part is None else part[index] for part in self)
 
     def to(self, device: torch.device | str) -> "Warp":
         """Return the distortions on a device."""
-        elastic = None if self.elastic is None else self.elastic.to(device)
-        return Warp(self.affine.to(device), elastic)
+        return Warp._make(None if part is None else part.to(device) for part in self)
 
 
 @dataclass(frozen=True)

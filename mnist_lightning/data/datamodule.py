@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from lightning import LightningDataModule
-from sklearn.model_selection import train_test_split
 from torch import Tensor, from_numpy
 
 from mnist_lightning.data.augmentation import Augmentation, distort
@@ -15,12 +14,9 @@ from mnist_lightning.data.digits import CLASSES, DigitDataset, Digits, HeldOutDi
 from mnist_lightning.data.loader import Batch, BatchLoader
 from mnist_lightning.data.precomputation import Precomputation, Precompute
 from mnist_lightning.data.sources import Source, load_dataset
-from mnist_lightning.data.stratification import stratified_subset
+from mnist_lightning.data.stratification import stratified_split, stratified_subset
 from mnist_lightning.errors import DataError
 
-# The same validation images for every seed and every model: all are validated and calibrated on
-# them, and networks of several seeds can be averaged.
-SPLIT_SEED = 0
 EVALUATION_BATCH_SIZE = 500
 
 log = logging.getLogger(__name__)
@@ -120,9 +116,7 @@ class MNISTDataModule(LightningDataModule):
         labels = dataset.train.labels.numpy()
         val_size = min(self.val_size, len(labels) // 8)
         try:
-            train, val = train_test_split(
-                np.arange(len(labels)), test_size=val_size, stratify=labels, random_state=SPLIT_SEED
-            )
+            train, val = stratified_split(labels, val_size)
         except ValueError as error:
             raise DataError(
                 f"The {len(labels):,} training images of {dataset.name} cannot be split into "

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 from torch import from_numpy
 
 from mnist_lightning.data.checks import REMEDY, as_digits
 from mnist_lightning.data.digits import SIDE, Digits
+from mnist_lightning.data.stratification import stratified_split
 from mnist_lightning.errors import DataError
 from mnist_lightning.files.regular_file import open_regular
 
@@ -17,7 +17,6 @@ NAME = "Kaggle train.csv"
 """The dataset's name: results on these test images are not results on those of MNIST."""
 TEST_SHARE = 1 / 7
 """As in MNIST, which has one test image to six for training."""
-SPLIT_SEED = 0
 MAX_BYTES = 1 << 30
 """Kaggle's file has 77 MB."""
 
@@ -59,12 +58,7 @@ def read_kaggle(path: Path) -> tuple[Digits, Digits]:
         labels_from=f"the labels in {path}",
     )
     try:
-        parts = train_test_split(
-            np.arange(len(digits)),
-            test_size=TEST_SHARE,
-            stratify=digits.labels.numpy(),
-            random_state=SPLIT_SEED,
-        )
+        parts = stratified_split(digits.labels.numpy(), TEST_SHARE)
     except ValueError as error:
         raise DataError(
             f"The {len(digits):,} images in {path} cannot be split into training and test: at "

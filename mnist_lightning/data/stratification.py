@@ -1,9 +1,33 @@
-"""Random subsets that keep the proportions of the digits."""
+"""Random splits and subsets that keep the proportions of the digits."""
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.model_selection import train_test_split
 
 Integers = npt.NDArray[np.int64]
+
+#: The same for all splits and runs: all models are validated, calibrated and tested on the same
+#: images, and networks of several seeds can be averaged.
+SPLIT_SEED = 0
+
+
+def stratified_split(labels: Integers, held_out: float) -> tuple[Integers, Integers]:
+    """Split images at random so that both parts keep the proportions of the digits.
+
+    Args:
+        labels: int64, ``(N,)``.
+        held_out: Size of the second part: a number of images, or a share below 1.
+
+    Returns:
+        The indices of both parts, int64, in random order.
+
+    Raises:
+        ValueError: There are too few images of a digit.
+    """
+    first, second = train_test_split(
+        np.arange(len(labels)), test_size=held_out, stratify=labels, random_state=SPLIT_SEED
+    )
+    return first, second
 
 
 def stratified_subset(labels: Integers, limit: int, seed: int) -> Integers:

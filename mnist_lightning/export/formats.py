@@ -116,7 +116,7 @@ def export_formats(
         commit=here.commit,
         dirty=here.dirty,
         created=here.created,
-        command=source.metadata.command,
+        command=source.command,
         versions={package: version(package) for package in packages},
         files=tuple(files),
         quantisation=try_int8(source, folder, expected) if int8 else None,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mnist_lightning.data.digits import CLASSES, Digits
 from mnist_lightning.records.environment import Environment
-from mnist_lightning.records.record import NetworkDescription
+from mnist_lightning.records.record import DatasetDescription, NetworkDescription, Training
 
 METADATA_FILE = "metadata.json"
 #: Stands for a file name where the weights come straight from training.
@@ -118,7 +118,11 @@ class Source:
         network: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
         name: Where its weights come from: the name of a file, or ``training``.
         model: Its description.
-        metadata: The description for the files.
+        trained_on: The dataset of its training.
+        training: How it was trained.
+        accuracy: Its accuracy on the test images of ``trained_on``, 0 to 1.
+        temperature: See :class:`Metadata`.
+        command: The command that writes the files.
         test: The images to compare the files on, with their labels.
         dataset: Name of the dataset that contains these images.
         fingerprint: SHA-256 over the whole dataset.
@@ -129,9 +133,29 @@ class Source:
     network: nn.Module
     name: str
     model: NetworkDescription
-    metadata: Metadata
+    trained_on: DatasetDescription
+    training: Training
+    accuracy: float
+    temperature: float | None
+    command: str
     test: Digits
     dataset: str
     fingerprint: str
     calibration: Tensor
     environment: Environment
+
+    @property
+    def metadata(self) -> Metadata:
+        """The description for the files."""
+        return Metadata(
+            title=self.model.title,
+            dataset=self.trained_on.name,
+            test_accuracy=self.accuracy,
+            test_images=self.trained_on.test,
+            trained_commit=self.training.commit,
+            exported_commit=self.environment.commit,
+            dirty=self.environment.dirty,
+            command=self.command,
+            temperature=self.temperature,
+            validation_images=self.trained_on.validation,
+        )

@@ -72,12 +72,7 @@ class _LimitedBuffer(io.BytesIO):
 
 
 def download(
-    urls: Sequence[str],
-    destination: Path,
-    *,
-    sha256: str,
-    max_bytes: int,
-    timeout: float = 10.0,
+    urls: Sequence[str], destination: Path, *, sha256: str, max_bytes: int, timeout: float = 10.0
 ) -> Path:
     """Download a file, unless ``destination`` already is this file.
 

@@ -90,3 +90,5 @@ ARMS = (
     Arm("resnet50_random", "ResNet50, random and frozen", "resnet50", "random", None),
     Arm("resnet50_redrawn", "ResNet50, scale only and frozen", "resnet50", "redrawn", None),
 )
+
+TITLES = {arm.name: arm.title for arm in ARMS}

@@ -34,7 +34,7 @@ from mnist_lightning.models import (
 )
 from mnist_lightning.models.feature_extraction import extraction_precision
 from mnist_lightning.models.resnet50_classifier import FEATURE_CACHE
-from mnist_lightning.models.weights_origin import WeightsOrigin, describe_weights
+from mnist_lightning.models.weights_origin import WeightsOrigin
 from mnist_lightning.records.environment import describe_environment
 from mnist_lightning.records.record import dataset_label
 from mnist_lightning.terminal.presets import BASE, config_folder, preset_file
@@ -88,7 +88,6 @@ class CellTrainer:
         self._precision = str(trainer.precision)
         # Those of the three frozen arms; 0.3 GB each.
         self._features = lru_cache(maxsize=3)(self._compute_features)
-        self._origin = lru_cache(maxsize=1)(self._describe_weights)
 
     def settings(self, arm: Arm, size: int, seed: int) -> dict[str, object]:
         """Return all that the errors of a cell depend on, ready for JSON.
@@ -102,7 +101,7 @@ class CellTrainer:
         steps = arm.steps(size, data["batch_size"], epochs, self.whole)
         start: dict[str, str] = {"weights": arm.start}
         if arm.start != "random":
-            start["sha256"] = self._origin().sha256
+            start["sha256"] = self._origin.sha256
         shared: dict[str, object] = {
             "arm": arm.name,
             "dataset": self.dataset.fingerprint,
@@ -138,6 +137,7 @@ class CellTrainer:
             outcome = self._probe(arm, size, seed)
         else:
             outcome = self._fit(arm, size, seed, int(str(settings["steps"])))
+        gpu = self._environment.gpu if self.device.type == "cuda" else None
         wrong = (outcome.predicted.cpu() != self.dataset.test.labels).nonzero().flatten()
         return Cell(
             schema_version=CELL_VERSION,
@@ -150,18 +150,13 @@ class CellTrainer:
             seconds=round(outcome.seconds, 2),
             weights=self._label(arm),
             accelerator=self.device.type,
-            device=self._device_name,
+            device=gpu or self._environment.processor,
             precision=self._precision,
             commit=self._environment.commit,
             dataset=dataset_label(self.dataset.name, self.dataset.fingerprint),
             settings=settings,
             configuration=configuration_hash(settings),
         )
-
-    @property
-    def _device_name(self) -> str:
-        gpu = self._environment.gpu if self.device.type == "cuda" else None
-        return gpu or self._environment.processor
 
     @cached_property
     def whole(self) -> int:
@@ -171,15 +166,16 @@ class CellTrainer:
     def _label(self, arm: Arm) -> str:
         if arm.start == "random":
             return pretrained.weights_label(pretrained.NO_WEIGHTS)
-        label = self._origin().label
+        label = self._origin.label
         return label if arm.start == "pretrained" else f"random, with the scale of {label}"
 
-    def _describe_weights(self) -> WeightsOrigin:
+    @cached_property
+    def _origin(self) -> WeightsOrigin:
+        """The file of the pretrained weights."""
         path = pretrained.resolve_weights(self._weights)
         if path is None:
             raise UserError("--weights none leaves nothing to compare with: give ImageNet weights")
-        known = pretrained.PRETRAINED.get(self._weights)
-        return describe_weights(path, known.label if known else None)
+        return pretrained.origin_of(self._weights, path)
 
     def _data(self, options: dict[str, Any], size: int | None, seed: int) -> MNISTDataModule:
         augmentation = options.get("augmentation")
@@ -199,8 +195,6 @@ class CellTrainer:
             max_epochs=-1,
             max_steps=steps,
             limit_val_batches=0,
-            num_sanity_val_steps=0,
-            log_every_n_steps=1,
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -245,9 +239,8 @@ class CellTrainer:
         path = None if arm.start == "random" else pretrained.resolve_weights(self._weights)
         # Unlabelled training images, the same for every number of labelled ones.
         images = self._data({}, None, seed).train[: control_weights.CALIBRATION_IMAGES].images
-        network = ResNet50(
-            options["image_size"], feature_layer=options.get("feature_layer", "layer4")
-        )
+        layer = options.get("feature_layer", "layer4")
+        network = ResNet50(options["image_size"], feature_layer=layer)
         freeze_backbone(network.to(self.device), arm.start, path, images, seed)
         return compute_features(
             network,

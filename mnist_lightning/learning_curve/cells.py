@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from mnist_lightning.errors import OutputError
 from mnist_lightning.files.json_document import read_document, write_document
 from mnist_lightning.files.storage import copy_file
-from mnist_lightning.learning_curve.arms import ARMS
+from mnist_lightning.learning_curve.arms import TITLES
 from mnist_lightning.learning_curve.curve_schema import CURVE_FILE, CURVE_FILES
 
 CELL_VERSION = 1
@@ -126,10 +126,9 @@ def read_cells(output_dir: Path) -> list[Cell]:
     """
     paths = sorted((output_dir / FOLDER).glob("*.json"))
     cells = [read_cell(path) for path in paths]
-    known = {arm.name for arm in ARMS}
     recipes: dict[str, Cell] = {}
     for path, cell in zip(paths, cells, strict=True):
-        if cell.arm not in known:
+        if cell.arm not in TITLES:
             raise OutputError(
                 f"{path} is of the arm '{cell.arm}', which this version lacks: move it away."
             )

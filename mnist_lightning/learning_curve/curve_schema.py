@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from mnist_lightning.comparison.conclusion import listed
 from mnist_lightning.files.json_document import read_document
-from mnist_lightning.learning_curve.arms import ARMS
+from mnist_lightning.files.limits import DecodingError
+from mnist_lightning.learning_curve.arms import ARMS, TITLES
 
 CURVE_VERSION = 1
 CURVE_FILE = "learning_curve.json"
@@ -145,6 +147,14 @@ class LearningCurve:
     matches: tuple[Match, ...]
     crossovers: tuple[Crossover, ...]
 
+    def __post_init__(self) -> None:
+        """Raise a ``DecodingError`` if an arm is none of :data:`ARMS`."""
+        parts: tuple[Point | Difference | Match | Crossover, ...] = self.points
+        parts += (*self.differences, *self.matches, *self.crossovers)
+        for arm in (*self.weights, *(one.arm for one in parts)):
+            if arm not in TITLES:
+                raise DecodingError(f"this version has no arm {arm!r:.40}")
+
     @property
     def arms(self) -> list[str]:
         """The names of the arms with cells, in the order of :data:`ARMS`."""
@@ -170,15 +180,15 @@ class LearningCurve:
 
 def sizes_text(sizes: list[int]) -> str:
     """List numbers of labelled images, e.g. ``100, 300 and 1,000``."""
-    *first, last = [f"{size:,}" for size in sizes]
-    return f"{', '.join(first)} and {last}" if first else last
+    return listed([f"{size:,}" for size in sizes])
 
 
 def read_curve(path: Path) -> LearningCurve:
     """Read a ``learning_curve.json``.
 
     Raises:
-        OutputError: It is missing, damaged or of another version.
+        OutputError: It is missing, damaged, of another version, or has an arm that this version
+            lacks.
     """
     remedy = "make it with `python scripts/learning_curve.py`"
     return read_document(

@@ -1,10 +1,9 @@
 """The answer of the learning curves in three sentences: all labels, few labels, and why."""
 
-from mnist_lightning.learning_curve.arms import ARMS
+from mnist_lightning.comparison.conclusion import ALPHA, listed
+from mnist_lightning.learning_curve.arms import ARMS, TITLES
 from mnist_lightning.learning_curve.curve_schema import LearningCurve, Point, sizes_text
 
-ALPHA = 0.05
-_TITLES = {arm.name: arm.title for arm in ARMS}
 _FROZEN = {arm.name for arm in ARMS if arm.least_steps is None}
 
 
@@ -27,12 +26,16 @@ def answer(curve: LearningCurve) -> tuple[str, ...]:
     ]
     if not pretrained:
         return ()
-    pretrained.sort(key=lambda point: point.mean)
+    pretrained.sort(key=_mean)
     few = own[min(own)]
-    explained = [*_without_distortions(curve, few), *_from_scratch(curve, pretrained[0], few.size)]
+    rivals = [point for one in pretrained if (point := _at(curve, one.arm, few.size))]
+    explained = [
+        *_without_distortions(curve, few, rivals),
+        *_from_scratch(curve, pretrained[0], few.size),
+    ]
     return (
         _with_all_labels(curve, own[max(own)], pretrained),
-        _with_few_labels(curve, few, pretrained),
+        _with_few_labels(curve, few, pretrained, rivals),
         *([_sentence(explained)] if explained else []),
     )
 
@@ -44,56 +47,50 @@ def _with_all_labels(curve: LearningCurve, own: Point, pretrained: list[Point]) 
         clear = gap.t_p_holm is not None and gap.t_p_holm < ALPHA
         more = "more" if gap.difference > 0 else "fewer"
         verdict = f"clearly {more}" if clear else "no clear difference"
-        found.append(f"{_rate(point)} for {_TITLES[point.arm]} ({verdict})")
+        found.append(f"{_rate(point)} for {TITLES[point.arm]} ({verdict})")
     return (
-        f"With {own.size:,} labelled digits, {_TITLES[own.arm]} is wrong on {_rate(own)} of the "
-        f"{curve.tested:,} test images, against {_list(found)}; {_trainings([own, *pretrained])}."
+        f"With {own.size:,} labelled digits, {TITLES[own.arm]} is wrong on {_rate(own)} of the "
+        f"{curve.tested:,} test images, against {listed(found)}; {_trainings([own, *pretrained])}."
     )
 
 
-def _with_few_labels(curve: LearningCurve, own: Point, pretrained: list[Point]) -> str:
-    few = [point for one in pretrained if (point := _at(curve, one.arm, own.size))]
+def _with_few_labels(
+    curve: LearningCurve, own: Point, pretrained: list[Point], rivals: list[Point]
+) -> str:
     parts = []
-    if few:
-        nearest = min(few, key=lambda point: point.mean)
+    if rivals:
+        nearest = min(rivals, key=_mean)
         parts.append(
             f"With {own.size:,}, it is {_rate(own)} against {_rate(nearest)} "
-            f"({_TITLES[nearest.arm]})"
+            f"({TITLES[nearest.arm]})"
         )
     if wins := [one.arm for one in pretrained if curve.wins(one.arm)]:
-        ranges = [f"{_TITLES[arm]} with {sizes_text(curve.wins(arm))}" for arm in wins]
-        parts.append(f"it has more errors than {_list(ranges)} labelled digits")
+        ranges = [f"{TITLES[arm]} with {sizes_text(curve.wins(arm))}" for arm in wins]
+        parts.append(f"it has more errors than {listed(ranges)} labelled digits")
     else:
         sizes = len(curve.of(own.arm))
         parts.append(f"no pretrained network has fewer errors at any of the {sizes} numbers")
     best = pretrained[0]
     match = next(one for one in curve.matches if (one.arm, one.size) == (best.arm, best.size))
     parts.append(
-        f"{match.text} labels give {_TITLES[own.arm]} the error rate of {_TITLES[best.arm]} with "
+        f"{match.text} labels give {TITLES[own.arm]} the error rate of {TITLES[best.arm]} with "
         f"{match.size:,}"
     )
     return _sentence(parts)
 
 
-def _without_distortions(curve: LearningCurve, own: Point) -> list[str]:
+def _without_distortions(curve: LearningCurve, own: Point, rivals: list[Point]) -> list[str]:
     """Compare the first arm without distorted images with frozen features, which see none either.
 
     At the fewest labels.
     """
     plain = _at(curve, f"{own.arm}_undistorted", own.size)
-    frozen = [
-        point
-        for arm in ARMS
-        if arm.name in _FROZEN
-        and arm.start == "pretrained"
-        and (point := _at(curve, arm.name, own.size))
-    ]
-    if plain is None or not frozen:
+    nearest = min((one for one in rivals if one.arm in _FROZEN), key=_mean, default=None)
+    if plain is None or nearest is None:
         return []
-    nearest = min(frozen, key=lambda point: point.mean)
     return [
         f"Distorted copies of the digits explain part of that: without any and with {own.size:,} "
-        f"labels, {_TITLES[own.arm]} is wrong on {_rate(plain)} and {_TITLES[nearest.arm]} on "
+        f"labels, {TITLES[own.arm]} is wrong on {_rate(plain)} and {TITLES[nearest.arm]} on "
         f"{_rate(nearest)}"
     ]
 
@@ -116,6 +113,10 @@ def _at(curve: LearningCurve, arm: str, size: int) -> Point | None:
     return next((point for point in curve.of(arm) if point.size == size), None)
 
 
+def _mean(point: Point) -> float:
+    return point.mean
+
+
 def _rate(point: Point) -> str:
     return f"{100 * point.mean:.{2 if point.mean < 0.01 else 1}f} %"
 
@@ -123,11 +124,6 @@ def _rate(point: Point) -> str:
 def _sentence(parts: list[str]) -> str:
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
-
-
-def _list(parts: list[str]) -> str:
-    *first, last = parts
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _trainings(points: list[Point]) -> str:

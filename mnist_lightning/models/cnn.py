@@ -53,39 +53,13 @@ class CNN(nn.Module):
         contrast_normalisation: bool = True,
     ) -> None:
         super().__init__()
-        if first_kernel < 1 or first_kernel % 2 == 0:
-            raise ValueError(f"--model.first_kernel must be odd and positive, not {first_kernel}")
-        if not 1 <= first_stride <= SIDE:
-            raise ValueError(f"--model.first_stride must be 1 to {SIDE}, not {first_stride}")
-        # 28 pixels can be halved four times before nothing is left, fewer times after a stride.
-        most = math.ceil(SIDE / first_stride).bit_length()
-        if not 1 <= len(widths) <= most or min(widths) < 1:
-            numbers = "1 positive number" if most == 1 else f"1 to {most} positive numbers"
-            raise ValueError(f"--model.widths must be {numbers}, not {list(widths)}")
-        if convs_per_stage < 1:
-            raise ValueError(f"--model.convs_per_stage must be 1 or more, not {convs_per_stage}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"--model.dropout must be at least 0 and below 1, not {dropout}")
-        _check_size(widths, convs_per_stage, first_kernel)
+        _check(widths, convs_per_stage, dropout, first_kernel, first_stride)
         # Attributes, because TorchScript cannot read the globals of a module in forward().
         self.mean, self.std = MEAN, STD
         self.contrast = ContrastNormalisation(contrast_normalisation)
-        layers: list[nn.Module] = []
-        channels = 1
-        for stage, width in enumerate(widths):
-            if stage > 0:
-                layers.append(nn.MaxPool2d(2))
-            for _ in range(convs_per_stage):
-                kernel, stride = (3, 1) if layers else (first_kernel, first_stride)
-                layers += [
-                    nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2, bias=False),
-                    nn.BatchNorm2d(width),
-                    nn.ReLU(inplace=True),
-                ]
-                channels = width
-        self.features = nn.Sequential(*layers)
+        self.features = _stages(widths, convs_per_stage, first_kernel, first_stride)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(channels, CLASSES)
+        self.head = nn.Linear(widths[-1], CLASSES)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of a batch of digits."""
@@ -97,13 +71,49 @@ class CNN(nn.Module):
         return logits  # (N, 10)
 
 
-def _check_size(widths: Sequence[int], convs_per_stage: int, first_kernel: int) -> None:
-    if convs_per_stage > MAX_CONVS:
+def _stages(
+    widths: Sequence[int], convs_per_stage: int, first_kernel: int, first_stride: int
+) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    channels = 1
+    for stage, width in enumerate(widths):
+        if stage > 0:
+            layers.append(nn.MaxPool2d(2))
+        for _ in range(convs_per_stage):
+            kernel, stride = (3, 1) if layers else (first_kernel, first_stride)
+            layers += [
+                nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+            ]
+            channels = width
+    return nn.Sequential(*layers)
+
+
+def _check(
+    widths: Sequence[int],
+    convs_per_stage: int,
+    dropout: float,
+    first_kernel: int,
+    first_stride: int,
+) -> None:
+    if not 1 <= first_kernel <= MAX_KERNEL or first_kernel % 2 == 0:
         raise ValueError(
-            f"--model.convs_per_stage must be at most {MAX_CONVS}, not {convs_per_stage}"
+            f"--model.first_kernel must be odd, from 1 to {MAX_KERNEL}, not {first_kernel}"
         )
-    if first_kernel > MAX_KERNEL:
-        raise ValueError(f"--model.first_kernel must be at most {MAX_KERNEL}, not {first_kernel}")
+    if not 1 <= first_stride <= SIDE:
+        raise ValueError(f"--model.first_stride must be from 1 to {SIDE}, not {first_stride}")
+    # 28 pixels can be halved four times before nothing is left, fewer times after a stride.
+    most = math.ceil(SIDE / first_stride).bit_length()
+    if not 1 <= len(widths) <= most or min(widths) < 1:
+        numbers = "1 positive number" if most == 1 else f"1 to {most} positive numbers"
+        raise ValueError(f"--model.widths must be {numbers}, not {list(widths)}")
+    if not 1 <= convs_per_stage <= MAX_CONVS:
+        raise ValueError(
+            f"--model.convs_per_stage must be from 1 to {MAX_CONVS}, not {convs_per_stage}"
+        )
+    if not 0 <= dropout < 1:
+        raise ValueError(f"--model.dropout must be at least 0 and below 1, not {dropout}")
     pairs = zip((1, *widths), widths, strict=False)
     weights = sum(9 * (before + (convs_per_stage - 1) * width) * width for before, width in pairs)
     if weights > MAX_WEIGHTS:

@@ -9,8 +9,9 @@ from torchvision.models import ResNet50_Weights
 
 from mnist_lightning.errors import WeightsError
 from mnist_lightning.files.download import DownloadError, download
-from mnist_lightning.models.resnet50 import IMAGENET_MEAN, IMAGENET_STD, ResNet50
+from mnist_lightning.models.resnet50 import ResNet50
 from mnist_lightning.models.weights_file import read_backbone, require_file
+from mnist_lightning.models.weights_origin import WeightsOrigin, describe_weights
 
 NO_WEIGHTS = "none"
 """The choice of random initialisation."""
@@ -27,20 +28,10 @@ class Pretrained:
         label: Its name in tables and titles.
         url: Its address. As in all of torchvision's, the file name ends in the first digits of the
             SHA-256: ``resnet50-11ad3fa6.pth``.
-        mean: Mean of the red, green and blue values (0 to 1) of the normalisation in training.
-        std: Standard deviation of the same values.
     """
 
     label: str
     url: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @classmethod
-    def from_torchvision(cls, weights: ResNet50_Weights) -> "Pretrained":
-        """Take URL and normalisation from a member of torchvision's enumeration."""
-        preset = weights.transforms()
-        return cls(f"ImageNet ({weights.name})", weights.url, tuple(preset.mean), tuple(preset.std))
 
     @property
     def file_name(self) -> str:
@@ -54,8 +45,11 @@ class Pretrained:
 
 
 PRETRAINED: dict[str, Pretrained] = {
-    "imagenet": Pretrained.from_torchvision(ResNet50_Weights.IMAGENET1K_V2),
-    "imagenet_v1": Pretrained.from_torchvision(ResNet50_Weights.IMAGENET1K_V1),
+    key: Pretrained(f"ImageNet ({member.name})", member.url)
+    for key, member in (
+        ("imagenet", ResNet50_Weights.IMAGENET1K_V2),
+        ("imagenet_v1", ResNet50_Weights.IMAGENET1K_V1),
+    )
 }
 
 
@@ -73,22 +67,6 @@ def weights_label(choice: str) -> str:
     if choice in PRETRAINED:
         return PRETRAINED[choice].label
     return f"the file {Path(choice).name}"
-
-
-def normalisation(choice: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the normalisation of the images that weights were trained on.
-
-    Args:
-        choice: A key of ``PRETRAINED``, ``none``, or a path. The last two get that of ImageNet, as
-            nearly all published weights were trained with it.
-
-    Returns:
-        Mean and standard deviation of the red, green and blue values, 0 to 1.
-    """
-    pretrained = PRETRAINED.get(choice)
-    if pretrained is None:
-        return IMAGENET_MEAN, IMAGENET_STD
-    return pretrained.mean, pretrained.std
 
 
 def resolve_weights(choice: str, *, timeout: float = 10.0) -> Path | None:
@@ -116,6 +94,19 @@ def resolve_weights(choice: str, *, timeout: float = 10.0) -> Path | None:
     path = Path(choice).expanduser()
     require_file(path, f"give a file, or one of {', '.join(PRETRAINED)} and {NO_WEIGHTS}")
     return path
+
+
+def origin_of(choice: str, path: Path) -> WeightsOrigin:
+    """Describe the file of a choice of weights; torchvision's files have no title of their own.
+
+    Args:
+        choice: A key of ``PRETRAINED``, or the path of a file.
+        path: The file, as :func:`resolve_weights` returned it.
+
+    Raises:
+        WeightsError: The file cannot be read.
+    """
+    return describe_weights(path, weights_label(choice) if choice in PRETRAINED else None)
 
 
 def load_backbone(network: ResNet50, path: Path) -> None:

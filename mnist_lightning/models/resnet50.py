@@ -1,6 +1,5 @@
 """ResNet50 for digits: torchvision's network with built-in preprocessing and a new head."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -23,7 +22,8 @@ MAX_IMAGE_SIZE = 1024
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Mean and standard deviation of ImageNet's RGB values in 0..1, as torchvision's weights use."""
+"""Mean and standard deviation of ImageNet's RGB values in 0..1, with which nearly all published
+weights were trained, torchvision's among them."""
 
 
 class ResNet50(nn.Module):
@@ -35,19 +35,16 @@ class ResNet50(nn.Module):
     Args:
         image_size: Side in pixels to which the digits are enlarged, 28 to 1,024. The cost grows
             with its square; ImageNet networks were trained at 224.
-        num_classes: Number of logits.
         dropout: Probability of zeroing a feature before the head, 0 to below 1.
-        mean: Mean of the red, green and blue values (in 0..1) that the backbone was trained with.
-        std: Standard deviation of the same values.
         contrast_normalisation: Whether the contrast of each image is normalised first.
         feature_layer: The last layer of the backbone; later ones are left out.
 
     Shape:
         - Input: uint8 ``(N, 1, 28, 28)``, 0 is background and 255 is ink.
-        - Output: float32 ``(N, num_classes)``, logits.
+        - Output: float32 ``(N, 10)``, logits.
 
     Raises:
-        ValueError: ``image_size``, ``dropout``, ``mean`` or ``std`` is out of range.
+        ValueError: ``image_size`` or ``dropout`` is out of range; the message names the option.
     """
 
     mean: Tensor
@@ -56,10 +53,7 @@ class ResNet50(nn.Module):
     def __init__(
         self,
         image_size: int = 64,
-        num_classes: int = CLASSES,
         dropout: float = 0.0,
-        mean: Sequence[float] = IMAGENET_MEAN,
-        std: Sequence[float] = IMAGENET_STD,
         contrast_normalisation: bool = True,
         feature_layer: FeatureLayer = "layer4",
     ) -> None:
@@ -70,8 +64,6 @@ class ResNet50(nn.Module):
             )
         if not 0 <= dropout < 1:
             raise ValueError(f"--model.dropout must be at least 0 and below 1, not {dropout}")
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ValueError(f"mean and std must be three numbers, std above 0: {mean}, {std}")
         self.image_size = image_size
         self.contrast = ContrastNormalisation(contrast_normalisation)
         self.backbone = resnet50(weights=None)
@@ -81,10 +73,10 @@ class ResNet50(nn.Module):
         for later in layers[layers.index(feature_layer) + 1 :]:
             setattr(self.backbone, later, nn.Identity())
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.num_features, num_classes)
-        # Buffers, because weights are only usable with the statistics they were trained with.
-        self.register_buffer("mean", torch.tensor(list(mean)).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(list(std)).view(1, 3, 1, 1))
+        self.head = nn.Linear(self.num_features, CLASSES)
+        # Buffers, so that files of weights contain what the weights were trained with.
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of a batch of digits."""
@@ -109,7 +101,7 @@ class ResNet50(nn.Module):
             features: float32, ``(N, num_features)``, the output of ``features``.
 
         Returns:
-            float32 logits, ``(N, num_classes)``.
+            float32 logits, ``(N, 10)``.
         """
         logits: Tensor = self.head(self.dropout(features))
         return logits.float()

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.errors import UserError
 from mnist_lightning.models import pretrained
 from mnist_lightning.models.feature_cache import cached_features
@@ -15,7 +14,7 @@ from mnist_lightning.models.feature_extraction import extraction_precision
 from mnist_lightning.models.resnet50 import FeatureLayer, ResNet50
 from mnist_lightning.models.staged_classifier import StagedClassifier
 from mnist_lightning.models.stages import Stage
-from mnist_lightning.models.weights_origin import WeightsOrigin, describe_weights
+from mnist_lightning.models.weights_origin import WeightsOrigin
 
 log = logging.getLogger(__name__)
 
@@ -90,10 +89,7 @@ class ResNet50Classifier(StagedClassifier):
                 f"--model.feature_layer {feature_layer} needs --model.strategy frozen, not "
                 f"{strategy}"
             )
-        mean, std = pretrained.normalisation(weights)
-        network = ResNet50(
-            image_size, CLASSES, dropout, mean, std, contrast_normalisation, feature_layer
-        )
+        network = ResNet50(image_size, dropout, contrast_normalisation, feature_layer)
         super().__init__(network=network, **training)
         self.save_hyperparameters(logger=False)
         parts = STRATEGIES[strategy][1]
@@ -115,8 +111,7 @@ class ResNet50Classifier(StagedClassifier):
         path = pretrained.resolve_weights(choice)
         if path is not None:
             pretrained.load_backbone(self.network, path)
-            known = pretrained.PRETRAINED.get(choice)
-            self._set_origin(describe_weights(path, known.label if known else None))
+            self._set_origin(pretrained.origin_of(choice, path))
         elif self.hparams["strategy"] != "scratch":
             log.warning(
                 "--model.weights none: the backbone starts from %s; leave the option out for "

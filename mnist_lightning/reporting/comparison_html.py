@@ -77,22 +77,17 @@ def comparison_html(
     Returns:
         The page, with its images inside.
     """
-    titles = [model.title for model in comparison.models]
     # Two titles in one cell leave a phone little room for the numbers.
     names = [*short_titles(comparison.models).values()]
     legend = legend_text(names)
-    models = side_by_side(comparison, titles)
     return render(
         "comparison.html",
         comparison=comparison,
         environment=comparison.environment,
         heading=heading(comparison),
         verdict=verdict(comparison, robustness),
-        overview=overview(comparison, titles, robustness),
         legend=legend,
         seeds_text=seeds_text,
-        groups={group: _group(models, group) for group in quantities(comparison)},
-        pairs=pair_table(comparison, names),
         panels=[
             _picture(plot_panel(comparison, key), f"{caption}.", f" {legend}.")
             for key, (caption, _) in PANELS.items()
@@ -104,15 +99,28 @@ def comparison_html(
             "models get right and others wrong, with their predictions.",
             f" {legend}.",
         ),
-        f1=f1_table(comparison, names),
-        confusions=confusion_table(comparison, names),
         label_errors=known_label_errors() if comparison.dataset.is_standard else None,
-        votes=vote_table(comparison, names),
-        robustness=robustness and with_clean_error(robustness),
         corruptions=robustness and under_corruptions(robustness),
         answered=robustness and answered_note(robustness),
-        latencies=latency_table(comparison, names),
+        **_tables(comparison, names, robustness),
     )
+
+
+def _tables(
+    comparison: Comparison, names: list[str], robustness: Robustness | None
+) -> dict[str, object]:
+    titles = [model.title for model in comparison.models]
+    models = side_by_side(comparison, titles)
+    return {
+        "overview": overview(comparison, titles, robustness),
+        "groups": {group: _group(models, group) for group in quantities(comparison)},
+        "pairs": pair_table(comparison, names),
+        "f1": f1_table(comparison, names),
+        "confusions": confusion_table(comparison, names),
+        "votes": vote_table(comparison, names),
+        "robustness": robustness and with_clean_error(robustness),
+        "latencies": latency_table(comparison, names),
+    }
 
 
 def _curves(

@@ -131,9 +131,6 @@ def draw_class_f1(axes: Axes, comparison: Comparison) -> None:
     axes.grid(axis="y", alpha=0.3)
 
 
-def _interval(model: ComparedModel) -> list[list[float]]:
+def _interval(model: ComparedModel) -> style.Floats:
     """Return how far the interval of the accuracy reaches down and up, in percentage points."""
-    accuracy, interval = model.test.accuracy, model.test.interval
-    # Rounding can move an end that equals the accuracy to its other side.
-    lengths = (accuracy - interval.low, interval.high - accuracy)
-    return [[100 * max(length, 0.0)] for length in lengths]
+    return style.error_bars(np.array([model.test.accuracy]), [model.test.interval])

@@ -13,14 +13,7 @@ from mnist_lightning.comparison.verdict import how_measured, mean_accuracy, spre
 from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.evaluation.label_errors import known_label_errors
 from mnist_lightning.reporting.quantities import quantities
-from mnist_lightning.reporting.tables import (
-    Table,
-    four,
-    interval,
-    percent,
-    table,
-    texts,
-)
+from mnist_lightning.reporting.tables import Table, four, interval, percent, table, texts
 from mnist_lightning.robustness.error_rates import Robustness
 
 

@@ -66,9 +66,15 @@ def plot_curves(
     epochs = history.set_index("epoch")
     floor = smoothed_floor(label_smoothing)
     if step_losses is None or step_losses.empty:
-        _plot_loss(loss_axes, epochs, floor)
+        _plot_loss(loss_axes, epochs)
     else:
-        _plot_loss_by_step(loss_axes, epochs, step_losses, floor)
+        _plot_loss_by_step(loss_axes, epochs, step_losses)
+    if loss_axes.get_yscale() == "log":
+        label_log_ticks(loss_axes.yaxis)
+    if floor:
+        label = f"lowest possible train: {floor:.4f}"
+        loss_axes.axhline(floor, color=look(1).colour, linewidth=1, label=label)
+    _legend(loss_axes)
     _plot_accuracy(accuracy_axes, epochs)
     lines = [note, _why_loss_rises(epochs, label_smoothing)]
     if floor:
@@ -107,27 +113,19 @@ def _why_loss_rises(epochs: pd.DataFrame, label_smoothing: float) -> str:
     return f"Validation loss rises after epoch {epoch} but accuracy does not fall: {reason}."
 
 
-def _plot_loss(axes: Axes, epochs: pd.DataFrame, floor: float) -> None:
+def _plot_loss(axes: Axes, epochs: pd.DataFrame) -> None:
     label_axes(axes, "Loss", "epoch", "cross-entropy (nats)")
     losses = epochs[["train/loss", "val/loss"]]
     scale_loss(axes, losses)
     _plot_both(axes, losses["train/loss"], losses["val/loss"], "{:.4f}")
-    if axes.get_yscale() == "log":
-        label_log_ticks(axes.yaxis)
-    _legend(axes)
-    _draw_floor(axes, floor)
 
 
-def _plot_loss_by_step(
-    axes: Axes, epochs: pd.DataFrame, step_losses: "pd.Series[float]", floor: float
-) -> None:
+def _plot_loss_by_step(axes: Axes, epochs: pd.DataFrame, step_losses: "pd.Series[float]") -> None:
     label_axes(axes, "Loss", "step", "cross-entropy (nats)")
     validation = epochs.set_index("step")["val/loss"].dropna()
     scale_loss(axes, pd.concat([step_losses, validation]))
-    colour, smooth = (
-        look(1).colour,
-        step_losses.rolling(SMOOTHED_STEPS, min_periods=1, center=True).mean(),
-    )
+    colour = look(1).colour
+    smooth = step_losses.rolling(SMOOTHED_STEPS, min_periods=1, center=True).mean()
     axes.plot(step_losses, color=colour, linewidth=0.7, alpha=0.4, label="train, each step")
     axes.plot(smooth, color=colour, linewidth=2, label=f"train, mean of {SMOOTHED_STEPS} steps")
     axes.plot(validation, color=look(0).colour, marker="o", label="validation, end of an epoch")
@@ -140,22 +138,6 @@ def _plot_loss_by_step(
             textcoords="offset points",
             ha="right",
         )
-    if axes.get_yscale() == "log":
-        label_log_ticks(axes.yaxis)
-    _legend(axes)
-    _draw_floor(axes, floor)
-
-
-def _draw_floor(axes: Axes, floor: float) -> None:
-    """Draw the lowest possible training loss, if labels are smoothed."""
-    if floor:
-        axes.axhline(
-            floor,
-            color=look(1).colour,
-            linewidth=1,
-            label=f"lowest possible train: {floor:.4f}",
-        )
-        _legend(axes)
 
 
 def _plot_accuracy(axes: Axes, epochs: pd.DataFrame) -> None:
@@ -192,9 +174,5 @@ def _plot_both(
 def _legend(axes: Axes) -> None:
     # Below the axes: within them, the legend would cover some curves.
     axes.legend(
-        fontsize=TICK_SIZE,
-        frameon=False,
-        ncols=2,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.13),
+        fontsize=TICK_SIZE, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.13)
     )

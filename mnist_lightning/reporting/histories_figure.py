@@ -26,10 +26,7 @@ def plot_histories(histories: Mapping[int, pd.DataFrame], titles: Sequence[str])
     )
     curve_axes.scale_loss(loss_axes, values["val/loss"])
     curve_axes.scale_accuracy(accuracy_axes, 100 * values["val/accuracy"])
-    for axes, column, factor in (
-        (loss_axes, "val/loss", 1),
-        (accuracy_axes, "val/accuracy", 100),
-    ):
+    for axes, column, factor in ((loss_axes, "val/loss", 1), (accuracy_axes, "val/accuracy", 100)):
         for place, table in epochs.items():
             curve_axes.plot_series(
                 axes, factor * table[column], place, style.drawable(titles[place])

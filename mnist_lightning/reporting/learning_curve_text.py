@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mnist_lightning.learning_curve.arms import ARMS
+from mnist_lightning.learning_curve.arms import TITLES
 from mnist_lightning.learning_curve.cells import Cell
 from mnist_lightning.learning_curve.curve_schema import LearningCurve, Point, sizes_text
 from mnist_lightning.reporting.rendering import escape_markdown
@@ -19,11 +19,6 @@ LIMITS = (
 )
 
 
-def title_of(arm: str) -> str:
-    """Return the title of an arm by its name."""
-    return next(one.title for one in ARMS if one.name == arm)
-
-
 def error_table(curve: LearningCurve) -> Table:
     """Make a table of error rates in percent: a row for each arm, a column for each size."""
     sizes = sorted({point.size for point in curve.points})
@@ -31,7 +26,7 @@ def error_table(curve: LearningCurve) -> Table:
     for arm in curve.arms:
         points = {point.size: point for point in curve.of(arm)}
         cells = {f"{n:,}": _rate(points[n]) if n in points else None for n in sizes}
-        rows.append({"Error rate in %": title_of(arm), **cells})
+        rows.append({"Error rate in %": TITLES[arm], **cells})
     return table(rows)
 
 
@@ -43,17 +38,17 @@ def _rate(point: Point) -> str:
 
 def crossover_sentences(curve: LearningCurve) -> list[str]:
     """Say at how many labelled digits an arm beats the first one, and which arms never do."""
-    baseline = title_of(curve.baseline) if curve.baseline else ""
+    baseline = TITLES[curve.baseline] if curve.baseline else ""
     sentences = []
     for found in curve.crossovers:
         if wins := curve.wins(found.arm):
-            text = f"{title_of(found.arm)}: fewer errors than {baseline} at {sizes_text(wins)}"
+            text = f"{TITLES[found.arm]}: fewer errors than {baseline} at {sizes_text(wins)}"
             crossing = (
                 found.crossing
                 and f"; the curves cross at about {float(f'{found.crossing:.2g}'):,.0f}"
             )
             sentences.append(f"{text} labelled digits{crossing or ''}.")
-    never = [title_of(one.arm) for one in curve.crossovers if one.last_win is None]
+    never = [TITLES[one.arm] for one in curve.crossovers if one.last_win is None]
     if never:
         arms = "Every other model" if len(never) == len(curve.crossovers) > 1 else "; ".join(never)
         sentences.append(
@@ -64,7 +59,7 @@ def crossover_sentences(curve: LearningCurve) -> list[str]:
 
 def curve_markdown(curve: LearningCurve) -> str:
     """Format the learning curves as Markdown, with a newline at the end."""
-    starts = [f"- {title_of(arm)}: {start}" for arm, start in curve.weights.items()]
+    starts = [f"- {TITLES[arm]}: {start}" for arm, start in curve.weights.items()]
     seeds = sorted({seed for point in curve.points for seed in point.seeds})
     parts = [
         "# Learning curves",
@@ -96,7 +91,7 @@ def report(curve: LearningCurve) -> str:
 def _matches(curve: LearningCurve) -> Table:
     rows: dict[str, dict[str, object]] = {}
     for match in curve.matches:
-        row = rows.setdefault(match.arm, {"As good as": title_of(match.arm)})
+        row = rows.setdefault(match.arm, {"As good as": TITLES[match.arm]})
         row[f"{match.size:,}"] = match.text
     return table(rows.values())
 
@@ -104,7 +99,7 @@ def _matches(curve: LearningCurve) -> Table:
 def _differences(curve: LearningCurve) -> Table:
     rows = [
         {
-            "Model": title_of(one.arm),
+            "Model": TITLES[one.arm],
             "Digits": one.size,
             "Seeds": one.seeds,
             "Points": f"{100 * one.difference:+.2f}",
@@ -123,7 +118,7 @@ def _differences(curve: LearningCurve) -> Table:
 def _seconds(curve: LearningCurve) -> Table:
     rows = [
         {
-            "Model": title_of(point.arm),
+            "Model": TITLES[point.arm],
             "Digits": point.size,
             "Steps": round(point.steps),
             "Seconds": three(point.seconds),

@@ -17,8 +17,6 @@ from mnist_lightning.reporting.tables import percent
 from mnist_lightning.robustness.error_rates import RobustModel, Robustness
 from mnist_lightning.robustness.selective_errors import SelectiveErrorRate
 
-Floats = npt.NDArray[np.float64]
-
 
 def plot_robustness(record: Robustness, units: dict[str, str]) -> Figure:
     """Draw the error rate under each corruption, what is answered, and the error over each sweep.
@@ -100,7 +98,7 @@ def _draw_panel(axes: Axes, record: Robustness, panel: _Panel) -> None:
         x = np.array([shares[row] for row in known], float)
         intervals = [panel.interval(rates[row]) for row in known]
         y = np.array(known) + 0.7 * ((place + 0.5) / count - 0.5)
-        bars = _bars(x, [one for one in intervals if one]) if all(intervals) else None
+        bars = style.error_bars(x, [one for one in intervals if one]) if all(intervals) else None
         marks = look.points | {"linestyle": "", "capsize": 3, "label": _label(record, model)}
         axes.errorbar(100 * x, y, xerr=bars, **marks)
         if (mean := panel.mean(model)) is not None:
@@ -133,19 +131,12 @@ def _draw_sweep(axes: Axes, record: Robustness, name: str, unit: str) -> None:
         strengths = [point.strength for point in model.sweeps[name]]
         errors = [point.error for point in model.sweeps[name]]
         rates = np.array([error.rate for error in errors])
-        bars = _bars(rates, [error.interval for error in errors])
+        bars = style.error_bars(rates, [error.interval for error in errors])
         axes.errorbar(strengths, 100 * rates, yerr=bars, capsize=3, **style.look(place).lines)
     axes.set_ylim(bottom=0)
     axes.grid(color=style.LIGHT_GREY)
     axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
     style.label_axes(axes, name.capitalize(), unit, "error rate")
-
-
-def _bars(rates: Floats, intervals: Sequence[Interval]) -> Floats:
-    low = rates - [interval.low for interval in intervals]
-    high = [interval.high for interval in intervals] - rates
-    # Rounding can move an end that equals the rate to its other side.
-    return 100 * np.maximum([low, high], 0)
 
 
 def plot_corruptions(rows: dict[str, Pixels], heading: str) -> Figure:

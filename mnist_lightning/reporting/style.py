@@ -6,10 +6,12 @@ the figure, with ``figure.savefig(path, dpi=DPI)``, or logs it to TensorBoard.
 """
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -18,6 +20,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
 from mnist_lightning.data.digits import Pixels
+from mnist_lightning.evaluation.metrics import Interval
+
+Floats = npt.NDArray[np.float64]
 
 DPI = 150
 
@@ -164,6 +169,14 @@ def add_legend(axes: Axes, models: int, ncols: int = 4, **inside: Any) -> None:
         # Within, it would cover some of the data.
         inside |= {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": ncols}
     axes.legend(**{"fontsize": TICK_SIZE, **inside})
+
+
+def error_bars(shares: Floats, intervals: Sequence[Interval]) -> Floats:
+    """Return how far intervals reach below and above shares, in percentage points, ``(2, N)``."""
+    low = shares - [interval.low for interval in intervals]
+    high = [interval.high for interval in intervals] - shares
+    # Rounding can move an end that equals the share to its other side.
+    return 100 * np.maximum([low, high], 0)
 
 
 def label_log_ticks(axis: Axis) -> None:

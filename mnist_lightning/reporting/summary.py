@@ -1,12 +1,11 @@
 """What a training prints at its end."""
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_lightning.records.record import Record
 from mnist_lightning.reporting.record_tables import record_table
-from mnist_lightning.reporting.tables import WIDTH
+from mnist_lightning.reporting.tables import written
 from mnist_lightning.terminal.streams import one_line
 
 COLUMNS = [
@@ -22,7 +21,7 @@ def summary(record: Record, files: Sequence[Path], next_command: str) -> str:
 
     Args:
         record: The record of the training.
-        files: What it wrote. They are named below their folder, if they share one.
+        files: What it wrote, in one folder.
         next_command: What to run next.
 
     Returns:
@@ -30,12 +29,5 @@ def summary(record: Record, files: Sequence[Path], next_command: str) -> str:
         copied. No newline at the end.
     """
     results = record_table([record]).apply(lambda one: one[COLUMNS].T)
-    folders = {str(file.parent) for file in files}
-    if len(folders) == 1:
-        names = ", ".join(one_line(file.name) for file in files)
-        wrapped = textwrap.fill(names, WIDTH, break_long_words=False, break_on_hyphens=False)
-        listed = f"Written to {one_line(folders.pop())}:\n{wrapped}"
-    else:
-        listed = "\n".join(["Written:", *map(one_line, files)])
-    head = f"{record.model.title} on {record.dataset.label}"
-    return f"{head}\n{results.to_text(header=False)}\n\n{listed}\n\nNext: {one_line(next_command)}"
+    head = f"{record.model.title} on {record.dataset.label}\n{results.to_text(header=False)}"
+    return f"{head}\n\n{written(files)}\n\nNext: {one_line(next_command)}"

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from mnist_lightning.evaluation.metrics import Interval
 from mnist_lightning.reporting.rendering import escape_markdown
+from mnist_lightning.terminal.streams import one_line
 
 UNKNOWN = "n/a"
 #: Columns of the terminal.
@@ -131,9 +132,10 @@ def paragraphs(sentences: Iterable[str]) -> str:
 
 
 def written(files: Sequence[Path]) -> str:
-    """Name the files that were written to one folder, for the terminal."""
-    names = ", ".join(path.name for path in files)
-    return textwrap.fill(f"Written to {files[0].parent}: {names}", WIDTH)
+    """Name the files that were written to one folder, for the terminal; no name is broken."""
+    names = ", ".join(one_line(path.name) for path in files)
+    wrapped = textwrap.fill(names, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return f"Written to {one_line(files[0].parent)}:\n{wrapped}"
 
 
 def percent(share: float) -> str:

@@ -31,11 +31,6 @@ class Corruption:
     levels: tuple[Apply, ...]
     severity: int | None = None
 
-    @property
-    def title(self) -> str:
-        """Display title, e.g. ``Glass blur``."""
-        return self.name.replace("_", " ").capitalize()
-
     def __call__(
         self, images: Pixels, indices: Integers, seed: int, severity: int | None = None
     ) -> Pixels:

@@ -38,21 +38,6 @@ class SweepPoint:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The error rates of one network on clean, corrupted and distorted images.
-
-    Attributes:
-        clean: Error rate on the clean images.
-        corruptions: Error rates on corrupted images, by the corruption's name.
-        sweeps: Error rates by the sweep's name, in ascending strength from 0.
-    """
-
-    clean: SelectiveErrorRate
-    corruptions: dict[str, SelectiveErrorRate]
-    sweeps: dict[str, tuple[SweepPoint, ...]]
-
-
-@dataclass(frozen=True)
 class RobustModel:
     """The error rates of one model on clean and corrupted images.
 

@@ -6,7 +6,6 @@ from importlib.metadata import version
 
 import numpy as np
 import torch
-from torch import nn
 
 from mnist_lightning.data.digits import DigitDataset, Pixels
 from mnist_lightning.evaluation.inference import predict_logits
@@ -15,7 +14,7 @@ from mnist_lightning.export.trained_model import TrainedModel
 from mnist_lightning.records.environment import describe_environment
 from mnist_lightning.records.record import ModelDescription, Record
 from mnist_lightning.robustness import error_rates
-from mnist_lightning.robustness.catalogue import CORRUPTIONS, Corruption
+from mnist_lightning.robustness.catalogue import Corruption
 from mnist_lightning.robustness.draws import Integers
 from mnist_lightning.robustness.selective_errors import (
     SelectiveErrorRate,
@@ -24,7 +23,7 @@ from mnist_lightning.robustness.selective_errors import (
     mean_error,
     selective,
 )
-from mnist_lightning.robustness.sweeps import SWEEPS, Sweep
+from mnist_lightning.robustness.sweeps import SWEEPS
 from mnist_lightning.terminal.long_jobs import progress
 
 # Images between two updates of the progress bar.
@@ -35,66 +34,6 @@ LIBRARIES = ("scipy", "scikit-image", "captum")
 Rates = dict[str, SelectiveErrorRate]
 
 log = logging.getLogger(__name__)
-
-
-def measure_errors(
-    networks: Mapping[str, nn.Module],
-    images: Pixels,
-    labels: Integers,
-    *,
-    seed: int,
-    indices: Integers | None = None,
-    rejections: Mapping[str, Rejection | None] | None = None,
-    corruptions: Sequence[Corruption] = CORRUPTIONS,
-    sweeps: Sequence[Sweep] = SWEEPS,
-) -> dict[str, error_rates.Measured]:
-    """Measure networks on any images, such as training images that were held out.
-
-    Args:
-        networks: The networks by name, in eval mode, uint8 ``(N, 1, 28, 28)`` to float32 logits
-            ``(N, 10)``.
-        images: uint8, ``(N, 28, 28)``, 0 is background and 255 is ink; N is at least 1.
-        labels: int64, ``(N,)``, each 0 to 9.
-        seed: Seed of the corruptions, at least 0.
-        indices: int64, ``(N,)``, the index of each image, which selects its random numbers; None
-            for 0 to N - 1.
-        rejections: The rejection rule of each network; None, or a network without one, for none.
-        corruptions: The corruptions to measure, at the severity of MNIST-C.
-        sweeps: The distortions to measure at increasing strengths.
-
-    Returns:
-        The error rates by name. Every network sees the same pixels.
-    """
-    chosen = np.arange(len(images)) if indices is None else indices
-    settings = 1 + len(corruptions) + sum(len(sweep.strengths) for sweep in sweeps)
-    with progress("corrupted digits", settings * len(images) * len(networks), 0, log) as advance:
-
-        def rates(pixels: Pixels) -> Rates:
-            return {
-                name: _errors(network, (rejections or {}).get(name), pixels, labels, advance)
-                for name, network in networks.items()
-            }
-
-        clean = rates(images)
-        corrupted = {one.name: rates(one(images, chosen, seed)) for one in corruptions}
-        swept = {
-            sweep.name: {0.0: clean}
-            | {s: rates(sweep(images, chosen, seed, s)) for s in sweep.strengths}
-            for sweep in sweeps
-        }
-    return {
-        name: error_rates.Measured(
-            clean[name],
-            {corruption: found[name] for corruption, found in corrupted.items()},
-            {
-                sweep: tuple(
-                    error_rates.SweepPoint(float(s), found[name]) for s, found in points.items()
-                )
-                for sweep, points in swept.items()
-            },
-        )
-        for name in networks
-    }
 
 
 def measure_robustness(
@@ -119,18 +58,26 @@ def measure_robustness(
         command: The arguments of the command.
 
     Returns:
-        The record.
+        The record. Every model sees the same pixels.
     """
     environment = describe_environment()
-    measured = measure_errors(
-        {name: model.network for name, model in trained.items()},
-        dataset.test.images[indices, 0].numpy(),
-        dataset.test.labels[indices].numpy(),
-        seed=seed,
-        indices=indices,
-        rejections={name: model.rejection for name, model in trained.items()},
-        corruptions=corruptions,
-    )
+    images = dataset.test.images[indices, 0].numpy()
+    labels = dataset.test.labels[indices].numpy()
+    settings = 1 + len(corruptions) + sum(len(sweep.strengths) for sweep in SWEEPS)
+    with progress("corrupted digits", settings * len(images) * len(trained), 0, log) as advance:
+
+        def rates(pixels: Pixels) -> Rates:
+            return {
+                name: _errors(model, pixels, labels, advance) for name, model in trained.items()
+            }
+
+        clean = rates(images)
+        corrupted = {one.name: rates(one(images, indices, seed)) for one in corruptions}
+        swept = {
+            sweep.name: {0.0: clean}
+            | {s: rates(sweep(images, indices, seed, s)) for s in sweep.strengths}
+            for sweep in SWEEPS
+        }
     return error_rates.Robustness(
         schema_version=error_rates.ROBUSTNESS_VERSION,
         corruptions_version=error_rates.CORRUPTIONS_VERSION,
@@ -140,7 +87,7 @@ def measure_robustness(
         test=len(dataset.test),
         seed=seed,
         models=tuple(
-            _describe(one.model, measured[one.model.name], trained[one.model.name].rejection)
+            _describe(one.model, trained[one.model.name].rejection, clean, corrupted, swept)
             for one in records
         ),
         command=tuple(command),
@@ -150,35 +97,40 @@ def measure_robustness(
 
 
 def _errors(
-    network: nn.Module,
-    rejection: Rejection | None,
-    pixels: Pixels,
-    labels: Integers,
-    advance: Callable[[int], object],
+    model: TrainedModel, pixels: Pixels, labels: Integers, advance: Callable[[int], object]
 ) -> SelectiveErrorRate:
     images, found = torch.from_numpy(pixels).unsqueeze(1), []
-    for start in range(0, len(images), CHUNK):
-        logits = predict_logits(network, images[start : start + CHUNK])
-        found.append(logits.softmax(dim=1).numpy())
-        advance(len(logits))
+    for batch in torch.split(images, CHUNK):
+        found.append(predict_logits(model.network, batch).softmax(dim=1).numpy())
+        advance(len(batch))
     probabilities = np.concatenate(found)
     wrong = probabilities.argmax(axis=1) != labels
-    return selective(wrong, rejection.accepts(probabilities) if rejection else None)
+    return selective(wrong, model.rejection.accepts(probabilities) if model.rejection else None)
 
 
 def _describe(
-    model: ModelDescription, measured: error_rates.Measured, rejection: Rejection | None
+    model: ModelDescription,
+    rejection: Rejection | None,
+    clean: Rates,
+    corrupted: Mapping[str, Rates],
+    swept: Mapping[str, Mapping[float, Rates]],
 ) -> error_rates.RobustModel:
-    rates = measured.corruptions.values()
+    name = model.name
+    rates = {corruption: found[name] for corruption, found in corrupted.items()}
     return error_rates.RobustModel(
-        name=model.name,
+        name=name,
         title=model.title,
         file=model.file,
         rejection=rejection,
-        clean=measured.clean,
-        corruptions=measured.corruptions,
-        mean_error=mean_error(rates),
-        mean_coverage=mean_coverage(rates),
-        answered_error=answered_error(rates),
-        sweeps=measured.sweeps,
+        clean=clean[name],
+        corruptions=rates,
+        mean_error=mean_error(rates.values()),
+        mean_coverage=mean_coverage(rates.values()),
+        answered_error=answered_error(rates.values()),
+        sweeps={
+            sweep: tuple(
+                error_rates.SweepPoint(float(s), found[name]) for s, found in points.items()
+            )
+            for sweep, points in swept.items()
+        },
     )

@@ -5,8 +5,9 @@ import os
 import re
 import sys
 import threading
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -64,6 +65,31 @@ class CommandParser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise the message."""
         raise UserError(f"{message:.500}; see --help")
+
+
+def whole_number(least: int = 0) -> Callable[[str], int]:
+    """Return a ``type`` for ``add_argument``: whole numbers of at least ``least``, below 2**32."""
+
+    def parse(text: str) -> int:
+        # The length first: Python refuses to convert thousands of digits.
+        if not (text.isdecimal() and len(text) <= 10 and least <= int(text) < 2**32):
+            reason = f"is not a whole number of at least {least} and below {2**32:,}"
+            raise ArgumentTypeError(f"{text!r:.40} {reason}")
+        return int(text)
+
+    return parse
+
+
+def number_up_to(most: float) -> Callable[[str], float]:
+    """Return a ``type`` for ``add_argument``: numbers from 0 to ``most``."""
+
+    def parse(text: str) -> float:
+        with suppress(ValueError):
+            if 0 <= (value := float(text)) <= most:
+                return value
+        raise ArgumentTypeError(f"{text!r:.40} is not a number from 0 to {most:,}")
+
+    return parse
 
 
 def require_name(option: str, name: str) -> None:

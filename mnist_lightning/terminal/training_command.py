@@ -6,12 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from mnist_lightning.errors import UserError
-from mnist_lightning.terminal.presets import (
-    config_folder,
-    description,
-    preset_name,
-    preset_names,
-)
+from mnist_lightning.terminal.presets import config_folder, description, preset_name, preset_names
 
 _HELP = """\
 usage: {program} --model NAME [options]

@@ -71,12 +71,7 @@ def describe_dataset(data: MNISTDataModule) -> DatasetDescription:
 
 
 def describe_training(
-    trainer: Trainer,
-    history: History,
-    *,
-    seconds: float,
-    seed: int,
-    command: list[str],
+    trainer: Trainer, history: History, *, seconds: float, seed: int, command: list[str]
 ) -> Training:
     """Describe the training so far.
 

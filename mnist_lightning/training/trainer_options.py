@@ -43,10 +43,7 @@ _OPTIONS: dict[str, tuple[tuple[Any, ...], str]] = {
         "must be false: a training needs its logs, checkpoints and progress; "
         "use --trainer.fast_dev_run true to write no files",
     ),
-    "check_val_every_n_epoch": (
-        (1,),
-        "must be 1: each epoch is validated",
-    ),
+    "check_val_every_n_epoch": ((1,), "must be 1: each epoch is validated"),
     "default_root_dir": ((None,), "has no effect; use --output_dir for the folder of all files"),
     "enable_checkpointing": (
         (None, True),
@@ -57,10 +54,7 @@ _OPTIONS: dict[str, tuple[tuple[Any, ...], str]] = {
         (0,),
         "is not supported; use --trainer.limit_train_batches for a few batches per epoch",
     ),
-    "val_check_interval": (
-        (None, 1),
-        "must be 1.0: each epoch is validated at its end",
-    ),
+    "val_check_interval": ((None, 1), "must be 1.0: each epoch is validated at its end"),
 }
 #: Messages of Lightning that an option causes, and what to tell the user instead.
 _REASONS = (

@@ -45,7 +45,7 @@ def server(
         monkeypatch.setattr(mirrors, "MIRRORS", (server.url,))
         name = f"resnet50-{hashlib.sha256(WEIGHTS).hexdigest()[:8]}.pth"
         server.files[f"/{name}"] = WEIGHTS
-        entry = Pretrained("stand-in", server.url + name, (0.5,) * 3, (0.5,) * 3)
+        entry = Pretrained("stand-in", server.url + name)
         monkeypatch.setitem(weights.PRETRAINED, "imagenet", entry)
         monkeypatch.setattr(resnet50, "resnet50", lambda weights=None: ResNet(Bottleneck, [1] * 4))
         yield server

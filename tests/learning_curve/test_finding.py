@@ -1,7 +1,14 @@
 """The answer in sentences, on cells whose errors are given."""
 
+import json
+from pathlib import Path
+
+import pytest
 from learning_curve_cells import curves
 
+from mnist_lightning.errors import OutputError
+from mnist_lightning.files.json_document import write_document
+from mnist_lightning.learning_curve.curve_schema import CURVE_FILE, read_curve
 from mnist_lightning.learning_curve.curve_statistics import analyse
 from mnist_lightning.learning_curve.finding import answer
 
@@ -69,3 +76,18 @@ def test_one_training_and_a_difference_that_chance_explains() -> None:
 
     assert "no clear difference" in clear
     assert "; one training each." in alone
+
+
+@pytest.mark.parametrize("part", ["points", "differences", "matches", "crossovers", "weights"])
+def test_an_arm_that_this_version_lacks_is_refused_in_one_line(part: str, tmp_path: Path) -> None:
+    path = tmp_path / CURVE_FILE
+    write_document(analyse(curves(cnn=CNN, resnet50=WORSE)), path)
+    text = json.loads(path.read_text())
+    if part == "weights":
+        text[part]["vit"] = "ImageNet"
+    else:
+        text[part][-1]["arm"] = "vit"
+    path.write_text(json.dumps(text))
+
+    with pytest.raises(OutputError, match="this version has no arm 'vit'; make it with"):
+        read_curve(path)

@@ -128,7 +128,8 @@ def test_key_changes_with_the_content_of_every_input(network: ResNet50, images: 
     changed.head.weight.data.add_(1)
     assert cache_key(changed, images, "32-true") == key
     changed.backbone.layer4[2].bn3.running_var[0].add_(1)
-    other_mean = ResNet50(32, mean=(0.5, 0.5, 0.5))
+    other_mean = ResNet50(32)
+    other_mean.mean.fill_(0.5)
     other_mean.backbone.load_state_dict(network.backbone.state_dict())
     others = [
         cache_key(bigger, images, "32-true"),

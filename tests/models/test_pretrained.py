@@ -15,17 +15,16 @@ from mnist_lightning.models import pretrained as weights
 from mnist_lightning.models.pretrained import (
     Pretrained,
     load_backbone,
-    normalisation,
     resolve_weights,
     weights_label,
 )
-from mnist_lightning.models.resnet50 import IMAGENET_MEAN, IMAGENET_STD, ResNet50
+from mnist_lightning.models.resnet50 import ResNet50
 
 
 def publish(monkeypatch: pytest.MonkeyPatch, base_url: str, content: bytes) -> str:
     """Redefine ``imagenet`` as a file with this content; returns the name of the file."""
     name = f"resnet50-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-    entry = Pretrained("stand-in", f"{base_url}{name}", IMAGENET_MEAN, IMAGENET_STD)
+    entry = Pretrained("stand-in", f"{base_url}{name}")
     monkeypatch.setitem(weights.PRETRAINED, "imagenet", entry)
     return name
 
@@ -137,13 +136,6 @@ def test_published_files_are_those_of_torchvision() -> None:
         ResNet50_Weights.IMAGENET1K_V2.url,
     )
     assert (v1.sha256_prefix, v2.sha256_prefix) == ("0676ba61", "11ad3fa6")
-
-
-def test_normalisation_follows_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = Pretrained("own", "http://127.0.0.1/x-0.pth", (0.1, 0.2, 0.3), (1.0, 2.0, 3.0))
-    monkeypatch.setitem(weights.PRETRAINED, "imagenet", own)
-    assert normalisation("imagenet") == ((0.1, 0.2, 0.3), (1.0, 2.0, 3.0))
-    assert normalisation("none") == normalisation("my.pth") == (IMAGENET_MEAN, IMAGENET_STD)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,6 @@ from mnist_lightning.models import ResNet50Classifier, feature_cache
 from mnist_lightning.models import pretrained as weights
 from mnist_lightning.models.feature_extraction import extraction_precision
 from mnist_lightning.models.pretrained import Pretrained
-from mnist_lightning.models.resnet50 import IMAGENET_MEAN, IMAGENET_STD
 from mnist_lightning.models.staged_classifier import StagedUnfreezing
 
 MakeTrainer = Callable[..., Trainer]
@@ -152,7 +151,7 @@ def stand_in_file(stand_in: dict[str, Tensor], tmp_path_factory: pytest.TempPath
 
 def _publish(monkeypatch: pytest.MonkeyPatch, base_url: str, file: Path) -> str:
     name = f"resnet50-{hashlib.sha256(file.read_bytes()).hexdigest()[:8]}.pth"
-    entry = Pretrained("stand-in", f"{base_url}{name}", IMAGENET_MEAN, IMAGENET_STD)
+    entry = Pretrained("stand-in", f"{base_url}{name}")
     monkeypatch.setitem(weights.PRETRAINED, "imagenet", entry)
     return name
 

@@ -1,15 +1,21 @@
-"""Measuring networks on any images, with and without a rejection rule."""
+"""Measuring models with and without a rejection rule."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from comparison_inputs import GOLDEN_RECORD
 from torch import nn
 
-from mnist_lightning.data.digits import Pixels
+from mnist_lightning.data.digits import DigitDataset, Digits, Pixels
 from mnist_lightning.evaluation.metrics import wilson_interval
 from mnist_lightning.evaluation.rejection import Rejection
+from mnist_lightning.export.trained_model import TrainedModel
+from mnist_lightning.records.record import read_record
 from mnist_lightning.robustness.catalogue import CORRUPTIONS, corrupt
-from mnist_lightning.robustness.measure import measure_errors
+from mnist_lightning.robustness.measure import measure_robustness
 from mnist_lightning.robustness.selective_errors import answered_error, mean_coverage, selective
 
 STRIPE, FOG = (one for one in CORRUPTIONS if one.name in ("fog", "stripe"))
@@ -31,7 +37,7 @@ def images() -> Pixels:
     return found
 
 
-def test_any_images_are_measured_with_and_without_a_rejection_rule(images: Pixels) -> None:
+def test_models_are_measured_with_and_without_a_rejection_rule(images: Pixels) -> None:
     labels = np.arange(40) % 10
     # Wrong labels among the dark and among the bright images.
     labels[[3, 35, 36]] = 9
@@ -40,27 +46,30 @@ def test_any_images_are_measured_with_and_without_a_rejection_rule(images: Pixel
     confidence = (logits / 2).softmax(dim=1).max(dim=1).values.numpy()
     rule = Rejection(2.0, float(confidence[19:21].mean()), 0.001, 0.5, 0, 20)
 
-    measured = measure_errors(
-        {"with": network, "without": network},
-        images,
-        labels,
-        seed=5,
-        rejections={"with": rule},
-        corruptions=(STRIPE, FOG),
-        sweeps=(),
+    record = read_record(GOLDEN_RECORD)
+    records = [replace(record, model=replace(record.model, name=n)) for n in ("with", "without")]
+    models = {
+        "with": TrainedModel("with", "With", Path(), network, rule, True),
+        "without": TrainedModel("without", "Without", Path(), network, None, False),
+    }
+    test = Digits(torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels))
+    dataset = DigitDataset("bright rows", test, test, "0" * 64, False)
+
+    measured = measure_robustness(
+        records, models, dataset, np.arange(40), (STRIPE, FOG), seed=5, command=[]
     )
 
-    clean = measured["with"].clean
-    assert (clean.n, clean.errors) == (40, 3)
-    assert clean.coverage == 0.5
-    assert clean.answered is not None
-    assert (clean.answered.n, clean.answered.errors) == (20, 2)
-    assert clean.answered.interval == wilson_interval(2, 20)
-    without = measured["without"].clean
-    assert (without.errors, without.coverage, without.answered) == (3, None, None)
-    assert list(measured["with"].corruptions) == ["stripe", "fog"]
+    ruled, unruled = measured.models
+    assert (ruled.clean.n, ruled.clean.errors) == (40, 3)
+    assert ruled.clean.coverage == 0.5
+    assert ruled.clean.answered is not None
+    assert (ruled.clean.answered.n, ruled.clean.answered.errors) == (20, 2)
+    assert ruled.clean.answered.interval == wilson_interval(2, 20)
+    clean = unruled.clean
+    assert (clean.errors, clean.coverage, clean.answered) == (3, None, None)
+    assert list(ruled.corruptions) == ["stripe", "fog"]
     foggy = network(torch.from_numpy(corrupt(images, "fog", seed=5)).unsqueeze(1)).argmax(dim=1)
-    assert measured["with"].corruptions["fog"].errors == int((foggy.numpy() != labels).sum())
+    assert ruled.corruptions["fog"].errors == int((foggy.numpy() != labels).sum())
 
 
 def test_shares_over_all_corruptions_count_every_answered_image_once() -> None:
