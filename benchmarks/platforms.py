@@ -1,8 +1,8 @@
 """What was run with which versions on which system: records, and the table in docs/platforms.md.
 
 ``.ci/run`` and ``.ci/lowest`` end with ``python -m benchmarks.platforms record ...``, which writes
-one record below ``build/platforms``, where git ignores it. A record that is to be published is moved
-to ``benchmarks/results/platforms``; ``python -m benchmarks.platforms`` then writes the table.
+one record below ``build/platforms``, where git ignores it. To publish a record, move it to
+``benchmarks/results/platforms`` and write the table with ``python -m benchmarks.platforms``.
 """
 
 import argparse

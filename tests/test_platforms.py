@@ -1,4 +1,4 @@
-"""docs/platforms.md: its table comes from committed records, and no Python is claimed without one."""
+"""docs/platforms.md: its table comes from records, and no Python is claimed without one."""
 
 import json
 import re
