@@ -41,8 +41,9 @@ def atomic_path(destination: Path) -> Iterator[Path]:
     temporary = _create_temporary(destination)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        with temporary.open("rb") as file:
+        # Windows flushes only what is open for writing, and the umask may take that right away.
+        with temporary.open("r+b") as file:
+            temporary.chmod(0o666 & ~_umask())
             os.fsync(file.fileno())
         temporary.replace(destination)
     except OSError as error:

@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -53,7 +55,13 @@ class GracefulStop(Checkpoint):
         """Replace Lightning's signal handlers, which stop without a checkpoint."""
         self._checkpoint = Path(trainer.log_dir or "", CHECKPOINTS, LAST)
         for signum in self.SIGNALS:
-            self._handlers[signum] = signal.signal(signum, self._remember)
+            self._handle(signum, self._remember)
+
+    def _handle(self, signum: int, handler: Callable[[int, FrameType | None], Any]) -> None:
+        # Python lets the main thread alone set handlers, and runs them there.
+        if threading.current_thread() is threading.main_thread():
+            # There is no previous handler to restore if it was not set from Python.
+            self._handlers[signum] = signal.signal(signum, handler) or signal.SIG_DFL
 
     def _remember(self, signum: int, frame: FrameType | None) -> None:
         self._signum = signum
@@ -83,9 +91,7 @@ class GracefulStop(Checkpoint):
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let SIGTERM end a test; Lightning would ignore it. A resumed run repeats the test."""
-        self._handlers[signal.SIGTERM] = signal.signal(
-            signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum)
-        )
+        self._handle(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Restore the signal handlers."""

@@ -33,7 +33,7 @@ def choose_precision(accelerator: str) -> tuple[str, str]:
 def _cpu_flags() -> set[str]:
     """Return the processor's feature flags as Linux lists them; empty on other systems."""
     try:
-        lines = CPUINFO.read_text().splitlines()
+        lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return set()
     return {flag for line in lines if line.startswith("flags") for flag in line.split()}

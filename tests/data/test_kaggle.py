@@ -57,6 +57,7 @@ def test_seventh_of_each_digit_is_the_test_set_in_every_run(tmp_path: Path) -> N
         "\ufeff" + HEADER + "\n",
         ",".join(f'"{name}"' for name in HEADER.split(",")) + "\n",
     ],
+    ids=["windows", "byte order mark", "quoted"],
 )
 def test_header_is_recognised_in_every_spelling(text: str, tmp_path: Path) -> None:
     assert is_kaggle(write(tmp_path / "train.csv", text))
@@ -71,6 +72,7 @@ def test_header_is_recognised_in_every_spelling(text: str, tmp_path: Path) -> No
         HEADER + ",more\n",
         "\0" * 100_000,
     ],
+    ids=["empty", "titanic", "unlabelled", "a column more", "zeros"],
 )
 def test_table_of_something_else_is_not_kaggles(text: str, tmp_path: Path) -> None:
     assert not is_kaggle(write(tmp_path / "train.csv", text))
@@ -97,6 +99,11 @@ def _changed(row: int, column: int, value: str) -> str:
         (as_csv(table(140))[:-200], "785 in a row"),
         (HEADER + "\n", "is damaged"),
         (as_csv(table(10)), "10 images in .* cannot be split"),
+    ],
+    # Older versions of pytest would put the whole tables into the names of the tests.
+    ids=[
+        *("256", "-1", "0.5", "nothing", "a letter", "long first row", "long row", "label 10"),
+        *("cut off", "no row", "ten rows"),
     ],
 )
 def test_damaged_table_is_refused(text: str, message: str, tmp_path: Path) -> None:

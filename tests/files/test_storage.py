@@ -1,3 +1,4 @@
+import fcntl
 import os
 import shutil
 import time
@@ -49,6 +50,62 @@ def test_a_new_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
         assert temporary.parent == path.parent
 
     assert path.read_text() == "new"
+
+
+def test_a_file_is_flushed_while_it_is_open_for_writing_as_windows_demands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flush(handle: int) -> None:
+        if not fcntl.fcntl(handle, fcntl.F_GETFL) & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(9, "Bad file descriptor")
+        flushed.append(handle)
+
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flush)
+
+    with _umask(0o222), atomic_path(tmp_path / "record.json") as temporary:
+        temporary.write_text("new")
+
+    assert len(flushed) == 1
+    assert (tmp_path / "record.json").stat().st_mode & 0o777 == 0o444
+
+
+def test_a_file_that_another_program_has_open_stays_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows does not replace a file that another process has open."""
+    path = tmp_path / "record.json"
+    path.write_text("old")
+
+    def refuse(self: Path, target: Path) -> NoReturn:
+        raise PermissionError(13, "Access is denied", str(self), 5, str(target))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+
+    with pytest.raises(PermissionError) as caught, atomic_path(path) as temporary:
+        temporary.write_text("new")
+
+    assert caught.value.filename == str(path)
+    assert path.read_text() == "old"
+    assert _names(tmp_path) == ["record.json"]
+
+
+def test_a_lock_file_that_cannot_be_deleted_while_it_is_open_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, missing_ok: bool = False) -> NoReturn:
+        raise PermissionError(13, "The process cannot access the file", str(self))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        with one_writer(tmp_path, "custom_cnn"):
+            pass
+
+    # The lock itself was released.
+    with one_writer(tmp_path, "custom_cnn"):
+        (tmp_path / "record.json").write_text("new")
+
+    assert (tmp_path / "record.json").read_text() == "new"
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, OSError, KeyboardInterrupt, SystemExit])

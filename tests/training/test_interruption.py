@@ -1,7 +1,9 @@
 import os
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -147,3 +149,24 @@ def test_without_a_signal_the_training_finishes(fit: Callable[[Callback], Path])
     path = fit(Callback())
 
     assert read_checkpoint(path)["global_step"] == 12
+
+
+def test_a_thread_that_may_not_set_handlers_trains_without_them(fit: Callable[..., Path]) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        path = threads.submit(fit, Callback()).result()
+
+    assert read_checkpoint(path)["global_step"] == 12
+
+
+def test_a_handler_that_was_not_set_from_python_becomes_the_default_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handlers: dict[int, Any] = {}
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)  # returns None
+    stop, trainer, model = GracefulStop(), SimpleNamespace(log_dir=""), SimpleNamespace()
+
+    stop.on_train_start(trainer, model)  # type: ignore[arg-type]
+    assert set(handlers.values()) == {stop._remember}
+    stop.on_train_end(trainer, model)  # type: ignore[arg-type]
+
+    assert handlers == dict.fromkeys(GracefulStop.SIGNALS, signal.SIG_DFL)
