@@ -46,7 +46,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The notes below the training curves; the latency measurement is shortened."""
+    """The notes below the training curves."""
     from mnist_lightning import results
 
     found: list[str] = []
@@ -57,7 +57,6 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return real(*args, note=note, **options)
 
     monkeypatch.setattr(results, "plot_curves", plot)
-    monkeypatch.setattr("mnist_lightning.evaluation.latency.BUDGET_SECONDS", 0.1)
     yield found
     assert len(found) == 1
 
