@@ -1,4 +1,4 @@
-"""Shared fixtures: one thread, loggers that caplog can read, small digits that are learned quickly.
+"""Shared fixtures: one thread, short timings, loggers that caplog can read, small digits.
 
 Lightning is imported inside fixtures, because that takes seconds and most files do not need it.
 """
@@ -30,10 +30,28 @@ TRAIN, TEST = 400, 100
 _LOGGERS = ("mnist_lightning", "lightning.pytorch", "lightning.fabric")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the files that have slow tests.
+
+    xdist gives whole files to its processes, in this order. A long file at the end would keep one
+    process busy while the others have nothing left to do.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     # Small tensors gain nothing from threads, and on a busy machine threads are much slower.
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_timings() -> Iterator[None]:
+    # Four seconds of each training otherwise; a short measurement has the same parts.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mnist_lightning.evaluation.latency.BUDGET_SECONDS", 0.05)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -45,7 +45,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The notes below the training curves; the latency measurement is shortened."""
+    """The notes below the training curves."""
     from mnist_lightning import results
 
     found: list[str] = []
@@ -56,7 +56,6 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return real(*args, note=note, **options)
 
     monkeypatch.setattr(results, "plot_curves", plot)
-    monkeypatch.setattr("mnist_lightning.evaluation.latency.BUDGET_SECONDS", 0.1)
     yield found
     assert len(found) == 1
 

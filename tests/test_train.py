@@ -5,7 +5,6 @@ import itertools
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,13 +70,6 @@ class Run(NamedTuple):
     @property
     def record(self) -> Record:
         return read_record(self.output_dir / "custom_cnn_metrics.json")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _short_measurements() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mnist_lightning.evaluation.latency.BUDGET_SECONDS", 0.2)
-        yield
 
 
 def test_every_format_classifies_the_test_images_as_recorded(run: Run) -> None:

@@ -39,7 +39,6 @@ SEEDS = (0, 1, 2, 4, 5, 10)
 @pytest.fixture(scope="module", autouse=True)
 def _short_measurements() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mnist_lightning.evaluation.latency.BUDGET_SECONDS", 0.1)
         patch.setattr(cost, "measure_peak_memory", lambda path, n: PeakMemory(n, 10**8, 2 * 10**8))
         yield
 

@@ -59,11 +59,12 @@ def _send(rank: int, step: int, signum: int, *, to_all: bool = False) -> list[st
     ]
 
 
-def _with_the_script(arguments: list[str], folder: Path) -> tuple[int, str, str]:
+def _with_the_script(start: list[str], arguments: list[str], folder: Path) -> tuple[int, str, str]:
     """Train in two processes as a user does, each of which imports everything."""
     paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    short = ["--trainer.callbacks+", "process_callbacks.ShortTimings"]
     done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "train.py"), *arguments, *TWO],
+        [*start, str(ROOT / "scripts" / "train.py"), *arguments, *short, *TWO],
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
         cwd=folder,
         stdin=subprocess.DEVNULL,
@@ -86,7 +87,7 @@ def whole(tiny_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """The folder of a training in two processes, with the final state of each in ``ranks``."""
     folder = tmp_path_factory.mktemp("whole")
     arguments = _arguments(tiny_data_dir, folder / "output", *_witness(folder / "ranks"))
-    status, out, err = _with_the_script(arguments, folder)
+    status, out, err = _with_the_script([sys.executable], arguments, folder)
     assert (status, err.count("WARNING"), err.count("error")) == (0, 1, 0), err
     assert out.count("Test accuracy") == 1
     return folder
@@ -104,6 +105,28 @@ def test_both_processes_have_the_same_weights_and_trained_on_each_image_once(
 
 def _sorted(images: torch.Tensor) -> list[bytes]:
     return sorted(image.numpy().tobytes() for image in images)
+
+
+def test_torchrun_starts_two_processes_that_train_one_network(
+    tiny_data_dir: Path, tmp_path: Path
+) -> None:
+    folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    torchrun = shutil.which("torchrun", path=folders)
+    assert torchrun is not None
+    # The port of a standalone start is a free one.
+    start = [torchrun, "--standalone", "--nproc_per_node", "2"]
+    arguments = _arguments(tiny_data_dir, tmp_path / "output", *_witness(tmp_path / "ranks"))
+    arguments += ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1"]
+
+    status, out, err = _with_the_script(start, arguments, tmp_path)
+
+    assert (status, out.count("Test accuracy"), "Traceback" in err) == (0, 1, False), err
+    training = read_record(tmp_path / "output" / "custom_cnn_metrics.json").training
+    assert (training.devices, training.steps) == (2, 1)
+    first, second = (torch.load(tmp_path / "ranks" / f"rank_{rank}.pt") for rank in (0, 1))
+    torch.testing.assert_close(first["weights"], second["weights"], rtol=0, atol=0)
+    assert set(_sorted(first["images"])).isdisjoint(_sorted(second["images"]))
+    assert [len(one["images"]) for one in (first, second)] == [64, 64]
 
 
 def test_two_processes_write_the_same_files_as_one(

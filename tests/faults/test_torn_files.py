@@ -37,9 +37,8 @@ WRITTEN = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _short_runs() -> Iterator[None]:
-    """Measure latency briefly, and write empty figures: to draw them takes most of a short run."""
+    """Write empty figures: to draw them takes most of a short run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mnist_lightning.evaluation.latency.BUDGET_SECONDS", 0.05)
         for plot in ("plot_curves", "plot_confusion", "plot_counts", "plot_examples"):
             patch.setattr(
                 f"mnist_lightning.results.{plot}", lambda *args, **options: Figure((1, 1))
