@@ -1,10 +1,10 @@
 """Sentences that state what a comparison shows and what it does not."""
 
-import re
 from collections.abc import Sequence
 
 from mnist_lightning.comparison.schema import ComparedDataset, ComparedModel, ComparedPair
 from mnist_lightning.comparison.seed_study import SeedStudy
+from mnist_lightning.comparison.titles import in_sentence
 
 ALPHA = 0.05
 # Smaller ratios of two times are within the variation of repeated measurements.
@@ -174,18 +174,6 @@ def count(number: int, thing: str) -> str:
 def two_digits(value: float) -> str:
     """Format with two significant digits and without an exponent, e.g. ``0.31`` or ``120``."""
     return f"{float(f'{value:.2g}'):,.10g}"
-
-
-def in_sentence(title: str) -> str:
-    """Put the part of a title after a comma into brackets, and leave out brackets in brackets."""
-    head, comma, tail = title.partition(", ")
-    if comma and "(" not in head:
-        title = f"{head} ({tail})"
-    return _NESTED.sub("", title)
-
-
-#: Such as the accuracy of the weights in "ResNet50 (frozen, ImageNet V1 (72.18 % top-1))".
-_NESTED = re.compile(r" \([^()]*\)(?=[^()]*\))")
 
 
 def listed(words: Sequence[str]) -> str:

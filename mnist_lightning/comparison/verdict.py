@@ -1,19 +1,17 @@
 """The verdict of a comparison: at most three sentences, on accuracy, cost and robustness."""
 
-import re
-from collections.abc import Sequence
 from itertools import dropwhile, islice, takewhile
 
 from mnist_lightning.comparison.conclusion import (
     ALPHA,
     SMALLEST_RATIO,
     count,
-    in_sentence,
     listed,
     two_digits,
 )
 from mnist_lightning.comparison.schema import ComparedModel, Comparison
 from mnist_lightning.comparison.seed_study import SeedSummary
+from mnist_lightning.comparison.titles import in_sentence, short_titles
 from mnist_lightning.records.artefacts import ENSEMBLE_SUFFIX
 from mnist_lightning.robustness.error_rates import Robustness
 
@@ -205,24 +203,3 @@ def seeds_text(model: ComparedModel) -> str:
     if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
         return f"seeds {seeds[0]}–{seeds[-1]}"
     return f"seed{'s'[: len(seeds) > 1]} {', '.join(map(str, seeds))}"
-
-
-def short_titles(models: Sequence[ComparedModel]) -> dict[str, str]:
-    """Shorten titles to what names one model only.
-
-    To what precedes a comma or bracket, e.g. ``ResNet50``; else to the first part in brackets as
-    well, e.g. ``ResNet50 (frozen)``. Models of the same title get their name in addition.
-
-    Returns:
-        The short titles by model name.
-    """
-    found: dict[str, str] = {}
-    whole = [in_sentence(model.title) for model in models]
-    heads = [re.split(r", | \(", title)[0] for title in whole]
-    longer = [re.sub(r"(\([^,()]*), [^)]*\)", r"\1)", title) for title in whole]
-    for model, title, *shorter in zip(models, whole, heads, longer, strict=True):
-        candidates = zip(shorter, (heads, longer), strict=True)
-        unique = (short for short, every in candidates if every.count(short) == 1 or short == title)
-        short = next(unique, title)
-        found[model.name] = f"{short} ({model.name})" if whole.count(title) > 1 else short
-    return found

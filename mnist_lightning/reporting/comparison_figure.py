@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from mnist_lightning.comparison.schema import Comparison, DisputedImage
-from mnist_lightning.comparison.verdict import short_titles
+from mnist_lightning.comparison.titles import short_titles
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.reporting.agreement_panels import (
     draw_agreement,

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from mnist_lightning.comparison.schema import Comparison
-from mnist_lightning.comparison.verdict import seeds_text, short_titles, verdict
+from mnist_lightning.comparison.titles import short_titles
+from mnist_lightning.comparison.verdict import seeds_text, verdict
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.evaluation.label_errors import known_label_errors
 from mnist_lightning.reporting.comparison_figure import PANELS, plot_disputed, plot_panel

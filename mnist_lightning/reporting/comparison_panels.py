@@ -9,7 +9,7 @@ from matplotlib.ticker import EngFormatter, FormatStrFormatter
 
 from mnist_lightning.comparison.conclusion import count
 from mnist_lightning.comparison.schema import ComparedModel, Comparison
-from mnist_lightning.comparison.verdict import short_titles
+from mnist_lightning.comparison.titles import short_titles
 from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.reporting import style
 

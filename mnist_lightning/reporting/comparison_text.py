@@ -6,7 +6,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 from mnist_lightning.comparison.schema import Comparison
-from mnist_lightning.comparison.verdict import short_titles, verdict
+from mnist_lightning.comparison.titles import short_titles
+from mnist_lightning.comparison.verdict import verdict
 from mnist_lightning.reporting.comparison_tables import (
     heading,
     overview,
@@ -66,7 +67,7 @@ def markdown(comparison: Comparison, robustness: Robustness | None = None) -> st
     Returns:
         A document with the verdict, one table, and below them all quantities and tests.
     """
-    titles = [model.title for model in comparison.models]
+    titles = [*short_titles(comparison.models).values()]
     return render(
         "comparison.md",
         comparison=comparison,

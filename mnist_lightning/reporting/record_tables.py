@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mnist_lightning.comparison.titles import short_titles
 from mnist_lightning.records.record import Record
 from mnist_lightning.reporting import tables
 
@@ -36,7 +37,9 @@ FORMATS: tables.Formats = {
 
 def record_table(records: Sequence[Record]) -> tables.Table:
     """Tabulate the models, a row each."""
-    return tables.table(map(_row, records), FORMATS)
+    titles = short_titles([record.model for record in records])
+    rows = ({"Model": titles[record.model.name], **_row(record)} for record in records)
+    return tables.table(rows, FORMATS)
 
 
 def block(records: Sequence[Record], name: str) -> str:
@@ -53,9 +56,10 @@ def results_in_turkish(records: Sequence[Record]) -> str:
 
 def versions(records: Sequence[Record]) -> str:
     """Format the machines, commits and versions as Markdown, a column for each model."""
+    titles = short_titles([record.model for record in records])
     rows = [
         {
-            "": record.model.title,
+            "": titles[record.model.name],
             "date (UTC)": record.environment.created,
             "commit": _commit(record),
             "processor": record.environment.processor,
@@ -72,7 +76,6 @@ def _row(record: Record) -> dict[str, object]:
     model, data, training, test = record.model, record.dataset, record.training, record.test
     weakest = sorted(test.per_class, key=lambda digit: digit.f1)[:3]
     return {
-        "Model": model.title,
         "Dataset": data.name,
         "Training images": data.train,
         "Validation images": data.validation,

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from mnist_lightning.comparison.conclusion import in_sentence
 from mnist_lightning.comparison.schema import Comparison
 from mnist_lightning.comparison.seed_study import SeedStudy
+from mnist_lightning.comparison.titles import short_titles
 from mnist_lightning.comparison.verdict import verdict
 from mnist_lightning.evaluation.latency import TABLE_BATCH_SIZES
 from mnist_lightning.learning_curve.curve_schema import LearningCurve
@@ -91,7 +91,7 @@ def report_blocks(evidence: Evidence) -> dict[str, Callable[[], str]]:
         "latency": _latency,
     }
     records, comparison, robustness = evidence.records, evidence.comparison, evidence.robustness
-    titles = [model.title for model in comparison.models] if comparison else []
+    titles = [*short_titles(comparison.models).values()] if comparison else []
 
     def block(otherwise: str, make: Callable[..., str], *sources: object) -> Callable[[], str]:
         return lambda: make(*sources) if sources[0] else otherwise
@@ -113,10 +113,10 @@ def report_blocks(evidence: Evidence) -> dict[str, Callable[[], str]]:
 
 def over_seeds(evidence: Evidence) -> str:
     """Tabulate the trainings with several seeds, and name the models that have only one."""
-    titles = {record.model.name: record.model.title for record in evidence.records}
+    titles = short_titles([record.model for record in evidence.records])
     repeated = {found.model for found in evidence.seeds.summaries}
     once = {record.model.name for record in evidence.records if not record.members} - repeated
-    single = [escape_markdown(in_sentence(titles[name])) for name in titles if name in once]
+    single = [escape_markdown(titles[name]) for name in titles if name in once]
     parts: list[str] = []
     if repeated:
         rows = table(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from mnist_lightning.comparison.conclusion import count
+from mnist_lightning.comparison.titles import short_titles
 from mnist_lightning.records.record import dataset_label
 from mnist_lightning.reporting.rendering import escape_markdown
 from mnist_lightning.reporting.tables import (
@@ -133,10 +134,10 @@ def _rows(record: Robustness, last: str) -> list[str]:
 
 def with_clean_error(record: Robustness) -> Table:
     """Tabulate clean and mean error, and what is answered, for the models of a comparison."""
-    answered = has_rejection(record)
+    answered, titles = has_rejection(record), short_titles(record.models)
     return table(
         {
-            "Model": model.title,
+            "Model": titles[model.name],
             "Clean error, %": percent(model.clean.rate),
             "Mean error, %": percent(model.mean_error),
             **({"Answered / wrong, %": _all_answered(model)} if answered else {}),
@@ -172,7 +173,7 @@ def report(record: Robustness) -> str:
     """Format the record for the technical report, as Markdown."""
     tested = "all" if record.images == record.test else "a stratified random subset:"
     one = " Only one model was measured." if len(record.models) == 1 else ""
-    titles = [model.title for model in record.models]
+    titles = [*short_titles(record.models).values()]
     parts = [
         f"Error rates in % on {tested} {record.images:,} of {record.test:,} test images of "
         f"{escape_markdown(_dataset(record))}, corruption seed {record.seed}, with Wilson's 95 % "

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnist_lightning.comparison.schema import Comparison
-from mnist_lightning.comparison.verdict import short_titles
+from mnist_lightning.comparison.titles import short_titles
 from mnist_lightning.reporting.comparison_figure import (
     PANELS,
     plot_comparison,

@@ -9,7 +9,8 @@ import pytest
 from comparison_inputs import golden_comparison
 
 from mnist_lightning.comparison.seed_study import SeedStudy, SeedSummary
-from mnist_lightning.comparison.verdict import short_titles, verdict
+from mnist_lightning.comparison.titles import short_titles
+from mnist_lightning.comparison.verdict import verdict
 from mnist_lightning.reporting.comparison_tables import (
     overview,
     pair_table,
@@ -39,8 +40,12 @@ def test_summary_fits_100_columns_and_begins_with_the_verdict(models: int) -> No
 def test_one_table_follows_the_verdict_and_tests_come_below() -> None:
     comparison = golden_comparison()
     flat = " ".join(terminal_summary(comparison, FILES).split())
-    table = flat.index("ResNet50 95.97 one training 95 % interval 95.57 to 96.34")
-    difference = flat.index("ResNet50 − Custom CNN −3.09 −3.45 to −2.73 < 0.001 0.9578")
+    table = flat.index(
+        "ResNet50 (random initialisation) 95.97 one training 95 % interval 95.57 to 96.34"
+    )
+    difference = flat.index(
+        "ResNet50 (random initialisation) − Custom CNN −3.09 −3.45 to −2.73 < 0.001 0.9578"
+    )
     assert flat.index(verdict(comparison)[1]) < table < difference
     for sentence in comparison.conclusion:
         assert difference < flat.index(sentence)
@@ -51,7 +56,7 @@ def test_every_other_model_is_compared_with_the_baseline() -> None:
     assert re.findall(r"^(\S.*) − (Custom CNN)", text, flags=re.MULTILINE) == [
         ("ResNet50 (random initialisation)", "Custom CNN"),
         ("ResNet50 (fine-tuned)", "Custom CNN"),
-        ("ResNet50 at 64 px", "Custom CNN"),
+        ("ResNet50 at 64 px (random initialisation)", "Custom CNN"),
     ]
 
 
@@ -152,7 +157,7 @@ def test_two_models_may_have_the_same_title() -> None:
     golden = golden_comparison()
     twins = tuple(replace(model, title="Twin") for model in golden.models)
     comparison = replace(golden, models=twins)
-    assert "|  | Twin | Twin |" in markdown(comparison)
+    assert "|  | Twin (custom_cnn) | Twin (resnet50) |" in markdown(comparison)
     assert "| **99.06** | 95.97 |" in markdown(comparison)
 
 
