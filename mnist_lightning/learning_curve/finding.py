@@ -47,9 +47,9 @@ def _with_all_labels(curve: LearningCurve, own: Point, pretrained: list[Point]) 
         clear = gap.t_p_holm is not None and gap.t_p_holm < ALPHA
         more = "more" if gap.difference > 0 else "fewer"
         verdict = f"clearly {more}" if clear else "no clear difference"
-        found.append(f"{_rate(point)} for {TITLES[point.arm]} ({verdict})")
+        found.append(f"{_rate(point)} for {_name(point.arm)} ({verdict})")
     return (
-        f"With {own.size:,} labelled digits, {TITLES[own.arm]} is wrong on {_rate(own)} of the "
+        f"With {own.size:,} labelled digits, {_name(own.arm)} is wrong on {_rate(own)} of the "
         f"{curve.tested:,} test images, against {listed(found)}; {_trainings([own, *pretrained])}."
     )
 
@@ -62,10 +62,10 @@ def _with_few_labels(
         nearest = min(rivals, key=_mean)
         parts.append(
             f"With {own.size:,}, it is {_rate(own)} against {_rate(nearest)} "
-            f"({TITLES[nearest.arm]})"
+            f"for {_name(nearest.arm)}"
         )
     if wins := [one.arm for one in pretrained if curve.wins(one.arm)]:
-        ranges = [f"{TITLES[arm]} with {sizes_text(curve.wins(arm))}" for arm in wins]
+        ranges = [f"{_name(arm)} with {sizes_text(curve.wins(arm))}" for arm in wins]
         parts.append(f"it has more errors than {listed(ranges)} labelled digits")
     else:
         sizes = len(curve.of(own.arm))
@@ -73,7 +73,7 @@ def _with_few_labels(
     best = pretrained[0]
     match = next(one for one in curve.matches if (one.arm, one.size) == (best.arm, best.size))
     parts.append(
-        f"{match.text} labels give {TITLES[own.arm]} the error rate of {TITLES[best.arm]} with "
+        f"{match.text} labels give {_name(own.arm)} the error rate of {_name(best.arm)} with "
         f"{match.size:,}"
     )
     return _sentence(parts)
@@ -90,7 +90,7 @@ def _without_distortions(curve: LearningCurve, own: Point, rivals: list[Point]) 
         return []
     return [
         f"Distorted copies of the digits explain part of that: without any and with {own.size:,} "
-        f"labels, {TITLES[own.arm]} is wrong on {_rate(plain)} and {TITLES[nearest.arm]} on "
+        f"labels, {_name(own.arm)} is wrong on {_rate(plain)} and {_name(nearest.arm)} on "
         f"{_rate(nearest)}"
     ]
 
@@ -111,6 +111,12 @@ def _from_scratch(curve: LearningCurve, best: Point, least: int) -> list[str]:
 
 def _at(curve: LearningCurve, arm: str, size: int) -> Point | None:
     return next((point for point in curve.of(arm) if point.size == size), None)
+
+
+def _name(arm: str) -> str:
+    """Put what a title says after a comma before the network, e.g. ``the frozen ResNet50``."""
+    network, comma, how = TITLES[arm].partition(", ")
+    return f"the {how} {network}" if comma else network
 
 
 def _mean(point: Point) -> float:

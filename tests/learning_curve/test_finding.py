@@ -31,13 +31,13 @@ def test_three_sentences_with_numbers() -> None:
 
     assert all_labels == (
         "With 10,000 labelled digits, Custom CNN is wrong on 0.31 % of the 10,000 test images, "
-        "against 0.62 % for ResNet50, fine-tuned (clearly more); means of 3 trainings."
+        "against 0.62 % for the fine-tuned ResNet50 (clearly more); means of 3 trainings."
     )
     # 62 errors lie between those with 1,000 and 10,000 labels.
     assert few == (
-        "With 100, it is 3.1 % against 9.1 % (ResNet50, fine-tuned); no pretrained network has "
-        "fewer errors at any of the 3 numbers; 2,300 labels give Custom CNN the error rate of "
-        "ResNet50, fine-tuned with 10,000."
+        "With 100, it is 3.1 % against 9.1 % for the fine-tuned ResNet50; no pretrained network "
+        "has fewer errors at any of the 3 numbers; 2,300 labels give Custom CNN the error rate of "
+        "the fine-tuned ResNet50 with 10,000."
     )
     assert start == (
         "Pretraining helps ResNet50 against itself: from random weights it is wrong on 18.3 % "
@@ -52,8 +52,8 @@ def test_a_pretrained_network_that_wins_is_said_to_win() -> None:
     _, few = answer(analyse(curves(cnn=CNN, resnet50=WORSE, resnet50_finetune=better)))
 
     assert few.startswith(
-        "With 100, it is 3.1 % against 1.1 % (ResNet50, fine-tuned); it has more errors than "
-        "ResNet50, fine-tuned with 100 and 1,000 labelled digits; "
+        "With 100, it is 3.1 % against 1.1 % for the fine-tuned ResNet50; it has more errors than "
+        "the fine-tuned ResNet50 with 100 and 1,000 labelled digits; "
     )
 
 
@@ -65,7 +65,7 @@ def test_without_distortions_the_cnn_is_compared_with_frozen_features() -> None:
 
     assert sentences[2] == (
         "Distorted copies of the digits explain part of that: without any and with 100 labels, "
-        "Custom CNN is wrong on 14.1 % and ResNet50 up to layer 3, frozen on 9.1 %."
+        "Custom CNN is wrong on 14.1 % and the frozen ResNet50 up to layer 3 on 9.1 %."
     )
 
 
