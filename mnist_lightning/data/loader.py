@@ -68,10 +68,6 @@ class BatchLoader:
     ) -> None:
         if len(digits) < world_size:
             raise ValueError(f"{len(digits)} images cannot be shared by {world_size} processes")
-        if augmentation is not None and seed is None:
-            raise ValueError("augmentation requires a seed")
-        if any(len(other) != len(digits) for other in more_passes):
-            raise ValueError("all passes must be versions of the same images")
         self._passes = (digits, *more_passes)
         self.seed = seed
         self.augmentation = augmentation
