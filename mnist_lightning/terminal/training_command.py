@@ -40,11 +40,6 @@ The command line overrides --config, which overrides the model's settings in
 """
 
 
-def wants(args: list[str], *options: str) -> bool:
-    """Return whether one of the options is given."""
-    return any(option in args for option in options)
-
-
 def help_text() -> str:
     """Return the short help: the models and the most used options."""
     width = max(map(len, preset_names()))
