@@ -91,7 +91,7 @@ def _train(arms: Sequence[Arm], arguments: Namespace) -> None:
     for size in sizes:
         if not CLASSES <= size <= trainer.whole:
             raise UserError(f"--sizes must be from {CLASSES} to {trainer.whole}, not {size}")
-    # A seed of all arms and sizes first: whatever is finished can be compared.
+    # One seed of all arms and sizes first, so that what is finished can be compared.
     wanted = [(arm, n, seed) for seed in arguments.seeds for n in sorted(sizes) for arm in arms]
     minutes = arguments.max_minutes
     stop = None if minutes is None else time.monotonic() + 60 * minutes
@@ -142,7 +142,7 @@ def train_cells(
             cell = trainer.train(arm, size, seed)
             cell.write(output_dir)
         spent.setdefault((arm.name, size), []).append(time.monotonic() - before)
-        # Other processes may have finished some meanwhile.
+        # Other processes may have finished some in the meantime.
         left = deque(one for one in left if not _is_done(trainer, one, output_dir, force))
         _report(cell, arm.title, [(arm.name, size) for arm, size, _ in left], spent)
 

@@ -87,7 +87,7 @@ def choose_seeds(
 
 
 def remedy(seeds: Sequence[int], preset: str) -> str:
-    """Return how to produce the files of seeds again, for messages.
+    """Return the command that produces the files of seeds, for messages.
 
     Args:
         seeds: All seeds of the ensemble: one command trains those that are not complete.
@@ -178,8 +178,8 @@ def _check_alike(first: Member, other: Member) -> None:
         # One of them was trained on validation images of the other.
         problem = "validated on different images"
     elif (first.record.model.temperature is None) != (other.record.model.temperature is None):
-        # The mean of their probabilities would count the less confident for less.
-        problem = "exported by different versions, of which one calibrates"
+        # In the mean of their probabilities, the less confident one would have less weight.
+        problem = "exported by different versions, only one of which calibrates"
     else:
         return
     raise OutputError(

@@ -27,7 +27,7 @@ CURVES = "_training_curves.png"
 WEIGHTS = ("_model.pt", "_model.onnx")
 #: The model that is also published as ONNX; it is enough to show the format.
 PUBLISHED_AS_ONNX = BASELINE
-#: Networks whose weights are too large to publish, and may not be anybody's to publish.
+#: Networks whose weights are too large to publish, and whose licence may forbid it.
 UNPUBLISHED_NETWORKS = ("ResNet50",)
 COMPARISON = tuple(Path(COMPARISON_FILE).with_suffix(end).name for end in (".png", ".csv", ".md"))
 COMPARISON += (Path(COMPARISON_FILE).with_suffix(".html").name, COMPARISON_FILE)
@@ -110,7 +110,7 @@ def _check_clean(record: Record, name: str) -> None:
     environment = record.environment
     if environment.commit is None or environment.dirty or record.training.commit is None:
         raise OutputError(
-            f"{name} was not made from a clean commit, so nobody can make it again: commit, then "
+            f"{name} was not made from a clean commit, so it cannot be reproduced: commit, then "
             f"run `{record.making_command}`."
         )
 

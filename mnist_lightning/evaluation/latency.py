@@ -56,7 +56,7 @@ class Latency:
         threads: Number of threads that torch used within one operation.
         warmup_calls: Number of untimed calls before each of the two measurements.
         single: One image per call, as when a user waits for the answer.
-        batched: 256 images per call, as when many images are at hand.
+        batched: 256 images per call, as when many images are classified at once.
     """
 
     threads: Count

@@ -19,7 +19,7 @@ from mnist_lightning.handwriting.ink import Invert
 from mnist_lightning.handwriting.prepare import NoInkError, prepare_digit, read_small
 from mnist_lightning.handwriting.segment import Box, FoundDigit, find_digits
 
-#: Of an IDX file, more images are refused: each is prepared by itself and kept with its cutout.
+#: IDX files with more images are refused: each image is prepared separately and kept in memory.
 MAX_IDX_IMAGES = 300_000
 
 _IDX_MAGIC = bytes([0, 0, 8, 3])

@@ -90,7 +90,7 @@ def find_digits(grey: npt.NDArray[np.floating], invert: Invert = "auto") -> list
         if areas[number] >= smallest
     ]
     if len(boxes) > MAX_PARTS:
-        # The dots of dotted paper are much smaller than digits.
+        # On dotted paper, the dots are much smaller than the digits.
         tallest = max(box.height for box in boxes)
         boxes = [box for box in boxes if box.height >= 0.25 * tallest]
     if len(boxes) > MAX_PARTS:

@@ -181,9 +181,9 @@ def _are_alike(one: _Box, other: _Box) -> bool:
 
 
 def _digit_height(mask: Mask) -> float:
-    """Return the typical height of components, without the remains of lines; 0 if there are none.
+    """Return the typical height of components; 0 if there are none.
 
-    These touch the border, or contain others.
+    Components that touch the border or contain others are left out: they are remains of lines.
     """
     smallest = max(8, 0.02 * mask.shape[0])
     boxes = [

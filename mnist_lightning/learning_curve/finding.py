@@ -80,9 +80,12 @@ def _with_few_labels(
 
 
 def _without_distortions(curve: LearningCurve, own: Point, rivals: list[Point]) -> list[str]:
-    """Compare the first arm without distorted images with frozen features, which see none either.
+    """Compare the first arm without distortions with frozen features, which have none either.
 
-    At the fewest labels.
+    Args:
+        curve: The statistics.
+        own: The first arm at the fewest labels.
+        rivals: The pretrained arms at the same number.
     """
     plain = _at(curve, f"{own.arm}_undistorted", own.size)
     nearest = min((one for one in rivals if one.arm in _FROZEN), key=_mean, default=None)

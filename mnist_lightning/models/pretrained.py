@@ -98,7 +98,7 @@ def resolve_weights(choice: str) -> Path | None:
 
 
 def origin_of(choice: str, path: Path) -> WeightsOrigin:
-    """Describe the file of a choice of weights; torchvision's files have no title of their own.
+    """Describe the file of a choice of weights; torchvision's files contain no title.
 
     Args:
         choice: A key of ``PRETRAINED``, or the path of a file.

@@ -1,4 +1,4 @@
-"""What ``--model``, ``--file``, ``--model.teacher`` and the like mean: models and their files."""
+"""Resolves the values of ``--model``, ``--file`` and similar options to models and their files."""
 
 import logging
 import shlex

@@ -1,4 +1,4 @@
-"""What each arm of the learning curves costs, beside its error rate with all labels."""
+"""The cost of each arm of the learning curves, next to its error rate with all labels."""
 
 from mnist_lightning.comparison.schema import ComparedModel, Comparison
 from mnist_lightning.learning_curve.arms import ARMS
@@ -6,8 +6,8 @@ from mnist_lightning.learning_curve.curve_schema import LearningCurve, Match
 from mnist_lightning.reporting.rendering import escape_markdown
 from mnist_lightning.reporting.tables import Table, percent, table, three
 
-#: The trained model with the same network as an arm, by the arm's preset: inference costs the same
-#: however the weights came about.
+#: The trained model with the same network as an arm, by the arm's preset: the cost of inference
+#: does not depend on the weights.
 SAME_NETWORK = {
     "cnn": "custom_cnn",
     "resnet50": "resnet50",

@@ -17,7 +17,7 @@ from mnist_lightning.terminal.streams import one_line, terminal_streams
 from mnist_lightning.terminal.threads import shorten_waiting
 
 VERSION = f"mnist-lightning {__version__}"
-# How torch and the C++ library say it.
+# Messages of torch and of the C++ library.
 _NO_MEMORY = re.compile(r"can't allocate memory|not enough memory|[Oo]ut of memory|bad_alloc")
 OUTPUT_HELP = "folder of the trained models and of the results (default: output)"
 DATA_HELP = "folder with MNIST (default: the one that the first model was trained with)"

@@ -25,7 +25,7 @@ def preset_file(name: str) -> Path:
     """Return the configuration that a preset adds to ``base.yaml``.
 
     Args:
-        name: The preset's name, or that of the model which it trains.
+        name: The preset's name, or that of the model that it trains.
 
     Raises:
         UserError: There is no such preset.
@@ -56,7 +56,7 @@ def expand(args: list[str]) -> list[str]:
     """Replace ``--model NAME`` by its configuration files, and move all files to the front.
 
     Later settings override earlier ones: base, model, ``--config``, then all other options,
-    whatever their order on the command line.
+    regardless of their order on the command line.
 
     Args:
         args: The arguments of the command line.
