@@ -19,10 +19,10 @@ from mnist_lightning.files.identity import check_file
 from mnist_lightning.records.artefacts import KEPT, WEIGHTS
 from mnist_lightning.records.predictions import Predictions, read_predictions
 from mnist_lightning.records.record import Record, read_record
+from mnist_lightning.terminal.presets import take_option
 
 log = logging.getLogger(__name__)
 
-SEED = "--seed_everything"
 #: Number of members, unless the user names seeds.
 SIZE = 5
 
@@ -153,11 +153,7 @@ def held_out(members: Sequence[Member], dataset: DigitDataset) -> HeldOutDigits:
 
 def shared_command(record: Record) -> list[str]:
     """Return the command line of a training without its seed."""
-    argv = list(record.training.command)
-    if SEED in argv:
-        place = argv.index(SEED)
-        del argv[place : place + 2]
-    return argv
+    return take_option(record.training.command, "--seed_everything")[1]
 
 
 def _read(folder: Path, seed: int, seeds: Sequence[int], preset: str) -> Member:
