@@ -84,12 +84,6 @@ def test_lines_fit_100_columns_with_long_names_and_slow_networks(record: Record)
     assert any("123,457" in line for line in lines)
 
 
-def test_files_of_several_folders_are_named_with_their_folders(record: Record) -> None:
-    other = Path("elsewhere/notes.txt")
-    lines = summary(record, [*FILES, other], NEXT).splitlines()
-    assert [str(path) for path in (*FILES, other)] == lines[-len(FILES) - 3 : -2]
-
-
 def test_long_paths_and_commands_are_kept_whole(record: Record) -> None:
     path = Path("/a folder", "with-hyphens-" * 12, "model.pt")
     command = "python scripts/train.py --model " + "x" * 120
