@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from itertools import dropwhile, islice, takewhile
+from itertools import takewhile
 
 from mnist_lightning.comparison.conclusion import (
     ALPHA,
@@ -182,8 +182,9 @@ def seeds_of(model: ComparedModel) -> list[int]:
     """Return the seed of a training, or those of an ensemble's members from its command."""
     if model.training.seed is not None:
         return [model.training.seed]
-    rest = dropwhile(lambda argument: argument != "--seeds", model.training.command)
-    return [int(seed) for seed in takewhile(str.isdigit, islice(rest, 1, None))]
+    command = model.training.command
+    rest = command[command.index("--seeds") + 1 :] if "--seeds" in command else ()
+    return [int(seed) for seed in takewhile(str.isdigit, rest)]
 
 
 def seeds_text(model: ComparedModel) -> str:
@@ -209,9 +210,10 @@ def short_titles(models: Sequence[ComparedModel]) -> dict[str, str]:
     whole = [in_sentence(model.title) for model in models]
     heads = [re.split(r", | \(", title)[0] for title in whole]
     longer = [re.sub(r"(\([^,()]*), [^)]*\)", r"\1)", title) for title in whole]
-    for model, title, *shorter in zip(models, whole, heads, longer, strict=True):
-        candidates = zip(shorter, (heads, longer), strict=True)
-        unique = (short for short, every in candidates if every.count(short) == 1 or short == title)
-        short = next(unique, title)
+    for place, (model, title) in enumerate(zip(models, whole, strict=True)):
+        for titles in (heads, longer, whole):
+            short = titles[place]
+            if titles.count(short) == 1 or short == title:
+                break
         found[model.name] = f"{short} ({model.name})" if whole.count(title) > 1 else short
     return found
