@@ -118,18 +118,12 @@ def _on_page(path: Path, number: int, page: Grey, invert: Invert) -> list[InputD
             found = find_digits(page, invert)
         except DataError as error:
             raise DataError(f"{path}: {error}.") from None
-    return [
-        InputDigit(
-            str(path),
-            number,
-            count,
-            digit.pixels,
-            page[digit.box.top : digit.box.bottom, digit.box.left : digit.box.right].copy(),
-            digit.box,
-            label,
-        )
-        for count, digit in enumerate(found, start=1)
-    ]
+    digits = []
+    for count, digit in enumerate(found, start=1):
+        box = digit.box
+        cutout = page[box.top : box.bottom, box.left : box.right].copy()
+        digits.append(InputDigit(str(path), number, count, digit.pixels, cutout, box, label))
+    return digits
 
 
 def _from_dataset(path: Path, images: Pixels, labels: list[int] | None) -> list[InputDigit]:

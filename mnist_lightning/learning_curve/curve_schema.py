@@ -170,6 +170,10 @@ class LearningCurve:
         """Return the points of an arm by size."""
         return [point for point in self.points if point.arm == arm]
 
+    def at(self, arm: str, size: int) -> Point | None:
+        """Return the point of an arm at a number of labelled images, if there is one."""
+        return next((point for point in self.of(arm) if point.size == size), None)
+
     def wins(self, arm: str) -> list[int]:
         """Return the sizes at which an arm has fewer errors than the first one, ascending.
 

@@ -25,8 +25,7 @@ def error_table(curve: LearningCurve) -> Table:
     sizes = sorted({point.size for point in curve.points})
     rows = []
     for arm in curve.arms:
-        points = {point.size: point for point in curve.of(arm)}
-        cells = {f"{n:,}": _rate(points[n]) if n in points else None for n in sizes}
+        cells = {f"{n:,}": (point := curve.at(arm, n)) and _rate(point) for n in sizes}
         rows.append({"Error rate in %": TITLES[arm], **cells})
     return table(rows)
 

@@ -2,7 +2,7 @@
 
 from mnist_lightning.comparison.schema import ComparedModel, Comparison
 from mnist_lightning.learning_curve.arms import ARMS
-from mnist_lightning.learning_curve.curve_schema import LearningCurve, Match
+from mnist_lightning.learning_curve.curve_schema import LearningCurve
 from mnist_lightning.reporting.rendering import escape_markdown
 from mnist_lightning.reporting.tables import Table, percent, table, three
 
@@ -33,13 +33,13 @@ def transfer_cost_table(curve: LearningCurve, comparison: Comparison | None) -> 
     matches = {one.arm: one for one in curve.matches if one.size == most}
     rows = []
     for arm in ARMS:
-        point = next((one for one in curve.of(arm.name) if one.size == most), None)
-        if point is not None:
+        if point := curve.at(arm.name, most):
+            match = matches.get(arm.name)
             rows.append(
                 {
                     "Model": arm.title,
                     "Error rate, %": percent(point.mean),
-                    "Labelled digits that the CNN needs": _needed(matches.get(arm.name), most),
+                    "Labelled digits that the CNN needs": match.text if match else f"{most:,}",
                     "Training, s": three(point.seconds),
                     **_inference(models.get(SAME_NETWORK[arm.preset])),
                 }
@@ -57,10 +57,6 @@ def report(curve: LearningCurve, comparison: Comparison | None) -> str:
         processor = escape_markdown(comparison.environment.processor)
         where += f"; one image per call on one thread of {processor}, all models in turn in one run"
     return f"{where}.\n\n{transfer_cost_table(curve, comparison).to_markdown()}"
-
-
-def _needed(match: Match | None, most: int) -> str:
-    return f"{most:,}" if match is None else match.text
 
 
 def _inference(model: ComparedModel | None) -> dict[str, str | None]:
