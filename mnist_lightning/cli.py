@@ -39,7 +39,7 @@ from mnist_lightning.training.trainer_options import check_options, one_line_err
 set_parsing_settings(import_path_denylist=[])
 
 
-#: More than any machine has; it only catches slips.
+#: More than any machine has; it only catches typing errors.
 MAX_THREADS = 1024
 
 

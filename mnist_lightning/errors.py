@@ -1,6 +1,11 @@
 """Errors that the user can fix; every command prints them as one line and exits with status 2."""
 
 
+def reason_of(error: BaseException) -> str:
+    """Return the first line of an error's message, or the name of its class if it has none."""
+    return next(filter(None, str(error).splitlines()), type(error).__name__)
+
+
 class UserError(Exception):
     """A request that cannot be fulfilled.
 

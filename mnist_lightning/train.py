@@ -19,7 +19,6 @@ from mnist_lightning.terminal.training_command import (
     resume_command,
     take_quiet,
     take_seeds,
-    wants,
     with_preset_names,
 )
 
@@ -46,16 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(typed: list[str]) -> int:
-    if wants(typed, "-h", "--help"):
+    if {"-h", "--help"} & {*typed}:
         print(help_text())
         return 0
-    if wants(typed, "--version"):
+    if "--version" in typed:
         print(VERSION)
         return 0
     quiet, args = take_quiet(with_preset_names(typed))
     seeds, rest = take_seeds(args)
     more = _WITHOUT_PROGRESS if quiet else ()
-    config = ["--help"] if wants(args, "--help_all") else expand([*rest, *more])
+    config = ["--help"] if "--help_all" in args else expand([*rest, *more])
     from mnist_lightning.cli import StudyCLI
     from mnist_lightning.terminal.logs import configure_logging
     from mnist_lightning.training.interruption import Interrupted, is_first_process

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_lightning.records.artefacts import BASELINE, COMPLETE, folder_of
+from mnist_lightning.records.artefacts import BASELINE, folder_of
 from mnist_lightning.records.model_choice import choose_models
-from mnist_lightning.records.model_names import report_published
 from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.parser import CommandParser, number_up_to, run_command
 
@@ -58,8 +57,6 @@ def _run(arguments: Namespace) -> int:
     from mnist_lightning.robustness.error_rates import read_robustness_of
 
     records = read_records(output_dir, presets)
-    model_files = [folder_of(output_dir, name) / f"{name}{COMPLETE[0]}" for name in presets]
-    report_published(model_files, output_dir)
     check_writable(output_dir, bytes_needed=20_000_000)
     dataset = load_test_images(records[0], arguments.data_dir or records[0].data_dir)
     # A damaged file must end the command before anything is measured.

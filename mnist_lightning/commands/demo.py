@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_lightning.errors import OutputError
-from mnist_lightning.records.artefacts import PUBLISHED, find_readers
-from mnist_lightning.records.model_names import files_of_models, report_published
+from mnist_lightning.records.model_names import files_of_models
 from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.parser import CommandParser, run_command
 
@@ -76,22 +75,10 @@ def _run(arguments: Namespace) -> int:
 
 def _model_files(arguments: Namespace) -> list[Path]:
     """Return the model files to load, at least one; all of them exist."""
-    folder = arguments.output_dir
-    if arguments.model or arguments.file:
-        files = files_of_models(arguments.model, arguments.file, folder)
-        for path in files:
-            if not path.is_file():
-                raise OutputError(
-                    f"There is no model file {path}: train one with scripts/train.py."
-                )
-        return files
-    files = find_readers(folder) or find_readers(folder / PUBLISHED)
-    if not files:
-        raise OutputError(
-            f"There is no trained model in {folder}: train one with "
-            "`python scripts/train.py --model cnn`, or name a file with --file."
-        )
-    report_published(files, folder)
+    files = files_of_models(arguments.model, arguments.file, arguments.output_dir)
+    for path in files:
+        if not path.is_file():
+            raise OutputError(f"There is no model file {path}: train one with scripts/train.py.")
     return files
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.terminal.logs import configure_logging
-from mnist_lightning.terminal.parser import CommandParser, run_command, whole_number
+from mnist_lightning.terminal.parser import CommandParser, choose, run_command, whole_number
 
 if TYPE_CHECKING:
     from mnist_lightning.learning_curve.arms import Arm
@@ -47,10 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Namespace) -> int:
     configure_logging(arguments.log_level)
+    from mnist_lightning.learning_curve.arms import ARMS
     from mnist_lightning.learning_curve.cells import read_cells
     from mnist_lightning.reporting.learning_curve_text import curve_summary
 
-    arms = _choose_arms(arguments.models)
+    arms = choose("--models", arguments.models, {arm.name: arm for arm in ARMS})
     if arguments.max_minutes != 0:
         _train(arms, arguments)
     cells = read_cells(arguments.output_dir)
@@ -62,16 +63,6 @@ def _run(arguments: Namespace) -> int:
     curve, files = write_curve(cells, arguments.output_dir)
     print(curve_summary(curve, files))
     return 0
-
-
-def _choose_arms(names: Sequence[str] | None) -> list[Arm]:
-    from mnist_lightning.learning_curve.arms import ARMS
-
-    known = {arm.name: arm for arm in ARMS}
-    for name in names or ():
-        if name not in known:
-            raise UserError(f"--models: there is no '{name}'; choose from {', '.join(known)}")
-    return [arm for arm in ARMS if names is None or arm.name in names]
 
 
 def _train(arms: Sequence[Arm], arguments: Namespace) -> None:
@@ -91,7 +82,7 @@ def _train(arms: Sequence[Arm], arguments: Namespace) -> None:
     for size in sizes:
         if not CLASSES <= size <= trainer.whole:
             raise UserError(f"--sizes must be from {CLASSES} to {trainer.whole}, not {size}")
-    # A seed of all arms and sizes first: whatever is finished can be compared.
+    # One seed of all arms and sizes first, so that what is finished can be compared.
     wanted = [(arm, n, seed) for seed in arguments.seeds for n in sorted(sizes) for arm in arms]
     minutes = arguments.max_minutes
     stop = None if minutes is None else time.monotonic() + 60 * minutes
@@ -142,7 +133,7 @@ def train_cells(
             cell = trainer.train(arm, size, seed)
             cell.write(output_dir)
         spent.setdefault((arm.name, size), []).append(time.monotonic() - before)
-        # Other processes may have finished some meanwhile.
+        # Other processes may have finished some in the meantime.
         left = deque(one for one in left if not _is_done(trainer, one, output_dir, force))
         _report(cell, arm.title, [(arm.name, size) for arm, size, _ in left], spent)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_lightning.errors import DataError, OutputError, UserError
-from mnist_lightning.records.artefacts import NETWORK_SUFFIXES, PUBLISHED, find_readers
-from mnist_lightning.records.model_names import files_of_models, report_published
+from mnist_lightning.records.artefacts import NETWORK_SUFFIXES
+from mnist_lightning.records.model_names import files_of_models
 from mnist_lightning.terminal.parser import CommandParser, number_up_to, run_command
 
 if TYPE_CHECKING:
@@ -60,13 +60,11 @@ def _run(arguments: Namespace) -> int:
     files = list(expand(arguments.files))
     if arguments.show:
         _check_picture(arguments.show, files)
-    folder, names, named = arguments.output_dir, arguments.model, arguments.file
-    paths = files_of_models(names, named, folder) if names or named else _default_model(folder)
+    paths = files_of_models(arguments.model, arguments.file, arguments.output_dir, most=1)
     models = [load_trained(path, arguments.error_rate) for path in paths]
     for model in models:
         if model.rejection is None:
-            what = _WITHOUT_RULE if model.calibrated else f"{_NOT_CALIBRATED}, and {_WITHOUT_RULE}"
-            print(f"{model.path} has {_NOTHING_NEXT}: {what}.", file=sys.stderr)
+            print(_without_rule(model), file=sys.stderr)
     inputs, failed = _read(files, arguments.invert)
     digits = answer_all(models, inputs)
     _print(arguments, models, digits, failed)
@@ -77,18 +75,6 @@ def _run(arguments: Namespace) -> int:
     return 1 if digits else 2
 
 
-def _default_model(output_dir: Path) -> list[Path]:
-    """Return the user's own most robust model, else that of the published ones."""
-    found = [*find_readers(output_dir), *find_readers(output_dir / PUBLISHED)][:1]
-    if not found:
-        raise OutputError(
-            f"There is no model in {output_dir}: train one with `python scripts/train.py --model "
-            "cnn`, or name a file with --file."
-        )
-    report_published(found, output_dir)
-    return found
-
-
 def _check_no_models(files: Sequence[Path]) -> None:
     """Refuse a model among the images; earlier versions took several after one ``--model``."""
     for path in files:
@@ -97,9 +83,12 @@ def _check_no_models(files: Sequence[Path]) -> None:
             raise UserError(f"{path} is a model, not an image: name it with --file {given}")
 
 
-_NOTHING_NEXT = "no record and validation predictions next to it"
-_NOT_CALIBRATED = "its confidence is not calibrated"
-_WITHOUT_RULE = "every digit gets an answer"
+def _without_rule(model: TrainedModel) -> str:
+    calibration = "" if model.calibrated else "its confidence is not calibrated, and "
+    return (
+        f"{model.path} has no record and validation predictions next to it: {calibration}every "
+        "digit gets an answer."
+    )
 
 
 def _parser() -> CommandParser:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_lightning.errors import OutputError, UserError
+from mnist_lightning.errors import UserError
 from mnist_lightning.records.artefacts import PUBLISHED, table_order
 from mnist_lightning.terminal.parser import CommandParser, run_command
 
@@ -95,41 +95,18 @@ def read_evidence(output_dir: Path) -> Evidence:
         OutputError: A record is damaged, or the comparison or the robustness was measured with
             other models than these.
     """
-    from mnist_lightning.comparison.schema import FILE_NAME as COMPARISON
-    from mnist_lightning.comparison.schema import read_comparison
+    from mnist_lightning.comparison.published_set import read_studies
     from mnist_lightning.comparison.seed_study import read_seeds, study_seeds
-    from mnist_lightning.files.identity import describe_file
     from mnist_lightning.learning_curve.curve_schema import CURVE_FILE, read_curve
     from mnist_lightning.records.record import read_record
     from mnist_lightning.reporting.report_blocks import Evidence
-    from mnist_lightning.robustness.error_rates import FILE_NAME as ROBUSTNESS
-    from mnist_lightning.robustness.error_rates import read_robustness
 
-    paths = list(output_dir.glob("*_metrics.json"))
-    records = sorted(map(read_record, paths), key=lambda record: table_order(record.model.name))
+    found = map(read_record, output_dir.glob("*_metrics.json"))
+    records = sorted(found, key=lambda record: table_order(record.model.name))
     seeds = study_seeds({record.model.name: read_seeds(output_dir, record) for record in records})
-    comparison = robustness = None
-    if (path := output_dir / COMPARISON).is_file():
-        comparison = read_comparison(path)
-        used = {f"{model.name}_metrics.json": model.record.sha256 for model in comparison.models}
-        _check(path, used, {file.name: describe_file(file).sha256 for file in paths}, "compare.py")
-    if (path := output_dir / ROBUSTNESS).is_file():
-        robustness = read_robustness(path)
-        used = {model.file.name: model.file.sha256 for model in robustness.models}
-        files = [record.model.file for record in records]
-        _check(path, used, {file.name: file.sha256 for file in files}, "robustness.py")
+    comparison, robustness = read_studies(output_dir, records)
     curve = read_curve(path) if (path := output_dir / CURVE_FILE).is_file() else None
     return Evidence(tuple(records), comparison, seeds, robustness, curve)
-
-
-def _check(path: Path, used: dict[str, str], current: dict[str, str], script: str) -> None:
-    """Refuse a file that was made with other files than the current ones, by their SHA-256."""
-    for name, sha256 in used.items():
-        if current.get(name) != sha256:
-            raise OutputError(
-                f"{path} was made with another {name}: make it again with "
-                f"`python scripts/{script}`."
-            )
 
 
 def _parser() -> CommandParser:

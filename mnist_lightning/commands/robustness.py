@@ -9,18 +9,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_lightning.errors import OutputError, UserError
+from mnist_lightning.errors import OutputError
 from mnist_lightning.records.artefacts import (
-    COMPLETE,
     MODEL_SUFFIX,
     PUBLISHED,
     WEIGHTS,
     find_models,
     folder_of,
 )
-from mnist_lightning.records.model_names import models_of, report_published
+from mnist_lightning.records.model_names import models_of
 from mnist_lightning.terminal.logs import configure_logging
-from mnist_lightning.terminal.parser import CommandParser, run_command, whole_number
+from mnist_lightning.terminal.parser import CommandParser, choose, run_command, whole_number
 from mnist_lightning.terminal.presets import presets_by_model_name
 
 if TYPE_CHECKING:
@@ -69,13 +68,12 @@ def _run(arguments: Namespace, argv: Sequence[str]) -> int:
     from mnist_lightning.data.stratification import stratified_subset
     from mnist_lightning.files.storage import check_writable
     from mnist_lightning.reporting.robustness_text import robustness_summary
+    from mnist_lightning.robustness.catalogue import BY_NAME
     from mnist_lightning.robustness.measure import measure_robustness
 
-    corruptions = _choose_corruptions(arguments.corruptions)
+    corruptions = choose("--corruptions", arguments.corruptions, BY_NAME)
     presets = presets_by_model_name()
     records = read_records(output_dir, {name: presets.get(name, "NAME") for name in names})
-    files = [folder_of(output_dir, name) / f"{name}{COMPLETE[0]}" for name in names]
-    report_published(files, output_dir)
     check_writable(output_dir, bytes_needed=5_000_000)
     trained = {record.model.name: _load(output_dir, record) for record in records}
     eager = _eager_networks(output_dir, records)
@@ -144,16 +142,6 @@ def _eager_networks(output_dir: Path, records: Sequence[Record]) -> dict[str, nn
         except OutputError as error:
             log.info("no saliency of %s: %s", record.model.name, error)
     return networks
-
-
-def _choose_corruptions(names: Sequence[str] | None) -> tuple[Corruption, ...]:
-    from mnist_lightning.robustness.catalogue import CORRUPTIONS
-
-    known = {corruption.name: corruption for corruption in CORRUPTIONS}
-    for name in names or ():
-        if name not in known:
-            raise UserError(f"--corruptions: there is no '{name}'; choose from {', '.join(known)}")
-    return tuple(one for one in CORRUPTIONS if names is None or one.name in names)
 
 
 def write_robustness(

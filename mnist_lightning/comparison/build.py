@@ -101,6 +101,7 @@ def _describe(
     entry: LoadedModel, latency: tuple[LatencyPoint, ...], memory: PeakMemory | None
 ) -> schema.ComparedModel:
     record, test, validation = entry.record, entry.predictions.test, entry.predictions.validation
+    kept = validation.probabilities, validation.labels
     on_gpu = record.training.accelerator != "cpu"
     cleaned = None
     if record.dataset.is_standard:
@@ -118,10 +119,7 @@ def _describe(
         trained_on=(on_gpu and record.environment.gpu) or record.environment.processor,
         test=record.test,
         without_label_errors=cleaned,
-        calibration=calibrate(
-            *(test.probabilities, test.labels, validation.probabilities, validation.labels),
-            record.model.temperature,
-        ),
+        calibration=calibrate(test.probabilities, test.labels, *kept, record.model.temperature),
         cost=measure_cost(entry.model, entry.path, record.model.parameters, memory),
         latency=latency,
     )

@@ -1,4 +1,4 @@
-"""The training histories of compared models, where their runs are still there."""
+"""The training histories of compared models, if their runs still exist."""
 
 import logging
 import math

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from mnist_lightning.comparison.schema import Verification
 from mnist_lightning.data.digits import DigitDataset
 from mnist_lightning.data.sources import load_dataset
-from mnist_lightning.errors import DataError, OutputError, UserError
+from mnist_lightning.errors import DataError, OutputError
 from mnist_lightning.evaluation.inference import predict_logits
-from mnist_lightning.export.torchscript import load_torchscript
+from mnist_lightning.export.loading import load_network
 from mnist_lightning.files.identity import FileDescription, check_file, describe_file
-from mnist_lightning.records.artefacts import folder_of
+from mnist_lightning.records.artefacts import COMPLETE, folder_of
+from mnist_lightning.records.model_names import report_published
 from mnist_lightning.records.predictions import Predictions, SplitPredictions, read_predictions
 from mnist_lightning.records.record import Record, making_command, read_record
 
@@ -35,7 +36,7 @@ class LoadedModel:
         record: The model's record.
         record_file: The file of the record.
         path: The exported file.
-        model: The loaded TorchScript module.
+        model: The exported file, loaded.
         predictions: The recorded predictions.
         verification: Agreement of the exported file with the recorded predictions.
     """
@@ -43,7 +44,7 @@ class LoadedModel:
     record: Record
     record_file: FileDescription
     path: Path
-    model: torch.jit.ScriptModule
+    model: nn.Module
     predictions: Predictions
     verification: Verification
 
@@ -62,6 +63,8 @@ class LoadedModel:
 
 def read_records(output_dir: Path, presets: Mapping[str, str]) -> list[Record]:
     """Read the records of several models and check that they share a dataset.
+
+    The published ones are named in the log.
 
     Args:
         output_dir: The output folder; a model that is not in it is read from the published results.
@@ -91,6 +94,8 @@ def read_records(output_dir: Path, presets: Mapping[str, str]) -> list[Record]:
                 f"{first.dataset.label}: train one of them again on the data of the other, e.g. "
                 f"`{record.making_command}` with the --data options of {first.model.name}."
             )
+    files = [folder_of(output_dir, name) / f"{name}{COMPLETE[0]}" for name in presets]
+    report_published(files, output_dir)
     return records
 
 
@@ -149,14 +154,7 @@ def load_model(output_dir: Path, record: Record, dataset: DigitDataset) -> Loade
             f"{predictions_path.name} and {record_path.name} do not describe the same "
             f"predictions: {remedy}."
         )
-    try:
-        model = load_torchscript(path)
-    except UserError:
-        raise
-    except Exception as error:  # damaged bytes can make a reader raise nearly anything
-        reason = next(filter(None, str(error).splitlines()), type(error).__name__)
-        message = f"{path} is not a TorchScript file ({reason:.80}): {remedy}."
-        raise OutputError(message) from None
+    model = load_network(path)
     verification = verify(path, model, predictions.test, dataset.test.images, remedy)
     return LoadedModel(record, describe_file(record_path), path, model, predictions, verification)
 

@@ -19,10 +19,10 @@ from mnist_lightning.files.identity import check_file
 from mnist_lightning.records.artefacts import KEPT, WEIGHTS
 from mnist_lightning.records.predictions import Predictions, read_predictions
 from mnist_lightning.records.record import Record, read_record
+from mnist_lightning.terminal.presets import take_option
 
 log = logging.getLogger(__name__)
 
-SEED = "--seed_everything"
 #: Number of members, unless the user names seeds.
 SIZE = 5
 
@@ -87,7 +87,7 @@ def choose_seeds(
 
 
 def remedy(seeds: Sequence[int], preset: str) -> str:
-    """Return how to produce the files of seeds again, for messages.
+    """Return the command that produces the files of seeds, for messages.
 
     Args:
         seeds: All seeds of the ensemble: one command trains those that are not complete.
@@ -153,11 +153,7 @@ def held_out(members: Sequence[Member], dataset: DigitDataset) -> HeldOutDigits:
 
 def shared_command(record: Record) -> list[str]:
     """Return the command line of a training without its seed."""
-    argv = list(record.training.command)
-    if SEED in argv:
-        place = argv.index(SEED)
-        del argv[place : place + 2]
-    return argv
+    return take_option(record.training.command, "--seed_everything")[1]
 
 
 def _read(folder: Path, seed: int, seeds: Sequence[int], preset: str) -> Member:
@@ -178,8 +174,8 @@ def _check_alike(first: Member, other: Member) -> None:
         # One of them was trained on validation images of the other.
         problem = "validated on different images"
     elif (first.record.model.temperature is None) != (other.record.model.temperature is None):
-        # The mean of their probabilities would count the less confident for less.
-        problem = "exported by different versions, of which one calibrates"
+        # In the mean of their probabilities, the less confident one would have less weight.
+        problem = "exported by different versions, only one of which calibrates"
     else:
         return
     raise OutputError(

@@ -61,12 +61,7 @@ def agreement(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> Ag
 
     Returns:
         The 2x2 table.
-
-    Raises:
-        ValueError: The two differ in length or are empty.
     """
-    if first.shape != second.shape or first.size == 0:
-        raise ValueError(f"predictions for {first.size} and {second.size} images cannot be paired")
     return Agreement(*confusion_matrix(first, second, labels=[True, False]).ravel().tolist())
 
 

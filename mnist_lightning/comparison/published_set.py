@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_lightning.comparison.schema import FILE_NAME as COMPARISON_FILE
-from mnist_lightning.comparison.schema import read_comparison
+from mnist_lightning.comparison.schema import Comparison, read_comparison
 from mnist_lightning.comparison.seed_study import read_seeds, seed_folder
 from mnist_lightning.errors import OutputError
 from mnist_lightning.files.identity import check_file, describe_file
@@ -13,7 +13,7 @@ from mnist_lightning.files.storage import copy_file
 from mnist_lightning.records.artefacts import BASELINE, table_order
 from mnist_lightning.records.record import Record, read_record
 from mnist_lightning.robustness.error_rates import FILE_NAME as ROBUSTNESS_FILE
-from mnist_lightning.robustness.error_rates import read_robustness
+from mnist_lightning.robustness.error_rates import Robustness, read_robustness
 
 #: Larger files do not belong in a repository.
 MAX_BYTES = 1_000_000
@@ -27,7 +27,7 @@ CURVES = "_training_curves.png"
 WEIGHTS = ("_model.pt", "_model.onnx")
 #: The model that is also published as ONNX; it is enough to show the format.
 PUBLISHED_AS_ONNX = BASELINE
-#: Networks whose weights are too large to publish, and may not be anybody's to publish.
+#: Networks whose weights are too large to publish, and whose licence may forbid it.
 UNPUBLISHED_NETWORKS = ("ResNet50",)
 COMPARISON = tuple(Path(COMPARISON_FILE).with_suffix(end).name for end in (".png", ".csv", ".md"))
 COMPARISON += (Path(COMPARISON_FILE).with_suffix(".html").name, COMPARISON_FILE)
@@ -110,7 +110,7 @@ def _check_clean(record: Record, name: str) -> None:
     environment = record.environment
     if environment.commit is None or environment.dirty or record.training.commit is None:
         raise OutputError(
-            f"{name} was not made from a clean commit, so nobody can make it again: commit, then "
+            f"{name} was not made from a clean commit, so it cannot be reproduced: commit, then "
             f"run `{record.making_command}`."
         )
 
@@ -150,26 +150,45 @@ def _study_files(
     output_dir: Path, published: Path, records: Sequence[Record]
 ) -> list[tuple[Path, Path]]:
     """The comparison and the study of robustness, if they are there and of these records."""
-    names: list[str] = []
-    if (output_dir / COMPARISON_FILE).is_file():
-        for model in read_comparison(output_dir / COMPARISON_FILE).models:
-            path = output_dir / f"{model.name}_metrics.json"
-            if not path.is_file() or describe_file(path).sha256 != model.record.sha256:
-                raise OutputError(
-                    f"{COMPARISON_FILE} is of another {path.name}: make it again with "
-                    "`python scripts/compare.py`."
-                )
-        names += COMPARISON
-    if (output_dir / ROBUSTNESS_FILE).is_file():
-        hashes = {record.model.name: record.model.file.sha256 for record in records}
-        for robust in read_robustness(output_dir / ROBUSTNESS_FILE).models:
-            if hashes.get(robust.name) != robust.file.sha256:
-                raise OutputError(
-                    f"{ROBUSTNESS_FILE} is of another {robust.file.name}: make it again with "
-                    "`python scripts/robustness.py`."
-                )
-        names += [
-            *ROBUSTNESS,
-            *(["saliency.png"] if (output_dir / "saliency.png").is_file() else []),
-        ]
+    comparison, robustness = read_studies(output_dir, records)
+    names = [*(COMPARISON if comparison else ()), *(ROBUSTNESS if robustness else ())]
+    if robustness and (output_dir / "saliency.png").is_file():
+        names.append("saliency.png")
     return [(output_dir / name, published / name) for name in names]
+
+
+def read_studies(
+    folder: Path, records: Sequence[Record]
+) -> tuple[Comparison | None, Robustness | None]:
+    """Read the comparison and the study of robustness of a folder, as far as they are there.
+
+    Args:
+        folder: The folder of the records.
+        records: The records in it.
+
+    Raises:
+        OutputError: One of them is damaged, or was made with other files than these.
+    """
+    comparison = robustness = None
+    if (path := folder / COMPARISON_FILE).is_file():
+        comparison = read_comparison(path)
+        used = {f"{model.name}_metrics.json": model.record.sha256 for model in comparison.models}
+        paths = folder.glob("*_metrics.json")
+        current = {file.name: describe_file(file).sha256 for file in paths}
+        _check_current(path, used, current, "compare.py")
+    if (path := folder / ROBUSTNESS_FILE).is_file():
+        robustness = read_robustness(path)
+        used = {model.file.name: model.file.sha256 for model in robustness.models}
+        current = {record.model.file.name: record.model.file.sha256 for record in records}
+        _check_current(path, used, current, "robustness.py")
+    return comparison, robustness
+
+
+def _check_current(path: Path, used: dict[str, str], current: dict[str, str], script: str) -> None:
+    """Refuse a file that was made with other files than the current ones, by their SHA-256."""
+    for name, sha256 in used.items():
+        if current.get(name) != sha256:
+            raise OutputError(
+                f"{path} was made with another {name}: make it again with "
+                f"`python scripts/{script}`."
+            )

@@ -99,7 +99,7 @@ def seed_is_complete(folder: Path, command: list[str]) -> bool:
             "this seed again"
         )
     if record.training.train_loss is None:
-        # An older version exported the weights of an earlier epoch than the last.
+        # An older version exported the weights of an epoch before the last one.
         return False
     described = (record.model.weights_file, record.model.file, record.predictions)
     return all(

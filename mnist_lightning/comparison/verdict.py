@@ -1,6 +1,6 @@
 """The verdict of a comparison: at most three sentences, on accuracy, cost and robustness."""
 
-from itertools import dropwhile, islice, takewhile
+from itertools import takewhile
 
 from mnist_lightning.comparison.conclusion import (
     ALPHA,
@@ -191,8 +191,9 @@ def seeds_of(model: ComparedModel) -> list[int]:
     """Return the seed of a training, or those of an ensemble's members from its command."""
     if model.training.seed is not None:
         return [model.training.seed]
-    rest = dropwhile(lambda argument: argument != "--seeds", model.training.command)
-    return [int(seed) for seed in takewhile(str.isdigit, islice(rest, 1, None))]
+    command = model.training.command
+    rest = command[command.index("--seeds") + 1 :] if "--seeds" in command else ()
+    return [int(seed) for seed in takewhile(str.isdigit, rest)]
 
 
 def seeds_text(model: ComparedModel) -> str:
@@ -202,4 +203,4 @@ def seeds_text(model: ComparedModel) -> str:
         return "several seeds"
     if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
         return f"seeds {seeds[0]}–{seeds[-1]}"
-    return f"seed{'s'[: len(seeds) > 1]} {', '.join(map(str, seeds))}"
+    return f"{'seeds' if len(seeds) > 1 else 'seed'} {', '.join(map(str, seeds))}"

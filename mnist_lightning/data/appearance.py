@@ -53,7 +53,8 @@ class Appearance:
     """The ranges of the changes, which are drawn independently for each image.
 
     Brightness, fog, noise, stripe and edges of the corruption benchmark MNIST-C resemble these
-    changes: a network that is trained with them has met such images, though not those corruptions.
+    changes: a network that is trained with them has seen similar images, though not those
+    corruptions.
 
     Args:
         share: Share of the images that are changed; the others keep their pixels.

@@ -136,8 +136,7 @@ def apply_warp(images: Tensor, warp: Warp) -> Tensor:
     n, axes, width = parameters.shape
     grid = parameters.reshape(n * axes, width) @ _grid_basis(images.device)[:width]
     grid = grid.view(n, axes, SIDE, SIDE).permute(0, 2, 3, 1)
-    # Bilinear sampling blurs, so that the test images would have sharper edges than those of the
-    # training.
+    # Bilinear sampling would blur the training images, and test images would have sharper edges.
     warped = F.grid_sample(images.float(), grid, "bicubic", "zeros", align_corners=False)
     return warped.round_().clamp_(0, 255).to(torch.uint8)
 

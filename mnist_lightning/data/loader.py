@@ -9,13 +9,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from mnist_lightning.data.appearance import Look
 from mnist_lightning.data.augmentation import Augmentation, Warp
 from mnist_lightning.data.digits import Digits, Subset
+from mnist_lightning.data.random_streams import stream_seed
 
 
 class Batch(NamedTuple):
@@ -68,10 +68,6 @@ class BatchLoader:
     ) -> None:
         if len(digits) < world_size:
             raise ValueError(f"{len(digits)} images cannot be shared by {world_size} processes")
-        if augmentation is not None and seed is None:
-            raise ValueError("augmentation requires a seed")
-        if any(len(other) != len(digits) for other in more_passes):
-            raise ValueError("all passes must be versions of the same images")
         self._passes = (digits, *more_passes)
         self.seed = seed
         self.augmentation = augmentation
@@ -142,5 +138,4 @@ class BatchLoader:
     def _generator(self, stream: int) -> Generator:
         """Return the generator of (seed, epoch, stream): 0 is the order, n is step n - 1."""
         assert self.seed is not None
-        sequence = np.random.SeedSequence((self.seed, self.epoch, stream))
-        return Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0]) >> 1)
+        return Generator().manual_seed(stream_seed(self.seed, self.epoch, stream))

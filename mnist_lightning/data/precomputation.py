@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from mnist_lightning.data.augmentation import Augmentation, distort
 from mnist_lightning.data.digits import Digits
+from mnist_lightning.data.random_streams import stream_seed
 from mnist_lightning.errors import DataError
 
 Precompute = Callable[[Tensor, str], Tensor]
@@ -76,9 +76,8 @@ class Precomputation:
 
     def _distorted(self, images: Tensor, seed: int, number: int) -> Tensor:
         assert self._augmentation is not None
-        # The spawn key makes this sequence independent of those of the loader, which have none.
-        sequence = np.random.SeedSequence(seed, spawn_key=(number,))
-        generator = Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0]) >> 1)
+        # The spawn key makes this stream independent of those of the loader, which have none.
+        generator = Generator().manual_seed(stream_seed(seed, spawn_key=(number,)))
         warp = self._augmentation.draw(len(images), generator)
         look = self._augmentation.draw_look(len(images), generator)
         parts = []

@@ -1,4 +1,4 @@
-"""The hashes of the standard MNIST, and the comparison of a dataset with it."""
+"""The hashes of the standard MNIST, and how a dataset differs from it."""
 
 import hashlib
 import struct

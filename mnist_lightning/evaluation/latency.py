@@ -16,7 +16,7 @@ from mnist_lightning.files.limits import Count, NotNegative
 WARMUP_CALLS = 3
 MINIMUM_CALLS = 3
 THROUGHPUT_BATCH = 256
-#: Seconds for the timed calls of a single model.
+#: Seconds for the timed calls of a single model, half for each batch size.
 BUDGET_SECONDS = 4.0
 
 #: Batch sizes of a comparison.
@@ -56,7 +56,7 @@ class Latency:
         threads: Number of threads that torch used within one operation.
         warmup_calls: Number of untimed calls before each of the two measurements.
         single: One image per call, as when a user waits for the answer.
-        batched: 256 images per call, as when many images are at hand.
+        batched: 256 images per call, as when many images are classified at once.
     """
 
     threads: Count
@@ -120,9 +120,7 @@ def default_settings(seconds_per_point: float = SECONDS_PER_POINT) -> BenchmarkS
     )
 
 
-def measure_latency(
-    model: nn.Module, images: Tensor, budget_seconds: float | None = None
-) -> Latency:
+def measure_latency(model: nn.Module, images: Tensor) -> Latency:
     """Time one model on the CPU with the current number of threads, at batch sizes 1 and 256.
 
     Args:
@@ -130,16 +128,13 @@ def measure_latency(
             ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
         images: Real images, uint8, ``(N, 1, 28, 28)``, at least one. They are cycled through, so
             that no single image stays in the caches.
-        budget_seconds: Seconds for all timed calls, half for each batch size; None for
-            ``BUDGET_SECONDS``. At least three calls are made for each, so a network too slow for
-            the budget runs on about 1,500 images, fewer than its evaluation took.
 
     Returns:
-        The times.
+        The times. At least three calls are made for each batch size, so a network too slow for
+        ``BUDGET_SECONDS`` runs on about 1,500 images, fewer than its evaluation took.
     """
-    budget = BUDGET_SECONDS if budget_seconds is None else budget_seconds
-    threads, sizes = torch.get_num_threads(), (1, THROUGHPUT_BATCH)
-    settings = BenchmarkSettings((threads,), sizes, WARMUP_CALLS, budget / 2, turn_seconds=0)
+    threads, sizes, budget = torch.get_num_threads(), (1, THROUGHPUT_BATCH), BUDGET_SECONDS / 2
+    settings = BenchmarkSettings((threads,), sizes, WARMUP_CALLS, budget, turn_seconds=0)
     (points,) = benchmark([model], images, settings)
     single, batched = (
         BatchLatency(one.batch_size, one.calls, one.p50_ms, one.p95_ms, one.images_per_second)

@@ -56,6 +56,11 @@ class Metrics:
     interval: Interval
     loss: NotNegative
 
+    @property
+    def errors(self) -> int:
+        """Number of images that are classified wrongly."""
+        return self.n - self.correct
+
 
 @dataclass(frozen=True)
 class ClassMetrics:

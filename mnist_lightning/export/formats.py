@@ -88,10 +88,8 @@ def export_formats(
         OutputError: A file does not agree with the network.
     """
     name = source.model.name
-    if exported is not None:
-        expected = exported.expected
-    else:
-        expected = predict_logits(plain_copy(source.network), source.test.images)
+    images = source.test.images
+    expected = exported.expected if exported else predict_logits(plain_copy(source.network), images)
     int8 = "int8" in formats
     wanted = [name for name in FORMATS if name in formats or (int8 and name == "onnx")]
     files = []

@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from mnist_lightning.errors import OutputError, UserError
+from mnist_lightning.errors import OutputError, UserError, reason_of
 from mnist_lightning.export.onnx import OnnxNetwork
 from mnist_lightning.export.program import load_program
 from mnist_lightning.export.torchscript import load_torchscript
@@ -58,10 +58,9 @@ def load_network(path: Path) -> nn.Module:
         # Not every command that loads a checkpoint has this option.
         raise OutputError(str(error).removeprefix(OPTION)) from None
     except Exception as error:  # damaged bytes can make a reader raise nearly anything
-        reason = next(filter(None, str(error).splitlines()), type(error).__name__)
         raise OutputError(
-            f"{path} is not a valid {name} file ({reason:.120}): take an intact copy, or make it "
-            "again with scripts/train.py."
+            f"{path} is not a valid {name} file ({reason_of(error):.120}): take an intact copy, or "
+            "make it again with scripts/train.py."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""The description of itself that every exported file contains, whatever its format."""
+"""The metadata that every exported file contains, the same in all formats."""
 
 import json
 import zipfile
@@ -14,7 +14,7 @@ from mnist_lightning.records.environment import Environment
 from mnist_lightning.records.record import DatasetDescription, NetworkDescription, Training
 
 METADATA_FILE = "metadata.json"
-#: Stands for a file name where the weights come straight from training.
+#: Replaces the name of a file if the weights come straight from training.
 TRAINING = "training"
 CLASS_NAMES = tuple(map(str, range(CLASSES)))
 INPUT = "images: uint8 (N, 1, 28, 28), 0 is background and 255 is ink, N from 1; nothing to prepare"
@@ -51,7 +51,7 @@ def read_entries(path: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a stranger who finds the file needs to know.
+    """What somebody who finds the file needs to know.
 
     Attributes:
         title: The model's display name, e.g. ``Custom CNN``.

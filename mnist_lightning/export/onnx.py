@@ -110,11 +110,6 @@ class OnnxNetwork(nn.Module):
         self._input = inputs[0].name
         self.eval()
 
-    @property
-    def metadata(self) -> dict[str, str]:
-        """The file's description of itself."""
-        return dict(self._session.get_modelmeta().custom_metadata_map)
-
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of a batch of digits."""
         (logits,) = self._session.run(None, {self._input: images.cpu().numpy()})

@@ -1,4 +1,4 @@
-"""The operators that a network from a stranger may use: those that compute with tensors."""
+"""The operators that an untrusted network may use: those that only compute with tensors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -97,10 +97,10 @@ def check_scriptable(network: nn.Module) -> None:
 
 
 def load_torchscript(path: Path) -> torch.jit.ScriptModule:
-    """Load an exported model onto the CPU, if all that it does is to compute.
+    """Load an exported model onto the CPU, if it does nothing but compute.
 
-    TorchScript is a programming language with operators that read, create and overwrite files. The
-    file may be any network from anybody as long as it uses none of them.
+    TorchScript is a programming language with operators that read, create and overwrite files. Any
+    network from any source is loaded as long as it uses none of them.
 
     Args:
         path: A file written by ``export_torchscript``, or another one.
@@ -122,7 +122,7 @@ def load_torchscript(path: Path) -> torch.jit.ScriptModule:
     # other members in the same file.
     content = pack_members(members, "archive").getvalue()
     with quiet_torch():
-        # What torch.jit.load does, with the functions of the file at hand.
+        # As torch.jit.load does it, but keeping the functions of the file to check them.
         unit: Any = torch._C.CompilationUnit()
         read: Any = torch._C.import_ir_module_from_buffer
         module = read(unit, content, torch.device("cpu"), {}, False)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_lightning.data.digits import SIDE
-from mnist_lightning.errors import OutputError
+from mnist_lightning.errors import OutputError, reason_of
 from mnist_lightning.evaluation.calibration import scale
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.rejection import Rejection, fit_rejection
@@ -106,10 +106,9 @@ def _try_on_blank_image(network: nn.Module, path: Path) -> None:
     try:
         predict_logits(network, torch.zeros(1, 1, SIDE, SIDE, dtype=torch.uint8))
     except Exception as error:  # a foreign network may raise anything
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise OutputError(
-            f"{path} does not classify images of digits ({reason:.120}): name a model that "
-            "scripts/train.py has made."
+            f"{path} does not classify images of digits ({reason_of(error):.120}): name a model "
+            "that scripts/train.py has made."
         ) from error
 
 

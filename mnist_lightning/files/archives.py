@@ -1,4 +1,4 @@
-"""Zip archives from strangers: bombs are refused, members are read and packed again."""
+"""Untrusted zip archives: zip bombs are refused, members are checked and packed again."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""Checks of a configuration before it is loaded or used, because it may come from a stranger."""
+"""Checks of a configuration before it is loaded or used: the file may be untrusted."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -152,7 +152,7 @@ def _fetch_from_any(
 def _fetch(url: str, name: str, sha256: str, max_bytes: int, timeout: float) -> memoryview | str:
     """Return the verified content of one address, or the reason why it does not deliver it."""
     buffer = _LimitedBuffer(max_bytes, timeout)
-    # None hides the bar where there is no terminal.
+    # None hides the bar if there is no terminal.
     hidden = None if logging.getLogger(__name__).isEnabledFor(logging.WARNING) else True
     with tqdm(desc=name, total=max_bytes, unit="B", unit_scale=True, disable=hidden) as bar:
         transfer = _in_background(_transfer, url, buffer, bar, timeout)

@@ -1,4 +1,4 @@
-"""Opening files from strangers: regular files of a limited size, and nothing that never ends."""
+"""Opening untrusted files: only regular files of a limited size, no pipes or devices."""
 
 import os
 import stat
@@ -37,7 +37,7 @@ def check_regular(
     """
     status = path.stat()
     if kind := _KINDS.get(stat.S_IFMT(status.st_mode)):
-        raise error(f"{path} is {kind}, not a regular file: give a file in its place.")
+        raise error(f"{path} is {kind}, not a regular file: give a regular file instead.")
     if status.st_size > max_bytes:
         raise error(
             f"{path} has {status.st_size / 1e6:,.0f} MB, more than the {max_bytes / 1e6:,.0f} MB "

@@ -97,8 +97,8 @@ def one_writer(folder: Path, name: str) -> Iterator[None]:
     """Let one process at a time write several files that belong together.
 
     A second process waits and then replaces all of them. The operating system releases the lock of
-    a process that dies. On a file system without locks nobody waits: each file is still complete,
-    and the hashes in the record reveal files that do not belong together.
+    a process that dies. On a file system without locks no process waits: each file is still
+    complete, and the hashes in the record reveal files that do not belong together.
 
     Args:
         folder: Folder of the files; it must exist.

@@ -1,7 +1,7 @@
-"""Decoding files from strangers in a process with limits of memory and time.
+"""Decoding of untrusted files in a process with limited memory and time.
 
-A PDF of 3 kB can draw for hours and a PNG of 90 bytes declare a gigabyte. The process imports
-neither torch nor SciPy, so that it starts in a fraction of a second; one serves many files.
+A PDF of 3 kB can take hours to render, and a PNG of 90 bytes can declare a gigabyte. The process
+imports neither torch nor SciPy, so that it starts in a fraction of a second; one serves many files.
 """
 
 import json
@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread, Timer
-from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from mnist_lightning.handwriting.pages import read_pages
 
 #: Address space of the process, in bytes.
 MEMORY = 1_250_000_000
-#: Seconds between two looks at the memory, where the system does not enforce a limit.
+#: Seconds between two checks of the used memory, for systems that do not enforce a limit.
 _LOOK = 0.05
 #: Seconds for a page, and for all pages of a file.
 PAGE_SECONDS, FILE_SECONDS = 20.0, 120.0
@@ -36,7 +35,7 @@ _FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARE
 
 
 class Decoder:
-    """Decodes files in a process of its own, which starts with the first file.
+    """Decodes files in a separate process, which starts with the first file.
 
     It is a context manager; the process ends with the block.
     """
@@ -47,12 +46,7 @@ class Decoder:
     def __enter__(self) -> "Decoder":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -83,7 +77,7 @@ class Decoder:
             complete = process.poll() is None
             raise
         finally:
-            # The rest of a file that is not wanted must not be taken for the next one.
+            # The unread rest of this file must not be taken for the next one.
             if not complete:
                 self.close()
 

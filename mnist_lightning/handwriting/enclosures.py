@@ -1,5 +1,7 @@
 """Removing what is drawn around digits: boxes, frames and circles."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_dilation, binary_erosion, binary_fill_holes, find_objects
@@ -96,6 +98,12 @@ def contains(box: Slices, other: Slices) -> bool:
 def _same_size(box: Slices, other: Slices) -> bool:
     pairs = ((a.stop - a.start, b.stop - b.start) for a, b in zip(box, other, strict=True))
     return all(abs(a - b) <= ALIKE * b for a, b in pairs)
+
+
+def typical_height(heights: Sequence[int]) -> float:
+    """Return the median of the heights, without those of much smaller parts."""
+    found = np.array(heights)
+    return float(np.median(found[found >= 0.4 * found.max()]))
 
 
 def height_of(box: Slices) -> int:

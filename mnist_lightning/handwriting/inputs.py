@@ -19,7 +19,7 @@ from mnist_lightning.handwriting.ink import Invert
 from mnist_lightning.handwriting.prepare import NoInkError, prepare_digit, read_small
 from mnist_lightning.handwriting.segment import Box, FoundDigit, find_digits
 
-#: Of an IDX file, more images are refused: each is prepared by itself and kept with its cutout.
+#: IDX files with more images are refused: each image is prepared separately and kept in memory.
 MAX_IDX_IMAGES = 300_000
 
 _IDX_MAGIC = bytes([0, 0, 8, 3])
@@ -118,18 +118,12 @@ def _on_page(path: Path, number: int, page: Grey, invert: Invert) -> list[InputD
             found = find_digits(page, invert)
         except DataError as error:
             raise DataError(f"{path}: {error}.") from None
-    return [
-        InputDigit(
-            str(path),
-            number,
-            count,
-            digit.pixels,
-            page[digit.box.top : digit.box.bottom, digit.box.left : digit.box.right].copy(),
-            digit.box,
-            label,
-        )
-        for count, digit in enumerate(found, start=1)
-    ]
+    digits = []
+    for count, digit in enumerate(found, start=1):
+        box = digit.box
+        cutout = page[box.top : box.bottom, box.left : box.right].copy()
+        digits.append(InputDigit(str(path), number, count, digit.pixels, cutout, box, label))
+    return digits
 
 
 def _from_dataset(path: Path, images: Pixels, labels: list[int] | None) -> list[InputDigit]:

@@ -1,6 +1,6 @@
 """Decoding image files and PDF pages to grey values of a limited size.
 
-Files from strangers can take any time and memory here, so ``decoding`` runs this module in a
+Untrusted files can take any amount of time and memory here, so ``decoding`` runs this module in a
 process of its own. It imports nothing heavier than NumPy and Pillow.
 """
 
@@ -106,7 +106,7 @@ def _frames(path: Path, image: Image.Image) -> Iterator[Grey]:
 def _orientation(image: Image.Image) -> int:
     # A damaged EXIF block does not damage the picture.
     with suppress(*_DAMAGED, TypeError, ZeroDivisionError):
-        # Pillow turns TIFF by itself.
+        # Pillow applies the orientation of a TIFF itself.
         if image.format != "TIFF":
             return int(image.getexif().get(_ORIENTATION, 1))
     return 1
@@ -122,7 +122,7 @@ def _register_heif(path: Path) -> None:
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
-        # Pillow reads AVIF, which begins alike, by itself.
+        # Pillow itself reads AVIF, whose files begin the same way.
         if path.suffix.lower() in _HEIF:
             raise DataError(f"{path}: reading it needs `pip install pillow-heif`.") from None
     else:

@@ -10,6 +10,7 @@ from skimage.measure import label
 
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.errors import DataError
+from mnist_lightning.handwriting.enclosures import typical_height
 from mnist_lightning.handwriting.ink import Ink, Invert, find_ink
 from mnist_lightning.handwriting.prepare import prepare_digit
 from mnist_lightning.handwriting.sheet import find_sheet
@@ -90,7 +91,7 @@ def find_digits(grey: npt.NDArray[np.floating], invert: Invert = "auto") -> list
         if areas[number] >= smallest
     ]
     if len(boxes) > MAX_PARTS:
-        # The dots of dotted paper are much smaller than digits.
+        # On dotted paper, the dots are much smaller than the digits.
         tallest = max(box.height for box in boxes)
         boxes = [box for box in boxes if box.height >= 0.25 * tallest]
     if len(boxes) > MAX_PARTS:
@@ -105,7 +106,7 @@ def find_digits(grey: npt.NDArray[np.floating], invert: Invert = "auto") -> list
 
 def _join(boxes: list[Box]) -> list[Box]:
     """Join parts of one digit: a small box close above, below or within a larger one."""
-    reference = _typical_height(boxes)
+    reference = typical_height([box.height for box in boxes])
     joined = sorted(boxes, key=lambda box: -box.height)
     position = 0
     while position < len(joined):
@@ -118,11 +119,6 @@ def _join(boxes: list[Box]) -> list[Box]:
         else:
             position += 1
     return joined
-
-
-def _typical_height(boxes: list[Box]) -> float:
-    heights = np.array([box.height for box in boxes])
-    return float(np.median(heights[heights >= 0.4 * heights.max()]))
 
 
 def _belong_together(big: Box, small: Box, reference: float) -> bool:
@@ -150,7 +146,7 @@ def _union(one: Box, other: Box) -> Box:
 
 
 def _digit_sized(boxes: list[Box]) -> list[Box]:
-    reference = _typical_height(boxes)
+    reference = typical_height([box.height for box in boxes])
     return [box for box in boxes if box.height >= 0.4 * reference and box.width < 4 * box.height]
 
 

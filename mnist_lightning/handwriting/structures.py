@@ -12,6 +12,7 @@ from mnist_lightning.handwriting.enclosures import (
     MOST_PARTS,
     contains,
     height_of,
+    typical_height,
     without_enclosures,
 )
 from mnist_lightning.handwriting.ink import Mask
@@ -181,9 +182,9 @@ def _are_alike(one: _Box, other: _Box) -> bool:
 
 
 def _digit_height(mask: Mask) -> float:
-    """Return the typical height of components, without the remains of lines; 0 if there are none.
+    """Return the typical height of components; 0 if there are none.
 
-    These touch the border, or contain others.
+    Components that touch the border or contain others are left out: they are remains of lines.
     """
     smallest = max(8, 0.02 * mask.shape[0])
     boxes = [
@@ -195,5 +196,4 @@ def _digit_height(mask: Mask) -> float:
     if not boxes or len(boxes) > MOST_PARTS:
         return 0.0
     alone = [box for box in boxes if not any(contains(box, other) for other in boxes)]
-    heights = np.array([height_of(box) for box in alone])
-    return float(np.median(heights[heights >= 0.4 * heights.max()]))
+    return typical_height([height_of(box) for box in alone])

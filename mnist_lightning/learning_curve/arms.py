@@ -21,9 +21,9 @@ class Arm:
         title: Its name in figures and tables.
         preset: The preset with its hyperparameters.
         start: What it starts from.
-        least_steps: The fewest optimiser steps; None for a linear layer on frozen features, which
-            is trained until it converges.
-        times: How often it takes the number of epochs of the preset.
+        least_steps: The smallest number of optimiser steps; None for a linear layer on frozen
+            features, which is trained until it converges.
+        times: Factor of the number of epochs of the preset.
         distortions: The preset whose distortions it trains with; None for its own.
     """
 

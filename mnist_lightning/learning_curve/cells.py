@@ -1,4 +1,4 @@
-"""A cell of the learning curve: one training and its errors, in a JSON file of its own."""
+"""A cell of the learning curve: one training and its errors, in a separate JSON file."""
 
 import hashlib
 import json
@@ -152,7 +152,7 @@ def publish_curve(output_dir: Path, published: Path) -> list[Path]:
         The copies.
 
     Raises:
-        OutputError: A cell was not trained from a commit, so that nobody can train it again.
+        OutputError: A cell was not trained from a commit and cannot be reproduced.
     """
     if not (output_dir / CURVE_FILE).is_file():
         return []
@@ -188,7 +188,7 @@ def claimed(path: Path) -> Iterator[bool]:
     try:
         yield True
     finally:
-        # Gone before it is released: a process that opens it in between notices that.
+        # Deleted before it is released: a process that opens it in between notices that.
         with suppress(OSError):
             path.with_suffix(".lock").unlink()
         lock.release()

@@ -104,8 +104,8 @@ class Match:
 class Crossover:
     """Up to how many labelled images an arm has fewer errors than the first one.
 
-    On average over the seeds that both have: the mean of an arm with fewer seeds is no match for
-    the first one's mean over all of its own.
+    Both are averaged over the seeds that they share: a mean over fewer seeds is not comparable with
+    the first arm's mean over all of its seeds.
 
     Attributes:
         arm: Name of the arm.
@@ -170,10 +170,14 @@ class LearningCurve:
         """Return the points of an arm by size."""
         return [point for point in self.points if point.arm == arm]
 
+    def at(self, arm: str, size: int) -> Point | None:
+        """Return the point of an arm at a number of labelled images, if there is one."""
+        return next((point for point in self.of(arm) if point.size == size), None)
+
     def wins(self, arm: str) -> list[int]:
         """Return the sizes at which an arm has fewer errors than the first one, ascending.
 
-        On average over the seeds that both have.
+        Both are averaged over the seeds that they share.
         """
         return [one.size for one in self.differences if one.arm == arm and one.difference < 0]
 

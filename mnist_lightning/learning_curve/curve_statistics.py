@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import permutation_test, t, ttest_1samp
 
+from mnist_lightning.comparison.conclusion import two_digits
 from mnist_lightning.comparison.paired import holm
 from mnist_lightning.evaluation.metrics import CONFIDENCE_LEVEL
 from mnist_lightning.learning_curve.arms import ARMS
@@ -130,7 +131,7 @@ def _match(arm: str, size: int, error: float, own: Mapping[int, float]) -> Match
         exactly = errors[0] == error
         return Match(arm, size, float(sizes[0]) if exactly else None, f"{sizes[0]:,} or fewer")
     needed = _crossing(sizes[place - 1 : place + 1], errors[place - 1 : place + 1], (error, error))
-    return Match(arm, size, needed, f"{float(f'{needed:.2g}'):,.0f}")
+    return Match(arm, size, needed, two_digits(needed))
 
 
 def _shared(points: Sequence[Point], first: str, arm: str) -> dict[int, tuple[float, float]]:

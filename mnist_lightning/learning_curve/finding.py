@@ -22,13 +22,13 @@ def answer(curve: LearningCurve) -> tuple[str, ...]:
     pretrained = [
         point
         for arm in ARMS
-        if arm.start == "pretrained" and own and (point := _at(curve, arm.name, max(own)))
+        if arm.start == "pretrained" and own and (point := curve.at(arm.name, max(own)))
     ]
     if not pretrained:
         return ()
     pretrained.sort(key=_mean)
     few = own[min(own)]
-    rivals = [point for one in pretrained if (point := _at(curve, one.arm, few.size))]
+    rivals = [point for one in pretrained if (point := curve.at(one.arm, few.size))]
     explained = [
         *_without_distortions(curve, few, rivals),
         *_from_scratch(curve, pretrained[0], few.size),
@@ -80,11 +80,14 @@ def _with_few_labels(
 
 
 def _without_distortions(curve: LearningCurve, own: Point, rivals: list[Point]) -> list[str]:
-    """Compare the first arm without distorted images with frozen features, which see none either.
+    """Compare the first arm without distortions with frozen features, which have none either.
 
-    At the fewest labels.
+    Args:
+        curve: The statistics.
+        own: The first arm at the fewest labels.
+        rivals: The pretrained arms at the same number.
     """
-    plain = _at(curve, f"{own.arm}_undistorted", own.size)
+    plain = curve.at(f"{own.arm}_undistorted", own.size)
     nearest = min((one for one in rivals if one.arm in _FROZEN), key=_mean, default=None)
     if plain is None or nearest is None:
         return []
@@ -96,21 +99,17 @@ def _without_distortions(curve: LearningCurve, own: Point, rivals: list[Point]) 
 
 
 def _from_scratch(curve: LearningCurve, best: Point, least: int) -> list[str]:
-    scratch, longer = (_at(curve, f"resnet50_{name}", best.size) for name in ("scratch", "long"))
+    scratch, longer = (curve.at(f"resnet50_{name}", best.size) for name in ("scratch", "long"))
     if scratch is None:
         return []
     text = "pretraining helps ResNet50 against itself: from random weights it is wrong on "
-    few, tuned = _at(curve, "resnet50_scratch", least), _at(curve, best.arm, least)
+    few, tuned = curve.at("resnet50_scratch", least), curve.at(best.arm, least)
     if few is not None and tuned is not None:
         text += f"{_rate(few)} instead of {_rate(tuned)} with {least:,} labels, and on "
     text += f"{_rate(scratch)} instead of {_rate(best)} with {best.size:,}"
     if longer is not None:
         text += f" ({_rate(longer)} after {longer.steps / scratch.steps:.0f} times as many steps)"
     return [text]
-
-
-def _at(curve: LearningCurve, arm: str, size: int) -> Point | None:
-    return next((point for point in curve.of(arm) if point.size == size), None)
 
 
 def _name(arm: str) -> str:

@@ -35,5 +35,5 @@ class ContrastNormalisation(nn.Module):
             return pixels / 255
         darkest = pixels.amin(dim=(1, 2, 3), keepdim=True)
         contrast = pixels.amax(dim=(1, 2, 3), keepdim=True) - darkest
-        # 255 where there is no contrast, without a branch, which exported programs cannot have.
+        # 255 if there is no contrast; without a branch, which exported programs cannot have.
         return (pixels - darkest) / contrast.where(contrast >= self.floor, 255.0)

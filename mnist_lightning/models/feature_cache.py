@@ -88,10 +88,7 @@ def cached_features(
     Raises:
         OutputError: The folder is not writable or the disk is too full.
         WeightsError: Features are not finite in half precision.
-        ValueError: ``images`` is empty or ``precision`` is unknown.
     """
-    if not len(images):
-        raise ValueError("there are no images to compute features for")
     key = cache_key(network, images, precision)
     stem = file_stem(key)
     store = FeatureStore(folder / stem, key, (len(images), network.num_features), CHUNK_ROWS)

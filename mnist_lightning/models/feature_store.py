@@ -83,15 +83,11 @@ class FeatureStore:
 
         Raises:
             OSError: The disk is full or the folder is not writable.
-            ValueError: ``values`` has another shape.
         """
-        rows = self.rows(chunk)
-        if values.shape != (rows.stop - rows.start, self.shape[1]):
-            raise ValueError(f"chunk {chunk} has the shape {values.shape}")
         content = values.tobytes()
         self.data_path.touch()  # "r+b" does not create a file, "wb" truncates it, "ab" cannot seek
         with self.data_path.open("r+b") as file:
-            file.seek(rows.start * self._row_bytes)
+            file.seek(self.rows(chunk).start * self._row_bytes)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

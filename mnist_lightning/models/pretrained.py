@@ -19,6 +19,9 @@ NO_WEIGHTS = "none"
 MAX_DOWNLOAD_BYTES = 2**27
 """Torchvision's files of ResNet50 have 98 MB."""
 
+TIMEOUT_SECONDS = 10.0
+"""How long to wait for a silent server, see :func:`~mnist_lightning.files.download.download`."""
+
 
 @dataclass(frozen=True)
 class Pretrained:
@@ -69,7 +72,7 @@ def weights_label(choice: str) -> str:
     return f"the file {Path(choice).name}"
 
 
-def resolve_weights(choice: str, *, timeout: float = 10.0) -> Path | None:
+def resolve_weights(choice: str) -> Path | None:
     """Return the file of weights, after downloading it to the cache of torch hub if necessary.
 
     To be called before data are loaded: without a file and a network it fails within seconds. It
@@ -77,8 +80,6 @@ def resolve_weights(choice: str, *, timeout: float = 10.0) -> Path | None:
 
     Args:
         choice: A key of ``PRETRAINED``, ``none``, or the path of a file.
-        timeout: Seconds to wait for the server, see
-            :func:`~mnist_lightning.files.download.download`.
 
     Returns:
         The file, or None for ``none``.
@@ -90,14 +91,14 @@ def resolve_weights(choice: str, *, timeout: float = 10.0) -> Path | None:
     if choice == NO_WEIGHTS:
         return None
     if choice in PRETRAINED:
-        return _published_file(PRETRAINED[choice], timeout)
+        return _published_file(PRETRAINED[choice])
     path = Path(choice).expanduser()
     require_file(path, f"give a file, or one of {', '.join(PRETRAINED)} and {NO_WEIGHTS}")
     return path
 
 
 def origin_of(choice: str, path: Path) -> WeightsOrigin:
-    """Describe the file of a choice of weights; torchvision's files have no title of their own.
+    """Describe the file of a choice of weights; torchvision's files contain no title.
 
     Args:
         choice: A key of ``PRETRAINED``, or the path of a file.
@@ -131,7 +132,7 @@ def load_backbone(network: ResNet50, path: Path) -> None:
     network.backbone.load_state_dict({name: weights[name] for name in own})
 
 
-def _published_file(pretrained: Pretrained, timeout: float) -> Path:
+def _published_file(pretrained: Pretrained) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / pretrained.file_name
     if path.exists():
         _check_cached(path, pretrained.sha256_prefix)
@@ -141,8 +142,8 @@ def _published_file(pretrained: Pretrained, timeout: float) -> Path:
             [pretrained.url],
             path,
             sha256=pretrained.sha256_prefix,
-            timeout=timeout,
             max_bytes=MAX_DOWNLOAD_BYTES,
+            timeout=TIMEOUT_SECONDS,
         )
     except DownloadError as error:
         raise WeightsError(

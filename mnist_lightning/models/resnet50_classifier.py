@@ -81,14 +81,8 @@ class ResNet50Classifier(StagedClassifier):
         feature_layer: FeatureLayer = "layer4",
         **training: Any,
     ) -> None:
-        _check_weights(weights, strategy)
+        _check_strategy(strategy, weights, augmented_passes, feature_layer)
         _check_stages(stage_starts, stage_rates, warmup)
-        _check_passes(augmented_passes, strategy)
-        if feature_layer != "layer4" and strategy != "frozen":
-            raise UserError(
-                f"--model.feature_layer {feature_layer} needs --model.strategy frozen, not "
-                f"{strategy}"
-            )
         network = ResNet50(image_size, dropout, contrast_normalisation, feature_layer)
         super().__init__(network=network, **training)
         self.save_hyperparameters(logger=False)
@@ -160,11 +154,22 @@ class ResNet50Classifier(StagedClassifier):
         return cached_features(self.network, images, folder=path, precision=precision, title=title)
 
 
-def _check_weights(weights: str, strategy: Strategy) -> None:
+def _check_strategy(
+    strategy: Strategy, weights: str, augmented_passes: int, feature_layer: FeatureLayer
+) -> None:
     if strategy == "scratch" and weights != pretrained.NO_WEIGHTS:
         raise UserError(
             f"--model.strategy scratch starts from random weights: use --model.weights "
             f"{pretrained.NO_WEIGHTS} with it, not {weights}"
+        )
+    if augmented_passes < 0 or (augmented_passes and strategy != "frozen"):
+        raise UserError(
+            f"--model.augmented_passes must be 0, or more with --model.strategy frozen, not "
+            f"{augmented_passes} with {strategy}"
+        )
+    if feature_layer != "layer4" and strategy != "frozen":
+        raise UserError(
+            f"--model.feature_layer {feature_layer} needs --model.strategy frozen, not {strategy}"
         )
 
 
@@ -175,11 +180,3 @@ def _check_stages(starts: tuple[float, ...], rates: tuple[float, ...], warmup: f
         raise UserError(f"--model.stage_rates must be above 0, not {rates}")
     if not 0 <= warmup < 1:
         raise UserError(f"--model.warmup must be at least 0 and below 1, not {warmup}")
-
-
-def _check_passes(augmented_passes: int, strategy: Strategy) -> None:
-    if augmented_passes < 0 or (augmented_passes and strategy != "frozen"):
-        raise UserError(
-            f"--model.augmented_passes must be 0, or more with --model.strategy frozen, not "
-            f"{augmented_passes} with {strategy}"
-        )

@@ -50,8 +50,8 @@ class StagedUnfreezing(Callback):
 
     The parameters of a frozen part need no gradients and its modules are in eval mode, so that
     batch normalisation neither uses nor updates batch statistics. The frozen parts depend on the
-    step alone and are set before each one, whatever Lightning or another callback did to the modes
-    and wherever a training was resumed.
+    step alone and are set before each one, so that neither the modes that Lightning or another
+    callback sets nor the step at which a training is resumed matter.
 
     The optimiser must hold all parameters from the start; it skips those without gradients.
 

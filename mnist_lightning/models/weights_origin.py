@@ -11,7 +11,7 @@ from mnist_lightning.files.identity import describe_file
 from mnist_lightning.terminal.streams import one_line
 
 MAX_LENGTH = 300
-"""Longer texts of a file's metadata are cut: anybody can write them, and tables show them."""
+"""Longer texts of a file's metadata are cut: they are untrusted, and tables show them."""
 
 _NON_COMMERCIAL = re.compile(r"non.?commercial|\bnc\b", re.IGNORECASE)
 

@@ -7,7 +7,7 @@ PUBLISHED = "published"
 #: The models of the study, in the order in which tables show them; all others follow by name.
 BASELINE = "custom_cnn"
 SECOND = "resnet50"
-#: The model that reads the users' own digits, where there are several.
+#: The preferred model to read the users' own digits.
 READER = "custom_cnn_robust"
 MODEL_SUFFIX = "_model"
 ENSEMBLE_SUFFIX = "_ensemble"
@@ -51,7 +51,7 @@ def find_models(output_dir: Path) -> list[Path]:
 
 
 def find_readers(output_dir: Path) -> list[Path]:
-    """Return the TorchScript files in a folder: the most robust one first, then as find_models."""
+    """Return the same files as :func:`find_models`, the preferred reader first."""
     return sorted(find_models(output_dir), key=lambda path: path.stem != f"{READER}{MODEL_SUFFIX}")
 
 

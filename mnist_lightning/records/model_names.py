@@ -1,4 +1,4 @@
-"""What ``--model``, ``--file``, ``--model.teacher`` and the like mean: models and their files."""
+"""Resolves the values of ``--model``, ``--file`` and similar options to models and their files."""
 
 import logging
 import shlex
@@ -13,6 +13,7 @@ from mnist_lightning.records.artefacts import (
     MODEL_SUFFIX,
     NETWORK_SUFFIXES,
     PUBLISHED,
+    find_readers,
 )
 from mnist_lightning.terminal.parser import require_name
 from mnist_lightning.terminal.presets import model_name, preset_names, presets_by_model_name
@@ -48,21 +49,32 @@ def models_of(given: Sequence[str], output_dir: Path) -> list[str]:
     return names
 
 
-def files_of_models(names: Sequence[str], files: Sequence[Path], output_dir: Path) -> list[Path]:
+def files_of_models(
+    names: Sequence[str], files: Sequence[Path], output_dir: Path, most: int | None = None
+) -> list[Path]:
     """Return the files that ``--model`` and ``--file`` mean, and log which ones are published.
 
     Args:
         names: Names of models, as for ``model_of``, or paths of files, for which ``--file`` exists.
         files: Paths of files.
         output_dir: The output folder; a model that is not in it is among the published results.
+        most: Number of models to take if none is named; None for all of the output folder or, if
+            there are none, all published ones.
 
     Returns:
-        The files of the names, then the others. A path may not exist.
+        The files of the names, then the others, at least one. A path may not exist.
 
     Raises:
-        OutputError: There is no model of a name.
+        OutputError: There is no model of a name, or no model at all.
     """
     found = [_file_of_model(name, output_dir) for name in names]
+    if not names and not files:
+        found = (find_readers(output_dir) or find_readers(output_dir / PUBLISHED))[:most]
+        if not found:
+            raise OutputError(
+                f"There is no trained model in {output_dir}: train one with "
+                "`python scripts/train.py --model cnn`, or name a file with --file."
+            )
     report_published(found, output_dir)
     return [*found, *files]
 

@@ -28,7 +28,7 @@ def upgrade_training(training: object, version: int) -> None:
     """Convert the training of a record of version 1 or 2, in place.
 
     Version 1 has no number of threads. In both, the epoch with the best validation accuracy was
-    exported; what is said of it is kept if it was the last one.
+    exported; its loss and accuracy are kept if it was the last one.
 
     Args:
         training: The training; anything but an object is left as it is.

@@ -34,6 +34,7 @@ from mnist_lightning.models.weights_origin import WeightsOrigin
 from mnist_lightning.records.artefacts import ENSEMBLE_SUFFIX
 from mnist_lightning.records.environment import Environment
 from mnist_lightning.records.old_versions import upgrade_record
+from mnist_lightning.terminal.presets import take_option
 
 SCHEMA_VERSION = 3
 SUFFIX = "_metrics.json"
@@ -284,13 +285,8 @@ class Record:
     @property
     def data_dir(self) -> Path:
         """The folder in which the training looked for MNIST."""
-        argv, option = self.training.command, "--data.data_dir"
-        for argument, following in zip(argv, [*argv[1:], ""], strict=True):
-            if argument == option and following:
-                return Path(following)
-            if argument.startswith(f"{option}="):
-                return Path(argument.partition("=")[2])
-        return Path("data")
+        folders, _ = take_option(self.training.command, "--data.data_dir")
+        return Path(folders[-1] if folders else "data")
 
     def write(self, path: Path) -> None:
         """Write the record to a JSON file, which is replaced in one step.

@@ -1,4 +1,4 @@
-"""A comparison as one figure, and its panels as figures of their own."""
+"""A comparison as one figure, and its panels as separate figures."""
 
 from collections.abc import Callable
 
@@ -74,7 +74,7 @@ def plot_comparison(comparison: Comparison, images: Pixels) -> Figure:
 
 
 def plot_panel(comparison: Comparison, key: str) -> Figure:
-    """Plot one panel as a figure of its own, for narrow screens.
+    """Plot one panel as a separate figure, for narrow screens.
 
     Args:
         comparison: The comparison.

@@ -51,7 +51,7 @@ class Picture:
         width: In pixels.
         height: In pixels.
         caption: What it shows.
-        legend: Which models its letters mean, for those who hear the page.
+        legend: Which models its letters stand for, for screen readers.
     """
 
     data: str
@@ -134,7 +134,7 @@ def _curves(
     }
     if not places:
         return None
-    caption = "Validation loss and accuracy of each epoch, for the models whose runs are at hand."
+    caption = "Validation loss and accuracy of each epoch, for the models whose runs are available."
     return _picture(plot_histories(places, names), caption)
 
 

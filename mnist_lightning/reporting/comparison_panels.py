@@ -28,7 +28,7 @@ def draw_accuracy(axes: Axes, comparison: Comparison) -> None:
             cleaned = 100 * model.without_label_errors.accuracy
             hollow = model_look.points | {"markerfacecolor": "white"}
             axes.plot(cleaned, place + 0.16, markersize=9, clip_on=False, **hollow)
-        errors = f"{accuracy:.2f} %, {model.test.n - model.test.correct:,} errors"
+        errors = f"{accuracy:.2f} %, {model.test.errors:,} errors"
         font: dict[str, Any] = {"fontsize": style.SMALL_SIZE, "color": style.DARK_GREY}
         across = axes.get_yaxis_transform()
         axes.text(0.02, place - 0.22, errors, va="bottom", transform=across, **font)

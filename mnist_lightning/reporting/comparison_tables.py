@@ -18,7 +18,7 @@ from mnist_lightning.robustness.error_rates import Robustness
 
 
 def heading(comparison: Comparison) -> str:
-    """State what is compared on what."""
+    """Name the number of models and the test images."""
     dataset = comparison.dataset
     return (
         f"{len(comparison.models)} models on the same {dataset.test:,} test images of "

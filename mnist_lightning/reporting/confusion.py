@@ -18,7 +18,7 @@ ERROR_COLOURS = "Oranges"
 def plot_confusion(matrix: Sequence[Sequence[int]], *, title: str) -> Figure:
     """Plot a confusion matrix twice: as counts, and as percent of each true digit.
 
-    Only errors are coloured, on a scale of their own, and cells without any are empty: next to a
+    Only errors are coloured, on a separate scale, and cells without any are empty: next to a
     diagonal of a thousand, a common scale (as of scikit-learn's ``ConfusionMatrixDisplay``) would
     show forty errors as none.
 

@@ -51,26 +51,26 @@ def plot_examples(
             labels, probabilities.argmax(axis=1), probabilities.max(axis=1), strict=True
         )
     ]
-    shown = mistakes[:most]
-    wrong, right = (
-        fill(text, LETTERS_PER_COLUMN * columns)
-        for text in (
-            _describe_mistakes(len(mistakes), len(labels), most),
-            f"Correct: the first of each digit, {_CAPTION}",
+    wrong = _describe_mistakes(len(mistakes), len(labels), most)
+    right = f"Correct: the first of each digit, {_CAPTION}"
+    parts = [
+        (fill(head, LETTERS_PER_COLUMN * columns), positions, colour)
+        for head, positions, colour in (
+            (wrong, mistakes[:most], VERMILLION),
+            (right, correct, BLUE),
         )
-    )
+    ]
     heights = [
-        HEADING_HEIGHT * (1 + head.count("\n")) + TILE_HEIGHT * _rows(found, columns)
-        for head, found in ((wrong, shown), (right, correct))
+        HEADING_HEIGHT * (1 + head.count("\n")) + TILE_HEIGHT * _rows(positions, columns)
+        for head, positions, _ in parts
     ]
     figure = new_figure(columns * TILE_WIDTH, HEADING_HEIGHT + sum(heights), title)
-    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=heights).ravel()
-    heads = {wrong: (upper, shown, VERMILLION), right: (lower, correct, BLUE)}
-    for head, (part, positions, colour) in heads.items():
-        part.suptitle(head, fontsize=LABEL_SIZE, color=colour, x=0.01, ha="left")
+    halves = figure.subfigures(2, 1, squeeze=False, height_ratios=heights).ravel()
+    for half, (head, positions, colour) in zip(halves, parts, strict=True):
+        half.suptitle(head, fontsize=LABEL_SIZE, color=colour, x=0.01, ha="left")
         # Without a tile there are no axes: only the heading remains.
         for place, position in enumerate(positions, start=1):
-            axes = part.add_subplot(_rows(positions, columns), columns, place)
+            axes = half.add_subplot(_rows(positions, columns), columns, place)
             draw_digit(axes, images[position].reshape(SIDE, SIDE))
             axes.set_title(captions[position], fontsize=13, color=colour)
     return figure

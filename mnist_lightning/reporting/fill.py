@@ -34,7 +34,7 @@ def fill(text: str, blocks: Blocks, name: str) -> tuple[str, list[str]]:
     if nested or 2 * len(found) != len(_MARKER.findall(text)):
         raise UserError(
             f"{name}: the markers <!-- generated:NAME --> and <!-- end --> do not pair up; write "
-            "both for each block, on lines of their own"
+            "both for each block, each on a separate line"
         )
 
     def replace(match: re.Match[str]) -> str:

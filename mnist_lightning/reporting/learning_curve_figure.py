@@ -1,7 +1,5 @@
 """The learning curves as a figure: error rate and training time against labelled digits."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -55,14 +53,11 @@ def _draw_errors(axes: Axes, points: list[Point], look: style.Look, title: str) 
     high = 100 * np.array([point.mean if point.high is None else point.high for point in points])
     # An interval of two or three seeds can reach 0, which a logarithmic axis does not have.
     low = np.maximum(low, means / 10)
-    axes.errorbar(sizes, means, yerr=[means - low, high - means], capsize=3, **_named(look, title))
+    bars = [means - low, high - means]
+    axes.errorbar(sizes, means, yerr=bars, capsize=3, label=title, **look.lines)
     for point in points:
         rates = [100 * rate for rate in point.error_rates]
         axes.plot([point.size] * len(rates), rates, ".", color=look.colour, alpha=0.3)
-
-
-def _named(look: style.Look, title: str) -> dict[str, Any]:
-    return {**look.lines, "label": title}
 
 
 def _scale(axes: Axes, sizes: list[int]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from mnist_lightning.comparison.conclusion import two_digits
 from mnist_lightning.learning_curve.arms import TITLES
 from mnist_lightning.learning_curve.cells import Cell
 from mnist_lightning.learning_curve.curve_schema import LearningCurve, Point, sizes_text
@@ -24,8 +25,7 @@ def error_table(curve: LearningCurve) -> Table:
     sizes = sorted({point.size for point in curve.points})
     rows = []
     for arm in curve.arms:
-        points = {point.size: point for point in curve.of(arm)}
-        cells = {f"{n:,}": _rate(points[n]) if n in points else None for n in sizes}
+        cells = {f"{n:,}": (point := curve.at(arm, n)) and _rate(point) for n in sizes}
         rows.append({"Error rate in %": TITLES[arm], **cells})
     return table(rows)
 
@@ -43,11 +43,10 @@ def crossover_sentences(curve: LearningCurve) -> list[str]:
     for found in curve.crossovers:
         if wins := curve.wins(found.arm):
             text = f"{TITLES[found.arm]}: fewer errors than {baseline} at {sizes_text(wins)}"
-            crossing = (
-                found.crossing
-                and f"; the curves cross at about {float(f'{found.crossing:.2g}'):,.0f}"
-            )
-            sentences.append(f"{text} labelled digits{crossing or ''}.")
+            text += " labelled digits"
+            if found.crossing:
+                text += f"; the curves cross at about {two_digits(found.crossing)}"
+            sentences.append(f"{text}.")
     never = [TITLES[one.arm] for one in curve.crossovers if one.last_win is None]
     if never:
         arms = "Every other model" if len(never) == len(curve.crossovers) > 1 else "; ".join(never)

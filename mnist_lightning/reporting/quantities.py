@@ -100,20 +100,19 @@ _TRAINING = [
 ]
 
 
+def _without_label_errors(model: ComparedModel) -> object:
+    return model.without_label_errors and model.without_label_errors.accuracy
+
+
+def _counted_wrong(model: ComparedModel) -> object:
+    return model.without_label_errors and len(model.without_label_errors.counted_wrong)
+
+
 def _accuracy(comparison: Comparison) -> list[Quantity]:
-    def errors(model: ComparedModel) -> int:
-        return model.test.n - model.test.correct
-
-    def without(model: ComparedModel) -> object:
-        return model.without_label_errors and model.without_label_errors.accuracy
-
-    def counted(model: ComparedModel) -> object:
-        return model.without_label_errors and len(model.without_label_errors.counted_wrong)
-
     label, wrong = "Accuracy without label errors, %", "Label errors counted as errors"
     cleaned = [
-        Quantity("accuracy_without_label_errors", label, without, max, percent),
-        Quantity("label_errors_counted_wrong", wrong, counted),
+        Quantity("accuracy_without_label_errors", label, _without_label_errors, max, percent),
+        Quantity("label_errors_counted_wrong", wrong, _counted_wrong),
     ]
     return [
         Quantity("test_accuracy", "Test accuracy, %", lambda m: m.test.accuracy, max, percent),
@@ -123,7 +122,7 @@ def _accuracy(comparison: Comparison) -> list[Quantity]:
         Quantity(
             "accuracy_high", "… upper 95 % limit", lambda m: m.test.interval.high, None, percent
         ),
-        Quantity("errors", f"Errors of {comparison.dataset.test:,}", errors, min),
+        Quantity("errors", f"Errors of {comparison.dataset.test:,}", lambda m: m.test.errors, min),
         *(cleaned if comparison.dataset.is_standard else ()),
         Quantity("macro_f1", "Macro F1", lambda m: m.test.macro_f1, max, four),
     ]

@@ -94,7 +94,7 @@ def _row(record: Record) -> dict[str, object]:
         "Precision": training.precision,
         "Test accuracy, %": test.accuracy,
         "95 % interval (Wilson)": tables.interval(test.interval),
-        "Errors": test.n - test.correct,
+        "Errors": test.errors,
         "Macro F1": test.macro_f1,
         "Validation accuracy, %": record.validation.accuracy,
         "CPU threads": record.latency.threads,

@@ -1,7 +1,7 @@
 """Figures of robustness: error rates, what the corruptions look like, and saliency."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,45 +43,40 @@ def plot_robustness(record: Robustness, units: dict[str, str]) -> Figure:
     return figure
 
 
-@dataclass(frozen=True)
-class _Panel:
+class _Panel(NamedTuple):
     """One share for each corruption and model.
 
     Attributes:
         heading: Title of the panel.
         label: What the share is.
-        read: The share of one corruption; None if it is not known.
-        interval: Its interval; None if it has none.
+        read: The share of one corruption and its interval; None if they are not known.
         mean: The share over all corruptions, drawn as a line; None if it is not known.
     """
 
     heading: str
     label: str
-    read: Callable[[SelectiveErrorRate], float | None]
-    interval: Callable[[SelectiveErrorRate], Interval | None]
+    read: Callable[[SelectiveErrorRate], tuple[float | None, Interval | None]]
     mean: Callable[[RobustModel], float | None]
 
 
+_RATE = "error rate, 95 % interval"
 _PANELS = (
     _Panel(
         "All images (line: all corruptions)",
-        "error rate, 95 % interval",
-        lambda one: one.rate,
-        lambda one: one.interval,
+        _RATE,
+        lambda one: (one.rate, one.interval),
         lambda model: model.mean_error,
     ),
     _Panel(
         "Confident enough to answer",
         "share of the images",
-        lambda one: one.coverage,
-        lambda one: None,
+        lambda one: (one.coverage, None),
         lambda model: model.mean_coverage,
     ),
     _Panel(
         "Wrong among the answered",
-        "error rate, 95 % interval",
-        lambda one: one.answered_rate,
-        lambda one: one.answered_interval,
+        _RATE,
+        lambda one: (one.answered_rate, one.answered_interval),
         lambda model: model.answered_error,
     ),
 )
@@ -93,11 +88,11 @@ def _draw_panel(axes: Axes, record: Robustness, panel: _Panel) -> None:
     count = len(record.models)
     for place, model in enumerate(record.models):
         rates, look = [model.clean, *model.corruptions.values()], style.look(place)
-        shares = [panel.read(rate) for rate in rates]
-        known = [row for row in rows if shares[row] is not None]
-        x = np.array([shares[row] for row in known], float)
-        intervals = [panel.interval(rates[row]) for row in known]
-        y = np.array(known) + 0.7 * ((place + 0.5) / count - 0.5)
+        read = [(row, *panel.read(rate)) for row, rate in enumerate(rates)]
+        known = [(row, share, interval) for row, share, interval in read if share is not None]
+        x = np.array([share for _, share, _ in known])
+        intervals = [interval for _, _, interval in known]
+        y = np.array([row for row, _, _ in known]) + 0.7 * ((place + 0.5) / count - 0.5)
         bars = style.error_bars(x, [one for one in intervals if one]) if all(intervals) else None
         marks = look.points | {"linestyle": "", "capsize": 3, "label": _label(record, model)}
         axes.errorbar(100 * x, y, xerr=bars, **marks)

@@ -60,7 +60,7 @@ def robustness_summary(record: Robustness, files: Sequence[Path]) -> str:
 
 
 def robustness_heading(record: Robustness) -> str:
-    """State what was measured on what."""
+    """Name the number of models and the test images."""
     images = f"{record.images:,} test images"
     if record.images < record.test:
         images = f"a stratified random {record.images:,} of {record.test:,} test images"

@@ -99,7 +99,7 @@ def legend_text(titles: Iterable[str]) -> str:
 
 
 def drawable(text: str) -> str:
-    """Prepare a title or a file name: it is not a formula, whatever dollars it has.
+    """Prepare a title or a file name, in which dollar signs do not start a formula.
 
     Characters that the font cannot draw, line breaks excepted, become ``?``.
     """

@@ -1,4 +1,4 @@
-"""What a training prints at its end."""
+"""The summary that is printed after a training."""
 
 from collections.abc import Sequence
 from pathlib import Path

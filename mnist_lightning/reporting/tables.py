@@ -127,7 +127,7 @@ def to_csv(values: pd.DataFrame) -> str:
 
 
 def paragraphs(sentences: Iterable[str]) -> str:
-    """Wrap sentences for the terminal, each as a paragraph of its own."""
+    """Wrap sentences for the terminal, each as a separate paragraph."""
     return "\n\n".join(textwrap.fill(sentence, WIDTH) for sentence in sentences)
 
 

@@ -1,13 +1,13 @@
-"""What each arm of the learning curves costs, beside its error rate with all labels."""
+"""The cost of each arm of the learning curves, next to its error rate with all labels."""
 
 from mnist_lightning.comparison.schema import ComparedModel, Comparison
 from mnist_lightning.learning_curve.arms import ARMS
-from mnist_lightning.learning_curve.curve_schema import LearningCurve, Match
+from mnist_lightning.learning_curve.curve_schema import LearningCurve
 from mnist_lightning.reporting.rendering import escape_markdown
 from mnist_lightning.reporting.tables import Table, percent, table, three
 
-#: The trained model with the same network as an arm, by the arm's preset: inference costs the same
-#: however the weights came about.
+#: The trained model with the same network as an arm, by the arm's preset: the cost of inference
+#: does not depend on the weights.
 SAME_NETWORK = {
     "cnn": "custom_cnn",
     "resnet50": "resnet50",
@@ -33,13 +33,13 @@ def transfer_cost_table(curve: LearningCurve, comparison: Comparison | None) -> 
     matches = {one.arm: one for one in curve.matches if one.size == most}
     rows = []
     for arm in ARMS:
-        point = next((one for one in curve.of(arm.name) if one.size == most), None)
-        if point is not None:
+        if point := curve.at(arm.name, most):
+            match = matches.get(arm.name)
             rows.append(
                 {
                     "Model": arm.title,
                     "Error rate, %": percent(point.mean),
-                    "Labelled digits that the CNN needs": _needed(matches.get(arm.name), most),
+                    "Labelled digits that the CNN needs": match.text if match else f"{most:,}",
                     "Training, s": three(point.seconds),
                     **_inference(models.get(SAME_NETWORK[arm.preset])),
                 }
@@ -57,10 +57,6 @@ def report(curve: LearningCurve, comparison: Comparison | None) -> str:
         processor = escape_markdown(comparison.environment.processor)
         where += f"; one image per call on one thread of {processor}, all models in turn in one run"
     return f"{where}.\n\n{transfer_cost_table(curve, comparison).to_markdown()}"
-
-
-def _needed(match: Match | None, most: int) -> str:
-    return f"{most:,}" if match is None else match.text
 
 
 def _inference(model: ComparedModel | None) -> dict[str, str | None]:

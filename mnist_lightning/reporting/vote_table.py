@@ -15,8 +15,8 @@ def vote_table(comparison: Comparison, names: Sequence[str]) -> Table:
         names: What to call each model.
 
     Returns:
-        Columns for the label, the other digit that people could choose, how many of them chose
-        the label, the other digit, and neither; then the digit that each model predicts.
+        Columns for the label, the other digit that people could choose, the votes for the label,
+        for the other digit and for neither, then the digit that each model predicts.
     """
     return table(
         {

@@ -5,6 +5,6 @@ The corruptions are those of Mu and Gilmer: MNIST-C: A Robustness Benchmark for 
 Dietterich: Benchmarking Neural Network Robustness to Common Corruptions and Perturbations (ICLR
 2019, arXiv:1903.12261). They are implemented again after that code (github.com/google-research/
 mnist-c, with scikit-image 0.15), rounded to whole grey levels. The docstring of each says how far
-it is from the code: none differs in its distribution. The random numbers are others, so that the
+it is from the code: none differs in its distribution. The random numbers differ, so that the
 pixels are not those of the published files.
 """

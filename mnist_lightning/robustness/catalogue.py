@@ -95,11 +95,10 @@ def corrupt(
     Raises:
         ValueError: There is no such corruption or severity.
     """
-    for corruption in CORRUPTIONS:
-        if corruption.name == name:
-            chosen = np.arange(len(images)) if indices is None else indices
-            return corruption(images, chosen, seed, severity)
-    raise ValueError(f"there is no corruption {name!r}: choose from {', '.join(NAMES)}")
+    if name not in BY_NAME:
+        raise ValueError(f"there is no corruption {name!r}: choose from {', '.join(BY_NAME)}")
+    chosen = np.arange(len(images)) if indices is None else indices
+    return BY_NAME[name](images, chosen, seed, severity)
 
 
 _ANGLES = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -137,4 +136,4 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     _corruption(canny_edges),
 )
 
-NAMES = tuple(corruption.name for corruption in CORRUPTIONS)
+BY_NAME = {corruption.name: corruption for corruption in CORRUPTIONS}

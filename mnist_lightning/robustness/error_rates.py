@@ -127,7 +127,7 @@ def read_robustness(path: Path) -> Robustness:
 
 
 def _upgrade(document: dict[str, Any]) -> None:
-    """Convert version 1, which knew no rejection rule and had errors relative to the baseline."""
+    """Convert version 1, which had no rejection rule, and errors relative to the baseline."""
     version, models = document.get("schema_version"), document.get("models")
     # In Python, but not in JSON, true equals 1.
     if type(version) is not int or version != 1 or not isinstance(models, list):

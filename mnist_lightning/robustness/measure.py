@@ -7,7 +7,7 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from mnist_lightning.data.digits import DigitDataset, Pixels
+from mnist_lightning.data.digits import DigitDataset, Digits, Pixels
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.rejection import Rejection
 from mnist_lightning.export.trained_model import TrainedModel
@@ -61,23 +61,8 @@ def measure_robustness(
         The record. Every model sees the same pixels.
     """
     environment = describe_environment()
-    images = dataset.test.images[indices, 0].numpy()
-    labels = dataset.test.labels[indices].numpy()
-    settings = 1 + len(corruptions) + sum(len(sweep.strengths) for sweep in SWEEPS)
-    with progress("corrupted digits", settings * len(images) * len(trained), 0, log) as advance:
-
-        def rates(pixels: Pixels) -> Rates:
-            return {
-                name: _errors(model, pixels, labels, advance) for name, model in trained.items()
-            }
-
-        clean = rates(images)
-        corrupted = {one.name: rates(one(images, indices, seed)) for one in corruptions}
-        swept = {
-            sweep.name: {0.0: clean}
-            | {s: rates(sweep(images, indices, seed, s)) for s in sweep.strengths}
-            for sweep in SWEEPS
-        }
+    test = dataset.test[torch.from_numpy(indices)]
+    clean, corrupted, swept = _measure(trained, test, indices, corruptions, seed)
     return error_rates.Robustness(
         schema_version=error_rates.ROBUSTNESS_VERSION,
         corruptions_version=error_rates.CORRUPTIONS_VERSION,
@@ -94,6 +79,33 @@ def measure_robustness(
         libraries={name: version(name) for name in LIBRARIES},
         environment=environment,
     )
+
+
+def _measure(
+    trained: Mapping[str, TrainedModel],
+    test: Digits,
+    indices: Integers,
+    corruptions: Sequence[Corruption],
+    seed: int,
+) -> tuple[Rates, dict[str, Rates], dict[str, dict[float, Rates]]]:
+    """Return the rates on clean images, under each corruption, and at each strength of a sweep."""
+    images, labels = test.images[:, 0].numpy(), test.labels.numpy()
+    settings = 1 + len(corruptions) + sum(len(sweep.strengths) for sweep in SWEEPS)
+    with progress("corrupted digits", settings * len(images) * len(trained), 0, log) as advance:
+
+        def rates(pixels: Pixels) -> Rates:
+            return {
+                name: _errors(model, pixels, labels, advance) for name, model in trained.items()
+            }
+
+        clean = rates(images)
+        corrupted = {one.name: rates(one(images, indices, seed)) for one in corruptions}
+        swept = {
+            sweep.name: {0.0: clean}
+            | {s: rates(sweep(images, indices, seed, s)) for s in sweep.strengths}
+            for sweep in SWEEPS
+        }
+    return clean, corrupted, swept
 
 
 def _errors(

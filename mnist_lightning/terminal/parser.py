@@ -6,18 +6,20 @@ import re
 import sys
 import threading
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from mnist_lightning import __version__
 from mnist_lightning.errors import UserError
 from mnist_lightning.terminal.streams import one_line, terminal_streams
 from mnist_lightning.terminal.threads import shorten_waiting
 
+T = TypeVar("T")
+
 VERSION = f"mnist-lightning {__version__}"
-# How torch and the C++ library say it.
+# Messages of torch and of the C++ library.
 _NO_MEMORY = re.compile(r"can't allocate memory|not enough memory|[Oo]ut of memory|bad_alloc")
 OUTPUT_HELP = "folder of the trained models and of the results (default: output)"
 DATA_HELP = "folder with MNIST (default: the one that the first model was trained with)"
@@ -90,6 +92,18 @@ def number_up_to(most: float) -> Callable[[str], float]:
         raise ArgumentTypeError(f"{text!r:.40} is not a number from 0 to {most:,}")
 
     return parse
+
+
+def choose(option: str, names: Sequence[str] | None, known: Mapping[str, T]) -> list[T]:
+    """Return what names mean, in the order of ``known``; all of it without names.
+
+    Raises:
+        UserError: A name is not known.
+    """
+    for name in names or ():
+        if name not in known:
+            raise UserError(f"{option}: there is no '{name}'; choose from {', '.join(known)}")
+    return [one for name, one in known.items() if names is None or name in names]
 
 
 def require_name(option: str, name: str) -> None:

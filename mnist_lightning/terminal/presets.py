@@ -1,6 +1,7 @@
 """The presets of ``--model NAME``, found without importing torch or YAML."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_lightning.errors import UserError
@@ -25,7 +26,7 @@ def preset_file(name: str) -> Path:
     """Return the configuration that a preset adds to ``base.yaml``.
 
     Args:
-        name: The preset's name, or that of the model which it trains.
+        name: The preset's name, or that of the model that it trains.
 
     Raises:
         UserError: There is no such preset.
@@ -52,11 +53,32 @@ def description(name: str) -> str:
     return preset_file(name).read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
 
 
+def take_option(args: Sequence[str], *names: str) -> tuple[list[str], list[str]]:
+    """Split an option, as ``NAME VALUE`` or ``NAME=VALUE``, from the rest of a command line.
+
+    Args:
+        args: The arguments of the command line.
+        names: The names of the option, with dashes.
+
+    Returns:
+        The values, one for each time that the option is given, and the other arguments.
+    """
+    values, rest = [], []
+    remaining = iter(args)
+    for argument in remaining:
+        name, equals, value = argument.partition("=")
+        if name in names:
+            values.append(value if equals else next(remaining, ""))
+        else:
+            rest.append(argument)
+    return values, rest
+
+
 def expand(args: list[str]) -> list[str]:
     """Replace ``--model NAME`` by its configuration files, and move all files to the front.
 
     Later settings override earlier ones: base, model, ``--config``, then all other options,
-    whatever their order on the command line.
+    regardless of their order on the command line.
 
     Args:
         args: The arguments of the command line.
@@ -64,17 +86,8 @@ def expand(args: list[str]) -> list[str]:
     Raises:
         UserError: The model or a file does not exist, or neither is given.
     """
-    names: list[str] = []
-    files: list[str] = []
-    rest: list[str] = []
-    remaining = iter(args)
-    for argument in remaining:
-        option, equals, value = argument.partition("=")
-        if option in ("--model", "--config", "-c"):
-            value = value if equals else next(remaining, "")
-            (names if option == "--model" else files).append(value)
-        else:
-            rest.append(argument)
+    names, rest = take_option(args, "--model")
+    files, rest = take_option(rest, "--config", "-c")
     if len(names) > 1:
         raise UserError(f"--model is given {len(names)} times; give it once")
     if names == [""]:

@@ -1,4 +1,4 @@
-"""Standard output and error streams that survive closed pipes, odd names and odd environments."""
+"""Standard output and error streams that tolerate closed pipes and unprintable characters."""
 
 import contextlib
 import io
@@ -29,7 +29,7 @@ def _escape(character: str) -> str:
 
 
 class TerminalStream:
-    """A text stream that escapes control characters and ignores that its reader has gone.
+    """A text stream that escapes control characters and ignores a closed pipe.
 
     Args:
         stream: The stream to write to. A character that it cannot encode is escaped.
@@ -49,21 +49,21 @@ class TerminalStream:
         shown = _UNPRINTABLE.sub(
             lambda found: found[0] if found[0] in _LAYOUT else _escape(found[0]), text
         )
-        with self._readers_may_leave():
+        with self._ignoring_closed_pipes():
             self._stream.write(shown)
         return len(text)
 
     def flush(self) -> None:
         """Flush the stream."""
-        with self._readers_may_leave():
+        with self._ignoring_closed_pipes():
             self._stream.flush()
 
     @contextlib.contextmanager
-    def _readers_may_leave(self) -> Any:
+    def _ignoring_closed_pipes(self) -> Any:
         try:
             yield
         except BrokenPipeError:
-            # As after `| head -1`: the work goes on, and all further output goes nowhere.
+            # As after `| head -1`: the work goes on, and all further output is discarded.
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self._stream.fileno())
             os.close(null)
@@ -73,7 +73,7 @@ class TerminalStream:
 def terminal_streams() -> Any:
     """Use ``TerminalStream`` for stdout and stderr, unless a program has replaced them.
 
-    Settings of the environment that libraries of this package cannot live with are ignored.
+    Environment variables that would break libraries of this package are ignored.
     """
     # Figures are drawn without a window, and an unknown backend stops matplotlib's import.
     os.environ.pop("MPLBACKEND", None)

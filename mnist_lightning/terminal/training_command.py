@@ -6,7 +6,13 @@ from itertools import pairwise
 from pathlib import Path
 
 from mnist_lightning.errors import UserError
-from mnist_lightning.terminal.presets import config_folder, description, preset_name, preset_names
+from mnist_lightning.terminal.presets import (
+    config_folder,
+    description,
+    preset_name,
+    preset_names,
+    take_option,
+)
 
 _HELP = """\
 usage: {program} --model NAME [options]
@@ -38,11 +44,6 @@ options:
 The command line overrides --config, which overrides the model's settings in
 {folder}
 """
-
-
-def wants(args: list[str], *options: str) -> bool:
-    """Return whether one of the options is given."""
-    return any(option in args for option in options)
 
 
 def help_text() -> str:
@@ -85,11 +86,8 @@ def take_quiet(args: list[str]) -> tuple[bool, list[str]]:
 
 def preset_of(args: list[str]) -> str | None:
     """Return the preset of ``--model NAME`` or ``--model=NAME``, or None without it."""
-    for argument, following in pairwise([*args, ""]):
-        option, equals, value = argument.partition("=")
-        if option == "--model":
-            return preset_name(value if equals else following)
-    return None
+    names, _ = take_option(args, "--model")
+    return preset_name(names[0]) if names else None
 
 
 def with_preset_names(args: list[str]) -> list[str]:
@@ -113,13 +111,7 @@ def resume_command(args: list[str]) -> str:
     """Return the command line that continues an interrupted run."""
     if "--seeds" in args:
         return f"{_program()} {shlex.join(args)}"
-    kept: list[str] = []
-    remaining = iter(args)
-    for argument in remaining:
-        if argument == "--ckpt_path":
-            next(remaining, None)
-        elif not argument.startswith("--ckpt_path="):
-            kept.append(argument)
+    _, kept = take_option(args, "--ckpt_path")
     return f"{_program()} {shlex.join([*kept, '--ckpt_path', 'last'])}"
 
 

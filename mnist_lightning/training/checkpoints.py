@@ -12,7 +12,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from torch import Tensor, nn
 
-from mnist_lightning.errors import UserError
+from mnist_lightning.errors import UserError, reason_of
 from mnist_lightning.files.archives import refuse_bomb
 from mnist_lightning.files.storage import atomic_path
 
@@ -122,8 +122,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"--ckpt_path: {path} is damaged, or contains code and was not loaded"
         ) from None
     except Exception as error:  # damaged bytes can make an unpickler raise nearly anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"--ckpt_path: {path} is damaged ({reason:.80})") from None
+        raise UserError(f"--ckpt_path: {path} is damaged ({reason_of(error):.80})") from None
     if not (
         isinstance(checkpoint, dict)
         and {"state_dict", "loops", "global_step"} <= checkpoint.keys()

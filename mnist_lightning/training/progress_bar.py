@@ -9,7 +9,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from tqdm import tqdm
 
-#: Longest time without a line where there is no bar.
+#: Longest time without a line if there is no bar.
 SILENT_SECONDS = 30.0
 
 
@@ -83,8 +83,7 @@ class TrainingProgress(ProgressBar, Checkpoint):
         dataloader_idx: int = 0,
     ) -> None:
         """Print a line now and then."""
-        if self._is_silent():
-            self._print_batch("validating", batch_idx, sum(trainer.num_val_batches))
+        self._print_batch("validating", batch_idx, sum(trainer.num_val_batches))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show in the bar that the training continues."""
@@ -107,8 +106,7 @@ class TrainingProgress(ProgressBar, Checkpoint):
         dataloader_idx: int = 0,
     ) -> None:
         """Print a line now and then."""
-        if self._is_silent():
-            self._print_batch("testing", batch_idx, sum(trainer.num_test_batches))
+        self._print_batch("testing", batch_idx, sum(trainer.num_test_batches))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the line of the epoch."""
@@ -126,8 +124,9 @@ class TrainingProgress(ProgressBar, Checkpoint):
         return not shown and time.monotonic() - self._last_line >= SILENT_SECONDS
 
     def _print_batch(self, stage: str, batch_idx: int, batches: float) -> None:
-        self._last_line = time.monotonic()
-        self.print(f"{stage}: batch {batch_idx + 1:,}/{batches:,.0f}")
+        if self._is_silent():
+            self._last_line = time.monotonic()
+            self.print(f"{stage}: batch {batch_idx + 1:,}/{batches:,.0f}")
 
     def _epoch(self, trainer: Trainer) -> str:
         return f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs}"

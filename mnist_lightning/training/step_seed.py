@@ -2,9 +2,10 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
+
+from mnist_lightning.data.random_streams import stream_seed
 
 
 class StepSeed(Callback):
@@ -24,8 +25,7 @@ class StepSeed(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Seed the CPU generator and that of the training device."""
-        sequence = np.random.SeedSequence((self.seed, trainer.global_step, trainer.global_rank))
-        seed = int(sequence.generate_state(1, np.uint64)[0]) >> 1
+        seed = stream_seed(self.seed, trainer.global_step, trainer.global_rank)
         # Not torch.manual_seed: it also records the seed, with a stack trace, for every accelerator
         # that is not initialised yet, which takes longer than all other callbacks together.
         torch.default_generator.manual_seed(seed)

@@ -56,6 +56,9 @@ _OPTIONS: dict[str, tuple[tuple[Any, ...], str]] = {
     ),
     "val_check_interval": ((None, 1), "must be 1.0: each epoch is validated at its end"),
 }
+#: What Lightning raises for options that do not fit, or that a machine cannot satisfy.
+_PYTHON_ERRORS = (AttributeError, ImportError, MemoryError, RuntimeError, TypeError, ValueError)
+_ERRORS = (*_PYTHON_ERRORS, MisconfigurationException)
 #: Messages of Lightning that an option causes, and what to tell the user instead.
 _REASONS = (
     (
@@ -136,10 +139,7 @@ def one_line_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (
-        *(AttributeError, ImportError, MemoryError, RuntimeError, TypeError, ValueError),
-        MisconfigurationException,
-    ) as error:
+    except _ERRORS as error:
         if lacks_memory(error):
             raise UserError(
                 "there is not enough memory for this training; use a smaller --data.batch_size"

@@ -324,7 +324,7 @@ def test_file_that_is_not_a_model_is_refused(
         output / "resnet50_metrics.json"
     )
     line = refused(output, capsys)
-    assert "resnet50_model.pt is not a TorchScript file" in line
+    assert "resnet50_model.pt is not a valid TorchScript file" in line
 
 
 def edit(output: Path, name: str, *keys: str, value: object) -> None:

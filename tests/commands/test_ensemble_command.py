@@ -243,7 +243,7 @@ def test_members_that_do_not_belong_together_are_refused(
         (replace(record, dataset=dataset), "different data, Other (eeeeeeee) and"),
         (replace(record, model=model), "different recipes"),
         (replace(record, training=training), "different recipes or commands"),
-        (replace(record, model=replace(record.model, temperature=None)), "of which one calibrates"),
+        (replace(record, model=replace(record.model, temperature=None)), "one of which calibrates"),
     ):
         changed.write(path)
         error = refused(output, capsys)

@@ -37,12 +37,6 @@ def test_table_counts_every_image_once(table: Agreement) -> None:
     assert table.difference == pytest.approx(second.mean() - first.mean())
 
 
-@pytest.mark.parametrize("sizes", [(0, 0), (3, 4)])
-def test_predictions_for_different_images_are_refused(sizes: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="cannot be paired"):
-        agreement(np.ones(sizes[0], dtype=bool), np.ones(sizes[1], dtype=bool))
-
-
 def test_mcnemar_gives_the_p_value_of_raschkas_second_scenario() -> None:
     # Raschka, arXiv:1811.12808, section 4.3: 11 against 1, exact p = 0.0063 (26 / 4096).
     assert mcnemar_p(Agreement(9959, 11, 1, 29)) == pytest.approx(26 / 4096)

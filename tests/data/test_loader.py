@@ -191,8 +191,3 @@ def test_the_distortion_of_an_image_does_not_depend_on_the_number_of_processes(
 def test_fewer_images_than_processes_are_refused() -> None:
     with pytest.raises(ValueError, match="2 images cannot be shared by 3 processes"):
         BatchLoader(_numbered(2), 1, world_size=3)
-
-
-def test_distortions_without_a_seed_are_refused() -> None:
-    with pytest.raises(ValueError, match="augmentation requires a seed"):
-        BatchLoader(_numbered(2), 1, augmentation=AUGMENTATION)

@@ -98,11 +98,6 @@ def test_epochs_cycle_through_the_passes_in_the_order_of_the_images(
             assert torch.equal(found.labels, batch.labels)
 
 
-def test_passes_of_other_images_are_refused(tiny_digits: Digits) -> None:
-    with pytest.raises(ValueError, match="the same images"):
-        BatchLoader(tiny_digits, 8, more_passes=[tiny_digits[:7]])
-
-
 class Watcher(LightningModule):
     """Records the values that it is given."""
 

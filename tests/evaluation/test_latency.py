@@ -92,18 +92,24 @@ def test_a_pause_before_each_turn_is_not_timed(monkeypatch: pytest.MonkeyPatch) 
     assert pauses == [0.25] * 4
 
 
-def test_without_any_budget_three_calls_follow_the_warm_up() -> None:
+def test_without_any_budget_three_calls_follow_the_warm_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "BUDGET_SECONDS", 0)
     model = Recorder()
-    result = measure_latency(model, IMAGES, budget_seconds=0)
+    result = measure_latency(model, IMAGES)
     assert [len(call) for call in model.calls] == [1] * 6 + [256] * 6
     assert (result.single.calls, result.batched.calls, result.warmup_calls) == (3, 3, 3)
     assert (result.single.batch_size, result.batched.batch_size) == (1, 256)
     assert result.threads == torch.get_num_threads()
 
 
-def test_images_are_cycled_through_and_large_batches_filled_by_repetition() -> None:
+def test_images_are_cycled_through_and_large_batches_filled_by_repetition(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "BUDGET_SECONDS", 0)
     model = Recorder()
-    measure_latency(model, IMAGES, budget_seconds=0)
+    measure_latency(model, IMAGES)
     singles = [int(call[0, 0, 0, 0]) for call in model.calls if len(call) == 1]
     assert singles == [0, 1, 2, 3, 4, 0]
     assert model.calls[-1][:7, 0, 0, 0].tolist() == [0, 1, 2, 3, 4, 0, 1]

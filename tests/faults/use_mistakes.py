@@ -118,7 +118,7 @@ PREDICT = {
     ),
     "damaged predictions": Mistake(PAGE, PREDICTIONS, f"{MAKE} cnn", cut(PREDICTIONS, 99)),
     "no model": Mistake(
-        PAGE, "no model in output", "--file", lambda folder: shutil.rmtree(folder / "output")
+        PAGE, "model in output", "--file", lambda folder: shutil.rmtree(folder / "output")
     ),
     "share above one": Mistake([*PAGE, "--error_rate", "2"], "--error_rate", "from 0 to 1"),
     "share that is text": Mistake([*PAGE, "--error_rate", "low"], "'low'", "from 0 to 1"),

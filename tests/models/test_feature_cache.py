@@ -229,8 +229,3 @@ def test_features_that_overflow_half_precision_are_refused(images: Tensor, tmp_p
     with pytest.raises(WeightsError, match="not finite in half precision"):
         cached(network, images[:1], tmp_path)
     assert not list(tmp_path.glob("*.bin"))
-
-
-def test_no_images_are_refused(network: ResNet50, images: Tensor, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no images"):
-        cached(network, images[:0], tmp_path)

@@ -65,11 +65,6 @@ def test_no_batchnorm_remains(network: ResNet50) -> None:
     assert not any(isinstance(m, nn.BatchNorm2d) for m in extractor.network.modules())
 
 
-def test_unknown_precision_is_refused(network: ResNet50) -> None:
-    with pytest.raises(ValueError, match="'16-mixed'"):
-        FeatureExtractor(network, "16-mixed")  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(("size", "on_cpu"), [(32, 1024), (64, 256), (224, 20), (2000, 1)])
 def test_batches_are_smaller_for_larger_images(size: int, on_cpu: int) -> None:
     assert default_batch_size(size, torch.device("cpu")) == on_cpu

@@ -109,8 +109,3 @@ def test_an_intact_cache_is_read_without_a_message(
     fill(store(tmp_path))
     store(tmp_path).missing_chunks()
     assert not caplog.messages
-
-
-def test_chunk_of_another_shape_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"chunk 2 has the shape \(3, 3\)"):
-        store(tmp_path).write(2, VALUES[:3])

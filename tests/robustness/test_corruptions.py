@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.robustness.affine import moved
-from mnist_lightning.robustness.catalogue import CORRUPTIONS, NAMES, Corruption, corrupt
+from mnist_lightning.robustness.catalogue import CORRUPTIONS, Corruption, corrupt
 from mnist_lightning.robustness.sweeps import SWEEPS, Sweep
 
 N = 12
@@ -38,8 +38,8 @@ def centre_of_mass(images: Pixels) -> NDArray[np.float64]:
 
 
 def test_there_are_the_fifteen_corruptions_of_mnist_c() -> None:
-    assert set(NAMES) == MNIST_C
-    assert len(NAMES) == 15
+    assert {corruption.name for corruption in CORRUPTIONS} == MNIST_C
+    assert len(CORRUPTIONS) == 15
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
