@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import from_numpy
 
 from mnist_lightning.data.digits import Digits, Pixels
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 TRAIN, TEST = 400, 100
 _LOGGERS = ("mnist_lightning", "lightning.pytorch", "lightning.fabric")
+#: What draws the figures of a training and of a measurement of robustness.
+_PLOTS = {
+    "results": ("plot_curves", "plot_confusion", "plot_counts", "plot_examples"),
+    "reporting.robustness_figure": ("plot_robustness", "plot_corruptions", "plot_saliency"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,6 +58,16 @@ def _short_timings() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mnist_lightning.evaluation.latency.BUDGET_SECONDS", 0.05)
         yield
+
+
+@pytest.fixture
+def empty_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write empty figures: to draw them takes most of a short run."""
+    for module, plots in _PLOTS.items():
+        for plot in plots:
+            monkeypatch.setattr(
+                f"mnist_lightning.{module}.{plot}", lambda *args, **options: Figure((1, 1))
+            )
 
 
 @pytest.fixture(autouse=True)

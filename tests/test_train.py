@@ -35,6 +35,9 @@ from mnist_lightning.records.predictions import read_predictions
 from mnist_lightning.records.record import Record, read_record
 from mnist_lightning.train import main
 
+# One training, that of ``run``, draws its figures.
+pytestmark = pytest.mark.usefixtures("empty_figures")
+
 # Small and short, with all other settings of the preset.
 SMALL = [
     *("--model", "cnn", "--model.widths", "[8, 16]", "--data.source", "mnist5k"),

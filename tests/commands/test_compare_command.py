@@ -168,6 +168,7 @@ def test_baseline_comes_first_and_incomplete_models_are_left_out(
     assert "leaving out broken" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_robustness_of_the_same_files_is_shown_with_clean_error(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

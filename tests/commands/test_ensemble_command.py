@@ -25,6 +25,9 @@ from mnist_lightning.records.exported_files import read_exports
 from mnist_lightning.records.predictions import read_predictions
 from mnist_lightning.records.record import read_record
 
+# One ensemble, that of ``made``, draws its figures.
+pytestmark = pytest.mark.usefixtures("empty_figures")
+
 NAME = "custom_cnn_ensemble"
 ARTEFACTS = {
     f"{NAME}_{end}"

@@ -61,6 +61,7 @@ def test_two_models_are_measured_on_all_corruptions_and_sweeps(
     assert first.title not in beside
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_what_the_shipped_threshold_answers_is_recorded_and_printed(
     output: Path, tiny_data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,6 +92,7 @@ def test_what_the_shipped_threshold_answers_is_recorded_and_printed(
     assert cell in out if stripe.answered else "0.00 / n/a" in out
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_a_record_of_version_1_is_read_and_said_to_be_of_earlier_corruptions(
     output: Path, tmp_path: Path
 ) -> None:
@@ -162,6 +164,7 @@ def test_the_saliency_of_a_linear_network_is_weight_times_pixel() -> None:
     np.testing.assert_allclose(attributions.reshape(3, -1), expected.numpy(), atol=1e-5)
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_models_without_their_weights_are_left_out_of_the_saliency(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

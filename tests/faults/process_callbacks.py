@@ -8,15 +8,6 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 
-from mnist_lightning.evaluation import latency
-
-
-class ShortTimings(Callback):
-    """Times the network briefly, as ``tests/conftest.py`` does in the process of the tests."""
-
-    def __init__(self) -> None:
-        latency.BUDGET_SECONDS = 0.05
-
 
 class Signal(Callback):
     """Sends a signal to the process of one rank in a step, counted from 1.

@@ -12,7 +12,7 @@ from mnist_lightning.commands import compare, export, predict, report, robustnes
 HAS_PIPES = hasattr(os, "mkfifo") and Path("/dev/zero").exists()
 pytestmark = [
     pytest.mark.skipif(not HAS_PIPES, reason="this system has no pipes"),
-    pytest.mark.usefixtures("user", "_no_network", "_no_hang"),
+    pytest.mark.usefixtures("user", "empty_figures", "_no_network", "_no_hang"),
 ]
 
 Main = Callable[[Sequence[str]], int]

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 from PIL import Image
 from tensorboard.summary.writer.record_writer import RecordWriter
 
@@ -27,23 +26,14 @@ from mnist_lightning.files.storage import atomic_path
 from mnist_lightning.train import main
 from mnist_lightning.training.run_logger import RunLogger
 
+pytestmark = pytest.mark.usefixtures("empty_figures")
+
 WRITTEN = [
     *("metrics.csv", "last.ckpt", "custom_cnn_model.pt"),
     *("custom_cnn_model.safetensors", "custom_cnn_predictions.npz"),
     *("custom_cnn_training_curves.png", "custom_cnn_confusion_matrix.png"),
     *("custom_cnn_examples.png", "custom_cnn_metrics.json"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _short_runs() -> Iterator[None]:
-    """Write empty figures: to draw them takes most of a short run."""
-    with pytest.MonkeyPatch.context() as patch:
-        for plot in ("plot_curves", "plot_confusion", "plot_counts", "plot_examples"):
-            patch.setattr(
-                f"mnist_lightning.results.{plot}", lambda *args, **options: Figure((1, 1))
-            )
-        yield
 
 
 def _argv(data_dir: Path, output_dir: Path, *more: str) -> list[str]:

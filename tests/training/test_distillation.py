@@ -127,6 +127,7 @@ def _folders(output_dir: Path) -> tuple[Path, Path]:
     return output_dir / "published", output_dir
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_every_seed_has_the_teacher_of_the_output_folder(
     tiny_data_dir: Path, tmp_path: Path
 ) -> None:
