@@ -142,7 +142,8 @@ class StudyCLI(LightningCLI):
             "--export_formats",
             type=list[Literal["pt2", "onnx"]] | None,
             default=None,
-            help="Formats besides TorchScript; null means those whose packages are installed.",
+            help="Formats besides the measured one: TorchScript, or pt2 by a torch without it. "
+            "null means those whose packages are installed.",
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

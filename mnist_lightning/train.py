@@ -86,7 +86,7 @@ def train(cli: StudyCLI) -> None:
     Raises:
         UserError: The options do not fit each other, or no epoch was completed.
     """
-    from mnist_lightning.export.torchscript import check_scriptable
+    from mnist_lightning.export.formats import measured_format
     from mnist_lightning.files.storage import check_writable, one_writer, remove_abandoned
     from mnist_lightning.records.environment import describe_environment
     from mnist_lightning.training.run_description import announce
@@ -103,7 +103,7 @@ def train(cli: StudyCLI) -> None:
     if model.precompute is not None and not cli.config.trainer.fast_dev_run:
         data.precompute_with(model.precompute, model.augmented_passes)
     # Now, not after hours of training.
-    check_scriptable(model.network)
+    measured_format(model.network)
     check_writable(cli.output_dir, bytes_needed=cli.bytes_needed)
     if trainer.is_global_zero:
         # Incomplete files of killed runs; only a resumed run would overwrite them.

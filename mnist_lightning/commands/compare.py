@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_lightning.records.artefacts import BASELINE, COMPLETE, folder_of
+from mnist_lightning.records.artefacts import BASELINE, folder_of, model_file
 from mnist_lightning.records.model_choice import choose_models
 from mnist_lightning.records.model_names import report_published
 from mnist_lightning.terminal.logs import configure_logging
@@ -58,7 +58,7 @@ def _run(arguments: Namespace) -> int:
     from mnist_lightning.robustness.error_rates import read_robustness_of
 
     records = read_records(output_dir, presets)
-    model_files = [folder_of(output_dir, name) / f"{name}{COMPLETE[0]}" for name in presets]
+    model_files = [model_file(folder_of(output_dir, name), name) for name in presets]
     report_published(model_files, output_dir)
     check_writable(output_dir, bytes_needed=20_000_000)
     dataset = load_test_images(records[0], arguments.data_dir or records[0].data_dir)

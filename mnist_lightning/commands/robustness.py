@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.records.artefacts import (
-    COMPLETE,
     MODEL_SUFFIX,
     PUBLISHED,
     WEIGHTS,
     find_models,
     folder_of,
+    model_file,
 )
 from mnist_lightning.records.model_names import models_of, report_published
 from mnist_lightning.terminal.logs import configure_logging
@@ -74,7 +74,7 @@ def _run(arguments: Namespace, argv: Sequence[str]) -> int:
     corruptions = _choose_corruptions(arguments.corruptions)
     presets = presets_by_model_name()
     records = read_records(output_dir, {name: presets.get(name, "NAME") for name in names})
-    files = [folder_of(output_dir, name) / f"{name}{COMPLETE[0]}" for name in names]
+    files = [model_file(folder_of(output_dir, name), name) for name in names]
     report_published(files, output_dir)
     check_writable(output_dir, bytes_needed=5_000_000)
     trained = {record.model.name: _load(output_dir, record) for record in records}

@@ -14,7 +14,7 @@ from mnist_lightning.data.digits import DigitDataset
 from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.errors import DataError, OutputError, UserError
 from mnist_lightning.evaluation.inference import predict_logits
-from mnist_lightning.export.torchscript import load_torchscript
+from mnist_lightning.export.loading import LOADERS
 from mnist_lightning.files.identity import FileDescription, check_file, describe_file
 from mnist_lightning.records.artefacts import folder_of
 from mnist_lightning.records.predictions import Predictions, SplitPredictions, read_predictions
@@ -35,7 +35,7 @@ class LoadedModel:
         record: The model's record.
         record_file: The file of the record.
         path: The exported file.
-        model: The loaded TorchScript module.
+        model: The loaded file.
         predictions: The recorded predictions.
         verification: Agreement of the exported file with the recorded predictions.
     """
@@ -43,7 +43,7 @@ class LoadedModel:
     record: Record
     record_file: FileDescription
     path: Path
-    model: torch.jit.ScriptModule
+    model: nn.Module
     predictions: Predictions
     verification: Verification
 
@@ -149,13 +149,14 @@ def load_model(output_dir: Path, record: Record, dataset: DigitDataset) -> Loade
             f"{predictions_path.name} and {record_path.name} do not describe the same "
             f"predictions: {remedy}."
         )
+    title, load = LOADERS[path.suffix]
     try:
-        model = load_torchscript(path)
+        model = load(path)
     except UserError:
         raise
     except Exception as error:  # damaged bytes can make a reader raise nearly anything
         reason = next(filter(None, str(error).splitlines()), type(error).__name__)
-        message = f"{path} is not a TorchScript file ({reason:.80}): {remedy}."
+        message = f"{path} is not a {title} file ({reason:.80}): {remedy}."
         raise OutputError(message) from None
     verification = verify(path, model, predictions.test, dataset.test.images, remedy)
     return LoadedModel(record, describe_file(record_path), path, model, predictions, verification)
