@@ -121,7 +121,10 @@ class StudyCLI(LightningCLI):
         add("--ckpt_path", type=str, default=None, help=checkpoint)
         threads = "Threads of one CPU operation; null takes the checkpoint's number, or torch's."
         add("--threads", type=int | None, default=None, help=threads)
-        formats = "Formats besides TorchScript; null means those whose packages are installed."
+        formats = (
+            "Formats besides the measured one: TorchScript, or pt2 by a torch without it. "
+            "null means those whose packages are installed."
+        )
         kinds = list[Literal["pt2", "onnx"]] | None
         add("--export_formats", type=kinds, default=None, help=formats)
 

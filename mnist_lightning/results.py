@@ -22,7 +22,7 @@ from mnist_lightning.export.torchscript import ExportedModel
 from mnist_lightning.export.trained_model import ERROR_RATE
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.files.storage import atomic_path, copy_file
-from mnist_lightning.records.artefacts import EVERY, KEPT, WEIGHTS
+from mnist_lightning.records.artefacts import EVERY, WEIGHTS, kept_files
 from mnist_lightning.records.environment import Environment
 from mnist_lightning.records.exported_files import read_exports
 from mnist_lightning.records.predictions import (
@@ -80,7 +80,8 @@ def write(
         environment: The machine and the source, described when the program started.
         folder: Where to write the files. Files of an older run of the same name are replaced, each
             in one step, or deleted after the new record is written.
-        formats: Formats besides TorchScript; None for all whose packages are installed.
+        formats: Formats besides the measured one, which is TorchScript unless torch cannot write
+            it; None for all whose packages are installed.
 
     Returns:
         The results.
@@ -107,10 +108,11 @@ def write(
     record.write(record_path)
     kept = [folder / f"{name}{WEIGHTS}", *pictures, predictions_path, record_path]
     _delete_others(folder, name, [folder / model.file.name, *kept])
-    others = installed_formats() if formats is None else ["torchscript", *formats]
-    if more := [one for one in others if one != "torchscript"]:
+    others = installed_formats() if formats is None else formats
+    more = [one for one in others if one not in ("torchscript", exported.format)]
+    if more:
         log.info("Exporting to %s and comparing each file with the network ...", ", ".join(more))
-    exports = export_formats(source, others, folder, exported)
+    exports = export_formats(source, [exported.format, *more], folder, exported)
     files = [*(folder / one.file.name for one in exports.files), folder / f"{name}_exports.json"]
     return Results(record, previews, [*files, write_card(folder, name), *kept])
 
@@ -248,8 +250,9 @@ def keep_seed(folder: Path, name: str) -> None:
         name: Prefix of the files in it.
     """
     # The record comes last: it marks the seed as complete.
-    for end in KEPT:
-        copy_file(folder / f"{name}{end}", folder.with_name(f"{folder.name}{end}"))
+    for path in kept_files(folder, name):
+        end = path.name.removeprefix(name)
+        copy_file(path, folder.with_name(f"{folder.name}{end}"))
 
 
 def copy_results(folder: Path, output_dir: Path, name: str) -> None:

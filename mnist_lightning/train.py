@@ -109,7 +109,7 @@ def train(cli: StudyCLI) -> None:
 
 def _prepare(cli: StudyCLI) -> None:
     """Load weights and data, and check what would otherwise fail after hours of training."""
-    from mnist_lightning.export.torchscript import check_scriptable
+    from mnist_lightning.export.formats import measured_format
     from mnist_lightning.files.storage import check_writable, remove_abandoned
     from mnist_lightning.training.run_description import announce
 
@@ -121,7 +121,7 @@ def _prepare(cli: StudyCLI) -> None:
         model.load_pretrained()
     if model.precompute is not None and not cli.config.trainer.fast_dev_run:
         data.precompute_with(model.precompute, model.augmented_passes)
-    check_scriptable(model.network)
+    measured_format(model.network)  # warns where that is not TorchScript
     check_writable(cli.output_dir, bytes_needed=cli.bytes_needed)
     if trainer.is_global_zero:
         # Incomplete files of killed runs; only a resumed run would overwrite them.

@@ -21,7 +21,7 @@ from mnist_lightning.export.weights import write_weights
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.models.cnn import MEAN, STD
-from mnist_lightning.records.artefacts import KEPT
+from mnist_lightning.records.artefacts import kept_files
 from mnist_lightning.records.predictions import Predictions, SplitPredictions, write_predictions
 from mnist_lightning.records.record import Record, read_record
 
@@ -180,8 +180,9 @@ def write_seeds(
         found = write_model(work, data_dir, "custom_cnn", 2.5, seed, settings)
         command = (*found.training.command, "--seed_everything", str(seed))
         records.append(replace(found, training=replace(found.training, command=command)))
-        for end in KEPT[:-1]:
-            shutil.copyfile(work / f"custom_cnn{end}", folder / f"seed_{seed}{end}")
+        for path in kept_files(work, "custom_cnn")[:-1]:
+            end = path.name.removeprefix("custom_cnn")
+            shutil.copyfile(path, folder / f"seed_{seed}{end}")
         records[-1].write(folder / f"seed_{seed}_metrics.json")
     return records
 

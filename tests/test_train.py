@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mnist_lightning.commands import export
+from mnist_lightning.commands import compare, export
+from mnist_lightning.comparison.schema import read_comparison
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.data.embedded import load_embedded
 from mnist_lightning.evaluation.calibration import measure_calibration, scale
@@ -30,6 +31,7 @@ from mnist_lightning.export.torchscript import load_torchscript
 from mnist_lightning.export.trained_model import load_trained
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.models import CNNClassifier
+from mnist_lightning.records.artefacts import find_models
 from mnist_lightning.records.exported_files import read_exports
 from mnist_lightning.records.predictions import read_predictions
 from mnist_lightning.records.record import Record, read_record
@@ -519,18 +521,41 @@ def test_training_without_a_step_has_no_model_to_test(
     assert "error: No epoch was completed after step 0, " in capsys.readouterr().err
 
 
-def test_a_torch_without_torchscript_is_detected_before_training(
+def test_a_torch_without_torchscript_measures_compares_and_exports_the_pt2_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def script(network: torch.nn.Module) -> None:
         raise AttributeError("module 'torch.jit' has no attribute 'script'")
 
     monkeypatch.setattr(torch.jit, "script", script)
-    assert main([*SMALL, "--output_dir", str(tmp_path)]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "cannot write TorchScript (AttributeError: module 'torch.jit' has no" in line
-    assert "export.py --formats pt2" in line
-    assert _files(tmp_path) == set()
+    (tmp_path / "custom_cnn_model.pt").write_bytes(b"of an older torch")
+    options = ["--output_dir", str(tmp_path), "--trainer.max_epochs", "1"]
+    assert main([*SMALL, *options, "--export_formats", "[onnx]"]) == 0
+    assert "cannot write TorchScript (AttributeError: module 'torch.jit' has no" in (
+        capsys.readouterr().err
+    )
+    assert main(["--model", "cnn_fast", *SMALL[2:], *options]) == 0
+
+    record = read_record(tmp_path / "custom_cnn_metrics.json")
+    assert record.model.file == describe_file(tmp_path / "custom_cnn_model.pt2")
+    assert record.export.format == "torch.export"
+    assert record.latency.single.p50_ms > 0
+    exports = read_exports(tmp_path / "custom_cnn_exports.json").files
+    assert [one.file.name for one in exports] == ["custom_cnn_model.pt2", "custom_cnn_model.onnx"]
+    assert {one.correct for one in exports} == {record.test.correct}
+    assert not list(tmp_path.glob("*.pt"))
+
+    assert compare.main(["--output_dir", str(tmp_path), "--seconds", "0.1"]) == 0
+    one, other = read_comparison(tmp_path / "model_comparison.json").models
+    assert (one.name, other.name) == ("custom_cnn", "custom_cnn_fast")
+    assert one.cost.multiply_accumulates > 10_000
+    assert one.cost.memory is not None
+    # The file that the record names is compared, not written again.
+    assert export.main(["--model", "cnn", "--output_dir", str(tmp_path), "--formats", "pt2"]) == 0
+    assert record.model.file == describe_file(tmp_path / "custom_cnn_model.pt2")
+    assert find_models(tmp_path) == [
+        tmp_path / f"{name}_model.pt2" for name in ("custom_cnn", "custom_cnn_fast")
+    ]
 
 
 def test_a_full_disk_is_detected_before_training(

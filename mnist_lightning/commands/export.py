@@ -57,7 +57,12 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
 
     record = read_record(folder / f"{name}_metrics.json", preset)
 
-    from mnist_lightning.export.formats import export_formats, export_model, installed_formats
+    from mnist_lightning.export.formats import (
+        FORMATS,
+        export_formats,
+        export_model,
+        installed_formats,
+    )
     from mnist_lightning.export.onnx import missing_packages, require_onnx
     from mnist_lightning.files.storage import check_writable, one_writer
     from mnist_lightning.reporting.export_table import describe_exports
@@ -65,19 +70,23 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
     from mnist_lightning.terminal.logs import configure_logging
 
     configure_logging(arguments.log_level)
-    formats = arguments.formats or [*installed_formats(), *(["int8"] * (not missing_packages()))]
+    suffix = Path(record.model.file.name).suffix
+    measured = next((one for one, end in FORMATS.items() if end == suffix), "torchscript")
+    everything = [measured, *(one for one in installed_formats() if one != "torchscript")]
+    formats = arguments.formats or [*everything, *(["int8"] * (not missing_packages()))]
     if {"onnx", "int8"} & set(formats):
         require_onnx()
     check_writable(folder, bytes_needed=5 * record.model.file.bytes)
     source = _source(record, arguments, f"python scripts/export.py {shlex.join(argv)}".rstrip())
     log.info("Exporting %s to %s, each compared with the network ...", name, ", ".join(formats))
     with one_writer(folder, name):
-        if arguments.ckpt_path is not None and "torchscript" in formats:
+        if arguments.ckpt_path is not None and measured in formats:
             # The record names these files.
             exported, model = export_model(source, folder)
+            measured = exported.format
             new = replace(record, model=model, export=exported.parity)
             new.write(folder / f"{name}_metrics.json")
-        exports = export_formats(source, formats, folder)
+        exports = export_formats(source, formats, folder, measured=measured)
         card = write_card(folder, name)
     print(describe_exports(exports))
     print(f"model card: {card}")

@@ -16,7 +16,7 @@ from mnist_lightning.errors import DataError, OutputError
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.export.loading import load_network
 from mnist_lightning.files.identity import FileDescription, check_file, describe_file
-from mnist_lightning.records.artefacts import COMPLETE, folder_of
+from mnist_lightning.records.artefacts import folder_of, model_file
 from mnist_lightning.records.model_names import report_published
 from mnist_lightning.records.predictions import Predictions, SplitPredictions, read_predictions
 from mnist_lightning.records.record import Record, making_command, read_record
@@ -94,7 +94,7 @@ def read_records(output_dir: Path, presets: Mapping[str, str]) -> list[Record]:
                 f"{first.dataset.label}: train one of them again on the data of the other, e.g. "
                 f"`{record.making_command}` with the --data options of {first.model.name}."
             )
-    files = [folder_of(output_dir, name) / f"{name}{COMPLETE[0]}" for name in presets]
+    files = [model_file(folder_of(output_dir, name), name) for name in presets]
     report_published(files, output_dir)
     return records
 

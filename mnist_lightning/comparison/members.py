@@ -16,7 +16,7 @@ from mnist_lightning.data.digits import DigitDataset, HeldOutDigits
 from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.export.weights import network_from_weights
 from mnist_lightning.files.identity import check_file
-from mnist_lightning.records.artefacts import KEPT, WEIGHTS
+from mnist_lightning.records.artefacts import WEIGHTS, kept_files
 from mnist_lightning.records.predictions import Predictions, read_predictions
 from mnist_lightning.records.record import Record, read_record
 from mnist_lightning.terminal.presets import take_option
@@ -193,5 +193,4 @@ def _validated(member: Member) -> npt.NDArray[np.int64]:
 
 
 def _missing(folder: Path, seed: int) -> list[str]:
-    names = [f"seed_{seed}{end}" for end in KEPT]
-    return [name for name in names if not (folder / name).is_file()]
+    return [file.name for file in kept_files(folder, f"seed_{seed}") if not file.is_file()]

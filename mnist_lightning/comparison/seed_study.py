@@ -11,7 +11,7 @@ from scipy.stats import ttest_ind
 
 from mnist_lightning.errors import UserError
 from mnist_lightning.files.identity import describe_file
-from mnist_lightning.records.artefacts import KEPT
+from mnist_lightning.records.artefacts import RECORD, kept_files
 from mnist_lightning.records.record import Record, read_record
 
 
@@ -74,7 +74,7 @@ def seed_folder(output_dir: Path, model: str) -> Path:
 
 def recorded_seeds(folder: Path) -> list[int]:
     """Return the seeds whose records are in a folder, ascending; none if it is missing."""
-    names = [re.fullmatch(rf"seed_(\d+){KEPT[-1]}", path.name) for path in folder.glob("*")]
+    names = [re.fullmatch(rf"seed_(\d+){RECORD}", path.name) for path in folder.glob("*")]
     return sorted(int(found[1]) for found in names if found)
 
 
@@ -88,7 +88,7 @@ def seed_is_complete(folder: Path, command: list[str]) -> bool:
     Raises:
         UserError: The record was made by another command.
     """
-    kept = [folder.with_name(f"{folder.name}{end}") for end in KEPT]
+    kept = kept_files(folder.parent, folder.name)
     path = kept[-1]
     if not path.is_file():
         return False
@@ -123,7 +123,7 @@ def read_seeds(output_dir: Path, record: Record) -> list[Record]:
         OutputError: A record is damaged or of another schema version.
     """
     folder = seed_folder(output_dir, record.model.name)
-    paths = [folder / f"seed_{seed}{KEPT[-1]}" for seed in recorded_seeds(folder)]
+    paths = [folder / f"seed_{seed}{RECORD}" for seed in recorded_seeds(folder)]
     found = [read_record(path, record.model.preset) for path in paths]
     return [other for other in found if recipe(other) == recipe(record)]
 

@@ -71,7 +71,7 @@ def measure_memory(paths: Sequence[Path]) -> list[PeakMemory | None]:
     time, does not suffer from a neighbour.
 
     Args:
-        paths: TorchScript files.
+        paths: TorchScript or .pt2 files.
 
     Returns:
         Their peaks, in order.
@@ -83,7 +83,7 @@ def measure_memory(paths: Sequence[Path]) -> list[PeakMemory | None]:
 def count_multiply_accumulates(model: nn.Module) -> int:
     """Count the multiply-accumulates of a model for one image.
 
-    torch's counter observes the operators that are executed, in TorchScript files too, so the
+    torch's counter observes the operators that are executed, in exported files too, so the
     network need not be rebuilt from its class.
 
     Args:

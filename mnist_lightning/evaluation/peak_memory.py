@@ -33,7 +33,7 @@ def measure_peak_memory(model: Path, batch_size: int) -> PeakMemory | None:
     """Measure the peak memory of loading an exported model and predicting with it.
 
     Args:
-        model: A TorchScript file, uint8 ``(N, 1, 28, 28)`` to logits.
+        model: A TorchScript or .pt2 file, uint8 ``(N, 1, 28, 28)`` to logits.
         batch_size: Images per call, at least 1.
 
     Returns:
@@ -75,7 +75,11 @@ def main() -> None:
     warnings.simplefilter("ignore")
     images = torch.zeros(batch_size, 1, SIDE, SIDE, dtype=torch.uint8)
     before = own_peak_bytes()
-    model = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
+    model = (
+        torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
+        if path.endswith(".pt")
+        else torch.export.load(path).module()
+    )
     with torch.inference_mode():
         for _ in range(3):
             model(images)

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from mnist_lightning.data.digits import Digits
-from mnist_lightning.errors import OutputError
+from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.metrics import count_correct
 from mnist_lightning.evaluation.parity import ExportParity, measure_parity
 from mnist_lightning.export.int8 import try_int8
 from mnist_lightning.export.loading import LOADERS, load_network
-from mnist_lightning.export.metadata import Source
+from mnist_lightning.export.metadata import Metadata, Source
 from mnist_lightning.export.onnx import PACKAGES, export_onnx, missing_packages
 from mnist_lightning.export.program import export_program
-from mnist_lightning.export.torchscript import ExportedModel, export_torchscript
-from mnist_lightning.export.tracing import plain_copy
+from mnist_lightning.export.torchscript import (
+    ExportedModel,
+    check_scriptable,
+    export_torchscript,
+)
+from mnist_lightning.export.tracing import example, plain_copy
 from mnist_lightning.export.weights import write_weights
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.records.artefacts import MODEL_SUFFIX, WEIGHTS
 from mnist_lightning.records.exported_files import SCHEMA_VERSION, ExportedFile, Exports
 from mnist_lightning.records.record import ModelDescription
+
+log = logging.getLogger(__name__)
 
 #: The names of the formats, as options take them, with the suffixes of their files.
 FORMATS = {"torchscript": ".pt", "pt2": ".pt2", "onnx": ".onnx"}
@@ -38,15 +45,25 @@ def installed_formats() -> list[str]:
     return [name for name in FORMATS if name != "onnx" or not missing_packages()]
 
 
+def measured_format(network: nn.Module) -> str:
+    """Return the format that a record measures: TorchScript, or ``pt2`` where torch has none."""
+    try:
+        check_scriptable(network)
+    except UserError as error:
+        log.warning("%s, which is measured instead", error)
+        return "pt2"
+    return "torchscript"
+
+
 def export_model(source: Source, folder: Path) -> tuple[ExportedModel, ModelDescription]:
-    """Write the two files that a record names: TorchScript, and the weights.
+    """Write the two files that a record names: that of its measured format, and the weights.
 
     Args:
         source: The network.
         folder: Where to write them; older files are replaced, each in one step.
 
     Returns:
-        The TorchScript file, loaded again and compared on the test images of ``source``, and the
+        The first file, loaded again and compared on the test images of ``source``, and the
         description of the network with both files.
 
     Raises:
@@ -54,8 +71,12 @@ def export_model(source: Source, folder: Path) -> tuple[ExportedModel, ModelDesc
         OSError: A file cannot be written; an older one stays unchanged.
     """
     network, described, metadata = source.network, source.model, source.metadata
-    path = folder / f"{described.name}{MODEL_SUFFIX}.pt"
-    exported = export_torchscript(network, path, source.test.images, metadata)
+    measured = measured_format(network)
+    path = folder / f"{described.name}{MODEL_SUFFIX}{FORMATS[measured]}"
+    if measured == "torchscript":
+        exported = export_torchscript(network, path, source.test.images, metadata)
+    else:
+        exported = _export_program(source, path)
     weights_path = folder / f"{described.name}{WEIGHTS}"
     known = {
         "file": describe_file(path),
@@ -65,20 +86,44 @@ def export_model(source: Source, folder: Path) -> tuple[ExportedModel, ModelDesc
     return exported, ModelDescription(**{**vars(described), **known})
 
 
+def _export_program(source: Source, path: Path) -> ExportedModel:
+    export_program(source.network, path, source.metadata)
+    model, images = load_network(path), source.test.images
+    expected, logits = (
+        predict_logits(plain_copy(source.network), images),
+        predict_logits(model, images),
+    )
+    title, _ = LOADERS[path.suffix]
+    return ExportedModel("pt2", model, logits, expected, measure_parity(title, expected, logits))
+
+
+def _write_torchscript(network: nn.Module, path: Path, metadata: Metadata) -> None:
+    check_scriptable(network)
+    export_torchscript(network, path, example(), metadata)
+
+
+WRITERS = {"torchscript": _write_torchscript, "pt2": export_program, "onnx": export_onnx}
+
+
 def export_formats(
-    source: Source, formats: Sequence[str], folder: Path, exported: ExportedModel | None = None
+    source: Source,
+    formats: Sequence[str],
+    folder: Path,
+    exported: ExportedModel | None = None,
+    measured: str = "torchscript",
 ) -> Exports:
     """Write a network in several formats, and describe how well the files agree with it.
 
-    The TorchScript file of a record is never written here, only compared: the record names its
+    The file that a record measures is never written here, only compared: the record names its
     hash.
 
     Args:
         source: The network.
         formats: Keys of ``FORMATS``, or ``int8``, which needs the ONNX file and writes it too.
         folder: The folder with the record; older files are replaced, each in one step.
-        exported: The TorchScript file if it has just been compared with ``source`` on its test
+        exported: The measured file if it has just been compared with ``source`` on its test
             images: a second run over all of them takes a ResNet50 minutes.
+        measured: The format of the measured file, unless ``exported`` is that file.
 
     Returns:
         The description, also written to ``<model>_exports.json``.
@@ -95,13 +140,11 @@ def export_formats(
     files = []
     for format_name in wanted:
         path = folder / f"{name}_model{FORMATS[format_name]}"
-        if format_name == "torchscript" and exported is not None:
+        if exported is not None and format_name == exported.format:
             files.append(_describe(path, exported.parity, exported.logits, source.test))
             continue
-        if format_name == "pt2":
-            export_program(source.network, path, source.metadata)
-        elif format_name == "onnx":
-            export_onnx(source.network, path, source.metadata)
+        if format_name != measured:
+            WRITERS[format_name](source.network, path, source.metadata)
         files.append(_check(path, expected, source.test))
     here = source.environment
     packages = ("torch", *(PACKAGES if "onnx" in wanted else ()))

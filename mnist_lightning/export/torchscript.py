@@ -32,13 +32,15 @@ class ExportedModel:
     """An exported file, loaded again and compared with the network it was made from.
 
     Attributes:
+        format: Its name, as options take it.
         model: The loaded file: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``.
         logits: float32 ``(N, 10)``, of the file for the images of the comparison.
         expected: float32 ``(N, 10)``, of the network for the same images.
         parity: How far the two differ.
     """
 
-    model: torch.jit.ScriptModule
+    format: str
+    model: nn.Module
     logits: Tensor
     expected: Tensor
     parity: ExportParity
@@ -75,7 +77,7 @@ def export_torchscript(
     model = load_torchscript(path)
     expected, logits = predict_logits(network, images), predict_logits(model, images)
     parity = measure_parity("TorchScript", expected, logits)
-    return ExportedModel(model, logits, expected, parity)
+    return ExportedModel("torchscript", model, logits, expected, parity)
 
 
 def check_scriptable(network: nn.Module) -> None:
@@ -90,9 +92,8 @@ def check_scriptable(network: nn.Module) -> None:
     except Exception as error:  # whatever a torch without TorchScript raises
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UserError(
-            f"torch {torch.__version__} cannot write TorchScript ({reason:.100}), which a training "
-            "exports and measures; install an older torch. A .pt2 file of a trained model needs no "
-            "TorchScript: export.py --formats pt2"
+            f"torch {torch.__version__} cannot write TorchScript ({reason:.100}); install an older "
+            "torch, or use the .pt2 file"
         ) from error
 
 

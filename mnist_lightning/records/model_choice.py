@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from mnist_lightning.errors import OutputError
 from mnist_lightning.records.artefacts import (
     BASELINE,
-    COMPLETE,
     PUBLISHED,
+    RECORD,
     SECOND,
+    complete_files,
     folder_of,
     table_order,
 )
@@ -61,7 +62,7 @@ def _of_one_dataset(output_dir: Path, names: list[str]) -> list[str]:
     from mnist_lightning.records.record import read_record
 
     def dataset(name: str) -> DatasetDescription:
-        return read_record(folder_of(output_dir, name) / f"{name}{COMPLETE[-1]}").dataset
+        return read_record(folder_of(output_dir, name) / f"{name}{RECORD}").dataset
 
     own = [name for name in names if folder_of(output_dir, name) == output_dir]
     wanted = dataset((own or names)[0])
@@ -82,13 +83,12 @@ def _of_one_dataset(output_dir: Path, names: list[str]) -> list[str]:
 
 def _complete(output_dir: Path, *, quiet: bool = False) -> list[str]:
     """List the models whose files are all there, and name the others unless told to be quiet."""
-    suffix = COMPLETE[-1]
     complete = []
-    for path in output_dir.glob(f"*{suffix}"):
-        name = path.name.removesuffix(suffix)
-        missing = [end for end in COMPLETE if not (output_dir / f"{name}{end}").is_file()]
+    for path in output_dir.glob(f"*{RECORD}"):
+        name = path.name.removesuffix(RECORD)
+        missing = [file.name for file in complete_files(output_dir, name) if not file.is_file()]
         if missing and not quiet:
-            lost = ", ".join(f"{name}{end}" for end in missing)
+            lost = ", ".join(missing)
             log.info("leaving out %s: %s has no %s", name, output_dir, lost)
         if not missing:
             complete.append(name)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.records.artefacts import (
-    COMPLETE,
     ENSEMBLE_SUFFIX,
     MODEL_SUFFIX,
     NETWORK_SUFFIXES,
     PUBLISHED,
+    RECORD,
     find_readers,
+    model_file,
 )
 from mnist_lightning.terminal.parser import require_name
 from mnist_lightning.terminal.presets import model_name, preset_names, presets_by_model_name
@@ -34,7 +35,7 @@ def model_of(option: str, given: str, output_dir: Path) -> str:
         UserError: It is a path.
     """
     require_name(option, given)
-    return given if (output_dir / f"{given}{COMPLETE[-1]}").is_file() else model_name(given)
+    return given if (output_dir / f"{given}{RECORD}").is_file() else model_name(given)
 
 
 def models_of(given: Sequence[str], output_dir: Path) -> list[str]:
@@ -108,7 +109,7 @@ def file_of_model(option: str, given: str, output_dir: Path) -> Path:
     """
     model = model_of(option, given, output_dir)
     folders = (output_dir, output_dir / PUBLISHED)
-    for found in (folder / f"{model}{COMPLETE[0]}" for folder in folders):
+    for found in (model_file(folder, model) for folder in folders):
         if found.is_file():
             return found
     raise OutputError(

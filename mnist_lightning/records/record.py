@@ -91,7 +91,7 @@ class ModelDescription(NetworkDescription):
     """A network and the files with its weights.
 
     Attributes:
-        file: The exported model, TorchScript.
+        file: The exported model, TorchScript; .pt2 by a torch without TorchScript.
         weights_file: The weights, safetensors; null in records of version 1.
         temperature: The divisor of the logits, fitted on the validation images, that is part of the
             last layer in all files of the model: the softmax of their logits is calibrated. Null in
