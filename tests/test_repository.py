@@ -70,3 +70,14 @@ def test_no_file_has_a_path_of_a_machine_or_is_unfinished(pattern: str) -> None:
                 found[path.relative_to(ROOT).as_posix()] = match[0]
 
     assert found == {}
+
+
+def test_names_are_different_files_on_every_system() -> None:
+    """Windows and macOS ignore the case, and Windows forbids some characters and names."""
+    names = [path.relative_to(ROOT).as_posix() for path in _files()]
+    reserved = re.compile(
+        r"(^|/)(con|prn|aux|nul|com\d|lpt\d)(\.|/|$)|[<>:\"\\\\|?*]|[. ](/|$)", re.I
+    )
+
+    assert len({name.lower() for name in names}) == len(names)
+    assert [name for name in names if reserved.search(name)] == []

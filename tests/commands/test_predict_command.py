@@ -173,6 +173,21 @@ def test_help_does_not_import_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_reading_imports_nothing_that_only_training_or_other_formats_need(folder: Path) -> None:
+    code = (
+        "import sys\nfrom mnist_lightning.commands.predict import main\n"
+        f"assert main(['--file', {str(MODEL)!r}, 'a_sheet.png']) == 0\n"
+        "assert 'torch' in sys.modules\n"
+        "heavy = {'captum', 'jsonargparse', 'mlxtend', 'onnx', 'onnxruntime', 'onnxscript',"
+        " 'seaborn', 'starlette', 'tensorboard', 'torch.utils.tensorboard', 'uvicorn'}\n"
+        "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_digits_in_folders_by_label_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
