@@ -26,9 +26,15 @@ from mnist_lightning.records.record import read_record
 from mnist_lightning.train import main
 
 KINDS = [
-    *("model.pt", "model.safetensors", "exports.json", "card.md", "metrics.json"),
+    "model.pt",
+    "model.safetensors",
+    "exports.json",
+    "card.md",
+    "metrics.json",
     "predictions.npz",
-    *("training_curves.png", "confusion_matrix.png", "examples.png"),
+    "training_curves.png",
+    "confusion_matrix.png",
+    "examples.png",
 ]
 RANDOM = "random initialisation"
 Train = Callable[..., int]

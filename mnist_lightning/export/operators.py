@@ -7,20 +7,33 @@ from pathlib import Path
 from mnist_lightning.errors import UserError
 
 NAMESPACES = frozenset(
-    (
-        *("aten", "prim", "prims", "quantized", "_quantized", "sparse"),
-        *("mkldnn_prepacked", "onednn", "torchvision"),
-    )
+    {
+        "aten",
+        "prim",
+        "prims",
+        "quantized",
+        "_quantized",
+        "sparse",
+        "mkldnn_prepacked",
+        "onednn",
+        "torchvision",
+    }
 )
 """Libraries of operators that compute, in torch and torchvision. Others read and write files
 (``image``), send over networks (``c10d``, ``symm_mem``), or take addresses in memory."""
 
 INPUT_OUTPUT = frozenset(
-    (
-        *("aten::from_file", "aten::save", "aten::_print", "prim::Print"),
-        *("prim::PythonOp", "prim::IgnoredPythonOp"),
-        *("prim::rpc_async", "prim::rpc_sync", "prim::rpc_remote"),
-    )
+    {
+        "aten::from_file",
+        "aten::save",
+        "aten::_print",
+        "prim::Print",
+        "prim::PythonOp",
+        "prim::IgnoredPythonOp",
+        "prim::rpc_async",
+        "prim::rpc_sync",
+        "prim::rpc_remote",
+    }
 )
 """Operators of these namespaces that read or write files, print, call Python or other machines."""
 

@@ -19,10 +19,15 @@ RECORD = "_metrics.json"
 MEASURED = (".pt", ".pt2")
 #: All files of a model that trainings, exports and ensembles write.
 EVERY = (
-    *(f"{MODEL_SUFFIX}{suffix}" for suffix in (*MEASURED, ".onnx", "_int8.onnx")),
-    *("_exports.json", "_card.md"),
-    *("_training_curves.png", "_confusion_matrix.png", "_examples.png"),
-    *(WEIGHTS, "_predictions.npz", RECORD),
+    *[f"{MODEL_SUFFIX}{suffix}" for suffix in (*MEASURED, ".onnx", "_int8.onnx")],
+    "_exports.json",
+    "_card.md",
+    "_training_curves.png",
+    "_confusion_matrix.png",
+    "_examples.png",
+    WEIGHTS,
+    "_predictions.npz",
+    RECORD,
 )
 
 

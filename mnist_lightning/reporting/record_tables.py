@@ -13,7 +13,11 @@ COLUMNS = {
     "models": ["Parameters", "Trained parameters", "Started from", "Exported file, MB"],
     "training": ["Seed", "Epochs", "Steps", "Time", "On", "Threads", "Precision"],
     "results": [
-        *("Test accuracy, %", "95 % interval (Wilson)", "Errors", "Test images", "Macro F1"),
+        "Test accuracy, %",
+        "95 % interval (Wilson)",
+        "Errors",
+        "Test images",
+        "Macro F1",
         "Validation accuracy, %",
     ],
     "errors": ["Most confused", "Lowest F1"],

@@ -9,10 +9,22 @@ from mnist_lightning.reporting.tables import written
 from mnist_lightning.terminal.streams import one_line
 
 COLUMNS = [
-    *("Test accuracy, %", "95 % interval (Wilson)", "Errors", "Test images", "Macro F1"),
-    *("Time", "Seed", "Epochs", "On", "Precision"),
-    *("Parameters", "Trained parameters", "Started from"),
-    *("CPU threads", "One image, CPU, ms", "Batches of 256, CPU, ms/image"),
+    "Test accuracy, %",
+    "95 % interval (Wilson)",
+    "Errors",
+    "Test images",
+    "Macro F1",
+    "Time",
+    "Seed",
+    "Epochs",
+    "On",
+    "Precision",
+    "Parameters",
+    "Trained parameters",
+    "Started from",
+    "CPU threads",
+    "One image, CPU, ms",
+    "Batches of 256, CPU, ms/image",
 ]
 
 

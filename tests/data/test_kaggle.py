@@ -102,8 +102,17 @@ def _changed(row: int, column: int, value: str) -> str:
     ],
     # Older versions of pytest would put the whole tables into the names of the tests.
     ids=[
-        *("256", "-1", "0.5", "nothing", "a letter", "long first row", "long row", "label 10"),
-        *("cut off", "no row", "ten rows"),
+        "256",
+        "-1",
+        "0.5",
+        "nothing",
+        "a letter",
+        "long first row",
+        "long row",
+        "label 10",
+        "cut off",
+        "no row",
+        "ten rows",
     ],
 )
 def test_damaged_table_is_refused(text: str, message: str, tmp_path: Path) -> None:

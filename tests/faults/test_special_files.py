@@ -56,8 +56,13 @@ PLACES: dict[str, tuple[Main, list[str], str]] = {
 }
 #: Files that may be missing, and are then not looked for; a pipe counts as no file.
 OPTIONAL = {
-    *("predict with predictions", "compare a record", "compare a model", "measure robustness"),
-    *("report exports", "report a comparison", "report robustness"),
+    "predict with predictions",
+    "compare a record",
+    "compare a model",
+    "measure robustness",
+    "report exports",
+    "report a comparison",
+    "report robustness",
 }
 
 

@@ -29,10 +29,15 @@ from mnist_lightning.training.run_logger import RunLogger
 pytestmark = pytest.mark.usefixtures("empty_figures")
 
 WRITTEN = [
-    *("metrics.csv", "last.ckpt", "custom_cnn_model.pt"),
-    *("custom_cnn_model.safetensors", "custom_cnn_predictions.npz"),
-    *("custom_cnn_training_curves.png", "custom_cnn_confusion_matrix.png"),
-    *("custom_cnn_examples.png", "custom_cnn_metrics.json"),
+    "metrics.csv",
+    "last.ckpt",
+    "custom_cnn_model.pt",
+    "custom_cnn_model.safetensors",
+    "custom_cnn_predictions.npz",
+    "custom_cnn_training_curves.png",
+    "custom_cnn_confusion_matrix.png",
+    "custom_cnn_examples.png",
+    "custom_cnn_metrics.json",
 ]
 
 

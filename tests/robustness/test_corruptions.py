@@ -11,8 +11,20 @@ N = 12
 INDICES = np.arange(100, 100 + N)
 BY_NAME = {corruption.name: corruption for corruption in CORRUPTIONS}
 MNIST_C = {
-    *("shot_noise", "impulse_noise", "glass_blur", "motion_blur", "shear", "scale", "rotate"),
-    *("brightness", "translate", "stripe", "fog", "spatter", "dotted_line", "zigzag"),
+    "shot_noise",
+    "impulse_noise",
+    "glass_blur",
+    "motion_blur",
+    "shear",
+    "scale",
+    "rotate",
+    "brightness",
+    "translate",
+    "stripe",
+    "fog",
+    "spatter",
+    "dotted_line",
+    "zigzag",
     "canny_edges",
 }
 # These are the same for every seed.
