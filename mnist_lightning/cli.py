@@ -12,7 +12,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 from mnist_lightning.data.augmentation import Augmentation
 from mnist_lightning.data.datamodule import MNISTDataModule
-from mnist_lightning.errors import UserError
+from mnist_lightning.errors import UserError, check_range
 from mnist_lightning.export.loading import load_network
 from mnist_lightning.files.config_file import MAX_LENGTH, check_values
 from mnist_lightning.models import CNNClassifier, DigitClassifier, ResNet50Classifier
@@ -145,10 +145,9 @@ class StudyCLI(LightningCLI):
         if (epochs := self.config.trainer.max_epochs) is None or epochs < 1:
             raise UserError(f"--trainer.max_epochs must be 1 or more, not {epochs}")
         check_options(self.config.trainer.as_dict())
-        if not 0 <= (seed := self.config.seed_everything) < 2**32:
-            raise UserError(f"--seed_everything must be from 0 to {2**32 - 1}, not {seed}")
-        if (threads := self.config.threads) is not None and not 1 <= threads <= MAX_THREADS:
-            raise UserError(f"--threads must be from 1 to {MAX_THREADS}, not {threads}")
+        check_range("--seed_everything", self.config.seed_everything, 0, 2**32 - 1)
+        if (threads := self.config.threads) is not None:
+            check_range("--threads", threads, 1, MAX_THREADS)
         if not re.fullmatch(r"\w[\w.-]*", self.name):
             raise UserError(
                 "--name is a prefix of file names: use letters, digits, '_', '-' and '.', "

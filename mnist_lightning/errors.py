@@ -24,3 +24,21 @@ class WeightsError(UserError):
 
 class OutputError(UserError):
     """The output folder is not writable, or a file in it is missing or invalid."""
+
+
+def check_range(option: str, value: float, low: float, high: float, *, below: bool = False) -> None:
+    """Refuse the value of an option that is NaN or out of range.
+
+    Args:
+        option: The option with its dashes, for the message.
+        value: Its value.
+        low: The smallest value.
+        high: The largest value.
+        below: Whether the value must stay below ``high``.
+
+    Raises:
+        UserError: The value is out of range.
+    """
+    if not low <= value <= high or (below and value == high):
+        wanted = f"at least {low} and below {high}" if below else f"from {low} to {high}"
+        raise UserError(f"{option} must be {wanted}, not {value}")

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_lightning.errors import OutputError, UserError
+from mnist_lightning.errors import OutputError, check_range
 from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.parser import CommandParser, choose, run_command, whole_number
 
@@ -80,8 +80,7 @@ def _train(arms: Sequence[Arm], arguments: Namespace) -> None:
     trainer = CellTrainer(dataset, arguments.weights, arguments.output_dir, arguments.accelerator)
     sizes = arguments.sizes or [size for size in SIZES if size <= trainer.whole]
     for size in sizes:
-        if not CLASSES <= size <= trainer.whole:
-            raise UserError(f"--sizes must be from {CLASSES} to {trainer.whole}, not {size}")
+        check_range("--sizes", size, CLASSES, trainer.whole)
     # One seed of all arms and sizes first, so that what is finished can be compared.
     wanted = [(arm, n, seed) for seed in arguments.seeds for n in sorted(sizes) for arm in arms]
     minutes = arguments.max_minutes

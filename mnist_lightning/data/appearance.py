@@ -1,6 +1,5 @@
 """Random changes of light, background, noise, stroke width and polarity of whole batches."""
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from mnist_lightning.data.digits import SIDE
+from mnist_lightning.errors import check_range
 
 # Control points of the background along each axis: three over 28 pixels give a gradient or a
 # shadow, nothing as fine as a stroke.
@@ -68,7 +68,7 @@ class Appearance:
         bands: Share of the inverted images that are inverted only in a band, upright or level.
 
     Raises:
-        ValueError: A number is out of range.
+        UserError: A number is out of range.
     """
 
     share: float = 0.5
@@ -82,10 +82,7 @@ class Appearance:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not (math.isfinite(value) and 0 <= value <= 1):
-                raise ValueError(
-                    f"--data.augmentation.appearance.{name} must be from 0 to 1, not {value}"
-                )
+            check_range(f"--data.augmentation.appearance.{name}", value, 0, 1)
 
     def draw(self, n: int, generator: Generator) -> Look:
         """Draw the appearance of ``n`` images.

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from mnist_lightning.data.appearance import Appearance, Look, apply_look
 from mnist_lightning.data.digits import SIDE
+from mnist_lightning.errors import UserError
 
 # Control points of the elastic field along each axis. Five over 28 pixels bend a stroke without
 # breaking it, like the Gaussian of width 4 pixels that Simard et al. (2003) smooth noise with.
@@ -56,6 +57,9 @@ class Augmentation:
         elastic: Standard deviation of the displacement of the control points in pixels; 0
             disables elastic distortion.
         appearance: Ranges of changes of light, background and noise; null for none.
+
+    Raises:
+        UserError: A number is out of range.
     """
 
     rotation: float = 10.0
@@ -68,9 +72,9 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if name != "appearance" and not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"--data.augmentation.{name} must be zero or more, not {value}")
+                raise UserError(f"--data.augmentation.{name} must be zero or more, not {value}")
         if self.scale >= 1:
-            raise ValueError(f"--data.augmentation.scale must be below 1, not {self.scale}")
+            raise UserError(f"--data.augmentation.scale must be below 1, not {self.scale}")
 
     def draw(self, n: int, generator: Generator) -> Warp:
         """Draw the distortions of ``n`` images.

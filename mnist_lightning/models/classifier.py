@@ -14,7 +14,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from mnist_lightning.data.digits import CLASSES
-from mnist_lightning.errors import UserError
+from mnist_lightning.errors import UserError, check_range
 from mnist_lightning.models.weights_origin import WeightsOrigin
 
 
@@ -64,10 +64,7 @@ class DigitClassifier(LightningModule):
             raise UserError(f"--model.learning_rate must be above 0, not {learning_rate}")
         if weight_decay < 0:
             raise UserError(f"--model.weight_decay must be at least 0, not {weight_decay}")
-        if not 0 <= label_smoothing < 1:
-            raise UserError(
-                f"--model.label_smoothing must be at least 0 and below 1, not {label_smoothing}"
-            )
+        check_range("--model.label_smoothing", label_smoothing, 0, 1, below=True)
         self.network = network.to(memory_format=torch.channels_last)
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from mnist_lightning.data.digits import CLASSES, SIDE
+from mnist_lightning.errors import UserError, check_range
 from mnist_lightning.models.contrast import ContrastNormalisation
 
 # Mean and standard deviation of the pixels of MNIST's 60,000 training images, scaled to 0..1.
@@ -40,7 +41,7 @@ class CNN(nn.Module):
         - Output: float32 ``(N, 10)``, logits.
 
     Raises:
-        ValueError: An argument is out of range; the message names the option.
+        UserError: An argument is out of range; the message names the option.
     """
 
     def __init__(
@@ -98,26 +99,21 @@ def _check(
     first_stride: int,
 ) -> None:
     if not 1 <= first_kernel <= MAX_KERNEL or first_kernel % 2 == 0:
-        raise ValueError(
+        raise UserError(
             f"--model.first_kernel must be odd, from 1 to {MAX_KERNEL}, not {first_kernel}"
         )
-    if not 1 <= first_stride <= SIDE:
-        raise ValueError(f"--model.first_stride must be from 1 to {SIDE}, not {first_stride}")
+    check_range("--model.first_stride", first_stride, 1, SIDE)
     # 28 pixels can be halved four times before nothing is left, fewer times after a stride.
     most = math.ceil(SIDE / first_stride).bit_length()
     if not 1 <= len(widths) <= most or min(widths) < 1:
         numbers = "1 positive number" if most == 1 else f"1 to {most} positive numbers"
-        raise ValueError(f"--model.widths must be {numbers}, not {list(widths)}")
-    if not 1 <= convs_per_stage <= MAX_CONVS:
-        raise ValueError(
-            f"--model.convs_per_stage must be from 1 to {MAX_CONVS}, not {convs_per_stage}"
-        )
-    if not 0 <= dropout < 1:
-        raise ValueError(f"--model.dropout must be at least 0 and below 1, not {dropout}")
+        raise UserError(f"--model.widths must be {numbers}, not {list(widths)}")
+    check_range("--model.convs_per_stage", convs_per_stage, 1, MAX_CONVS)
+    check_range("--model.dropout", dropout, 0, 1, below=True)
     pairs = zip((1, *widths), widths, strict=False)
     weights = sum(9 * (before + (convs_per_stage - 1) * width) * width for before, width in pairs)
     if weights > MAX_WEIGHTS:
-        raise ValueError(
+        raise UserError(
             f"--model.widths {list(widths)} with {convs_per_stage} convolutions per stage have "
             f"{weights:,} weights, more than {MAX_WEIGHTS:,}"
         )

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet50
 
 from mnist_lightning.data.digits import CLASSES, SIDE
+from mnist_lightning.errors import check_range
 from mnist_lightning.models.contrast import ContrastNormalisation
 
 FeatureLayer = Literal["layer2", "layer3", "layer4"]
@@ -44,7 +45,7 @@ class ResNet50(nn.Module):
         - Output: float32 ``(N, 10)``, logits.
 
     Raises:
-        ValueError: ``image_size`` or ``dropout`` is out of range; the message names the option.
+        UserError: ``image_size`` or ``dropout`` is out of range; the message names the option.
     """
 
     mean: Tensor
@@ -58,12 +59,8 @@ class ResNet50(nn.Module):
         feature_layer: FeatureLayer = "layer4",
     ) -> None:
         super().__init__()
-        if not SIDE <= image_size <= MAX_IMAGE_SIZE:
-            raise ValueError(
-                f"--model.image_size must be from {SIDE} to {MAX_IMAGE_SIZE}, not {image_size}"
-            )
-        if not 0 <= dropout < 1:
-            raise ValueError(f"--model.dropout must be at least 0 and below 1, not {dropout}")
+        check_range("--model.image_size", image_size, SIDE, MAX_IMAGE_SIZE)
+        check_range("--model.dropout", dropout, 0, 1, below=True)
         self.image_size = image_size
         self.contrast = ContrastNormalisation(contrast_normalisation)
         self.backbone = resnet50(weights=None)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from mnist_lightning.errors import UserError
+from mnist_lightning.errors import UserError, check_range
 from mnist_lightning.models import pretrained
 from mnist_lightning.models.feature_cache import cached_features
 from mnist_lightning.models.feature_extraction import extraction_precision
@@ -178,5 +178,4 @@ def _check_stages(starts: tuple[float, ...], rates: tuple[float, ...], warmup: f
         raise UserError(f"--model.stage_starts must ascend from 0 and stay below 1, not {starts}")
     if min(rates) <= 0:
         raise UserError(f"--model.stage_rates must be above 0, not {rates}")
-    if not 0 <= warmup < 1:
-        raise UserError(f"--model.warmup must be at least 0 and below 1, not {warmup}")
+    check_range("--model.warmup", warmup, 0, 1, below=True)

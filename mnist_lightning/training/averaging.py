@@ -9,6 +9,8 @@ from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
+from mnist_lightning.errors import check_range
+
 
 class WeightAverage(WeightAveraging):
     """Averages weights and batch statistics; validation, checkpoints and tests use the average.
@@ -25,12 +27,11 @@ class WeightAverage(WeightAveraging):
             are soon forgotten (as in TensorFlow's ExponentialMovingAverage).
 
     Raises:
-        ValueError: The decay is out of range.
+        UserError: The decay is out of range.
     """
 
     def __init__(self, decay: float = 0.998) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"--ema.decay must be at least 0 and below 1, not {decay}")
+        check_range("--ema.decay", decay, 0, 1, below=True)
         super().__init__()
         self.decay = decay
         self._swapped = False

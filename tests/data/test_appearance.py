@@ -11,6 +11,7 @@ from mnist_lightning.data.appearance import Appearance, Look, apply_look
 from mnist_lightning.data.augmentation import Augmentation, distort
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.data.loader import BatchLoader
+from mnist_lightning.errors import UserError
 
 NOTHING = Appearance(share=1.0, gain=1.0, background=0.0, noise=0.0)
 
@@ -111,7 +112,7 @@ def test_equal_states_give_equal_looks_and_rows_are_cut() -> None:
 @pytest.mark.parametrize("value", [-0.1, 1.1, math.nan])
 @pytest.mark.parametrize("name", [field.name for field in fields(Appearance)])
 def test_a_number_out_of_range_is_refused_by_name(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=rf"appearance\.{name} must be from 0 to 1"):
+    with pytest.raises(UserError, match=rf"appearance\.{name} must be from 0 to 1"):
         Appearance(**{name: value})
 
 

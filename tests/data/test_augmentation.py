@@ -13,6 +13,7 @@ from mnist_lightning.data.augmentation import Augmentation, Warp, apply_warp
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.data.digits import SIDE, Digits
 from mnist_lightning.data.loader import Batch
+from mnist_lightning.errors import UserError
 
 NOTHING = Augmentation(rotation=0, scale=0, shear=0, shift=0, elastic=0)
 
@@ -207,12 +208,12 @@ def test_equal_generators_draw_equal_distortions_and_elastic_changes_nothing_els
 @pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])
 @pytest.mark.parametrize("name", RANGES)
 def test_an_impossible_range_is_refused_by_name(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=rf"augmentation\.{name} must be zero or more"):
+    with pytest.raises(UserError, match=rf"augmentation\.{name} must be zero or more"):
         _only(**{name: value})
 
 
 def test_a_scale_that_could_shrink_to_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"augmentation\.scale must be below 1, not 1"):
+    with pytest.raises(UserError, match=r"augmentation\.scale must be below 1, not 1"):
         _only(scale=1.0)
 
 

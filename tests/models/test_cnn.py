@@ -6,6 +6,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from mnist_lightning.errors import UserError
 from mnist_lightning.models.cnn import CNN
 from mnist_lightning.terminal.presets import preset_file
 
@@ -90,7 +91,7 @@ def test_a_stride_reduces_the_possible_number_of_stages(stride: int, stages: int
     network = CNN((2,) * stages, convs_per_stage=1, first_stride=stride).eval()
 
     assert network(_digits(1)).shape == (1, 10)
-    with pytest.raises(ValueError, match=f"widths must be 1 (to {stages} )?positive number"):
+    with pytest.raises(UserError, match=f"widths must be 1 (to {stages} )?positive number"):
         CNN((2,) * (stages + 1), convs_per_stage=1, first_stride=stride)
 
 
@@ -132,7 +133,7 @@ def test_logits_of_an_image_do_not_depend_on_its_batch() -> None:
     ],
 )
 def test_values_out_of_range_are_refused_by_name(arguments: dict[str, Any], name: str) -> None:
-    with pytest.raises(ValueError, match=rf"model\.{name} must be"):
+    with pytest.raises(UserError, match=rf"model\.{name} must be"):
         CNN(**arguments)
 
 
@@ -140,7 +141,7 @@ def test_values_out_of_range_are_refused_by_name(arguments: dict[str, Any], name
 def test_network_larger_than_any_memory_is_refused_before_it_is_built(
     arguments: dict[str, Any],
 ) -> None:
-    with pytest.raises(ValueError, match=r"model\.widths .* weights, more than 100,000,000"):
+    with pytest.raises(UserError, match=r"model\.widths .* weights, more than 100,000,000"):
         CNN(**arguments)
 
 
@@ -151,7 +152,7 @@ def test_size_is_that_of_the_convolutions(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("mnist_lightning.models.cnn.MAX_WEIGHTS", weights)
     CNN(**arguments)  # type: ignore[arg-type]
     monkeypatch.setattr("mnist_lightning.models.cnn.MAX_WEIGHTS", weights - 1)
-    with pytest.raises(ValueError, match=f"have {weights:,} weights"):
+    with pytest.raises(UserError, match=f"have {weights:,} weights"):
         CNN(**arguments)  # type: ignore[arg-type]
 
 

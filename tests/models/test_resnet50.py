@@ -8,6 +8,7 @@ import torchvision.transforms.v2.functional as tv
 from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights, resnet50
 
+from mnist_lightning.errors import UserError
 from mnist_lightning.models.resnet50 import (
     FEATURES,
     IMAGENET_MEAN,
@@ -108,7 +109,7 @@ def test_frozen_torchscript_gives_the_same_logits_after_reloading(
 def test_values_out_of_range_are_refused_by_name(
     arguments: dict[str, object], culprit: str
 ) -> None:
-    with pytest.raises(ValueError, match=culprit):
+    with pytest.raises(UserError, match=culprit):
         ResNet50(**arguments)  # type: ignore[arg-type]
 
 

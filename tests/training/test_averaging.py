@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.data.digits import Digits
+from mnist_lightning.errors import UserError
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.training.averaging import WeightAverage
 from mnist_lightning.training.run_checkpoint import RunCheckpoint
@@ -236,7 +237,5 @@ def test_the_average_is_on_the_device_that_the_weights_will_be_moved_to(
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0, float("nan")])
 def test_an_impossible_decay_is_refused(decay: float) -> None:
-    with pytest.raises(
-        ValueError, match=rf"ema\.decay must be at least 0 and below 1, not {decay}"
-    ):
+    with pytest.raises(UserError, match=rf"ema\.decay must be at least 0 and below 1, not {decay}"):
         WeightAverage(decay)
