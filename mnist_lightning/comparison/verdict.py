@@ -25,6 +25,17 @@ _ENSEMBLE, _ABOVE, _ALIKE, _BELOW = _RELATIONS = (
     "clearly below: ",
 )
 _CHOICE = " for the choice of images"
+# How far an accuracy can be trusted: with several seeds, of an ensemble with known members, else.
+_IN_TABLE = (
+    "standard deviation {deviation:.2f}",
+    "members {low:.2f} to {high:.2f}",
+    "95 % interval {low:.2f} to {high:.2f}",
+)
+_IN_SENTENCE = (
+    " with a standard deviation of {deviation:.2f} points",
+    "; its {members} members alone on {low:.2f} to {high:.2f} %",
+    f", give or take {{half:.2f}} points{_CHOICE}",
+)
 
 
 def verdict(comparison: Comparison, robustness: Robustness | None = None) -> tuple[str, ...]:
@@ -131,27 +142,23 @@ def spread(comparison: Comparison, model: ComparedModel) -> str:
         The standard deviation over seeds, the range of an ensemble's members, or Wilson's 95 %
         interval.
     """
-    summary, members = _summary(comparison, model.name), member_accuracies(comparison, model)
-    if summary:
-        return f"standard deviation {100 * summary.standard_deviation:.2f}"
-    low, high = model.test.interval.low, model.test.interval.high
-    if members:
-        low, high = min(members), max(members)
-    kind = "members" if members else "95 % interval"
-    return f"{kind} {100 * low:.2f} to {100 * high:.2f}"
+    return _trust(comparison, model, _IN_TABLE)
 
 
 def _uncertainty(comparison: Comparison, model: ComparedModel) -> str:
-    summary, members = _summary(comparison, model.name), member_accuracies(comparison, model)
-    how = how_measured(comparison, model)
-    if summary:
-        return f"{how} with a standard deviation of {100 * summary.standard_deviation:.2f} points"
-    if members:
+    return how_measured(comparison, model) + _trust(comparison, model, _IN_SENTENCE)
+
+
+def _trust(comparison: Comparison, model: ComparedModel, wording: tuple[str, str, str]) -> str:
+    over_seeds, over_members, over_images = wording
+    if summary := _summary(comparison, model.name):
+        return over_seeds.format(deviation=100 * summary.standard_deviation)
+    if members := member_accuracies(comparison, model):
         # Their spread says more than the choice of images.
         low, high = 100 * min(members), 100 * max(members)
-        return f"{how}; its {len(members)} members alone on {low:.2f} to {high:.2f} %"
-    half = 50 * (model.test.interval.high - model.test.interval.low)
-    return f"{how}, give or take {half:.2f} points{_CHOICE}"
+        return over_members.format(members=len(members), low=low, high=high)
+    low, high = model.test.interval.low, model.test.interval.high
+    return over_images.format(low=100 * low, high=100 * high, half=50 * (high - low))
 
 
 def _beside_baseline(comparison: Comparison, model: ComparedModel) -> str:
