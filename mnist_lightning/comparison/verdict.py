@@ -2,18 +2,13 @@
 
 from itertools import takewhile
 
-from mnist_lightning.comparison.conclusion import (
-    ALPHA,
-    SMALLEST_RATIO,
-    count,
-    listed,
-    two_digits,
-)
+from mnist_lightning.comparison.conclusion import ALPHA, SMALLEST_RATIO
 from mnist_lightning.comparison.schema import ComparedModel, Comparison
 from mnist_lightning.comparison.seed_study import SeedSummary
 from mnist_lightning.comparison.titles import in_sentence, short_titles
 from mnist_lightning.records.artefacts import ENSEMBLE_SUFFIX
 from mnist_lightning.robustness.error_rates import Robustness
+from mnist_lightning.terminal.wording import count, listed, two_digits
 
 # Two-sided 95 % quantile of the normal distribution.
 Z = 1.96

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from mnist_lightning.comparison.conclusion import listed
 from mnist_lightning.files.json_document import read_document
 from mnist_lightning.files.limits import DecodingError
 from mnist_lightning.learning_curve.arms import ARMS, TITLES
+from mnist_lightning.terminal.wording import listed
 
 CURVE_VERSION = 1
 CURVE_FILE = "learning_curve.json"

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import permutation_test, t, ttest_1samp
 
-from mnist_lightning.comparison.conclusion import two_digits
 from mnist_lightning.comparison.paired import holm
 from mnist_lightning.evaluation.metrics import CONFIDENCE_LEVEL
 from mnist_lightning.learning_curve.arms import ARMS
@@ -21,6 +20,7 @@ from mnist_lightning.learning_curve.curve_schema import (
     Match,
     Point,
 )
+from mnist_lightning.terminal.wording import two_digits
 
 FEWEST_SEEDS = 6
 """Seeds from which a test by sign flips can give p < 0.05: the smallest is 2 / 2**6 = 0.031."""

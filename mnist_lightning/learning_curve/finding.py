@@ -1,8 +1,9 @@
 """The answer of the learning curves in three sentences: all labels, few labels, and why."""
 
-from mnist_lightning.comparison.conclusion import ALPHA, listed
+from mnist_lightning.comparison.conclusion import ALPHA
 from mnist_lightning.learning_curve.arms import ARMS, TITLES
 from mnist_lightning.learning_curve.curve_schema import LearningCurve, Point, sizes_text
+from mnist_lightning.terminal.wording import listed
 
 _FROZEN = {arm.name for arm in ARMS if arm.least_steps is None}
 

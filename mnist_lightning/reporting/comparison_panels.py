@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, FormatStrFormatter
 
-from mnist_lightning.comparison.conclusion import count
 from mnist_lightning.comparison.schema import ComparedModel, Comparison
 from mnist_lightning.comparison.titles import short_titles
 from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.reporting import style
+from mnist_lightning.terminal.wording import count
 
 NAME_WIDTH = 17
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from mnist_lightning.comparison.conclusion import p_text, signed
 from mnist_lightning.comparison.schema import ComparedPair, Comparison
 from mnist_lightning.comparison.verdict import how_measured, mean_accuracy, spread
 from mnist_lightning.data.digits import CLASSES
@@ -15,6 +14,7 @@ from mnist_lightning.evaluation.label_errors import known_label_errors
 from mnist_lightning.reporting.quantities import quantities
 from mnist_lightning.reporting.tables import Table, four, interval, percent, table, texts
 from mnist_lightning.robustness.error_rates import Robustness
+from mnist_lightning.terminal.wording import p_text, signed
 
 
 def heading(comparison: Comparison) -> str:

@@ -1,8 +1,8 @@
 """The files that a model was exported to: a table, and whether 8-bit integers were worth it."""
 
-from mnist_lightning.comparison.conclusion import count, signed
 from mnist_lightning.records.exported_files import Exports, Quantisation
 from mnist_lightning.reporting.tables import Table, percent, table
+from mnist_lightning.terminal.wording import count, signed
 
 
 def exports_table(exports: Exports) -> Table:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mnist_lightning.comparison.conclusion import two_digits
 from mnist_lightning.learning_curve.arms import TITLES
 from mnist_lightning.learning_curve.cells import Cell
 from mnist_lightning.learning_curve.curve_schema import LearningCurve, Point, sizes_text
 from mnist_lightning.reporting.rendering import escape_markdown
 from mnist_lightning.reporting.tables import Table, percent, table, three, to_csv, written
+from mnist_lightning.terminal.wording import two_digits
 
 LIMITS = (
     "Intervals and tests are over seeds, which change the labelled digits, the initial weights and "

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mnist_lightning.comparison.conclusion import count
 from mnist_lightning.comparison.schema import ComparedModel, Comparison
 from mnist_lightning.evaluation.latency import TABLE_BATCH_SIZES
 from mnist_lightning.reporting.tables import by_type, duration, four, percent, three
+from mnist_lightning.terminal.wording import count
 
 MIB = 2**20
 

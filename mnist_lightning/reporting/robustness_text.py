@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from mnist_lightning.comparison.conclusion import count
 from mnist_lightning.comparison.titles import short_titles
 from mnist_lightning.records.record import dataset_label
 from mnist_lightning.reporting.rendering import escape_markdown
@@ -21,6 +20,7 @@ from mnist_lightning.reporting.tables import (
 )
 from mnist_lightning.robustness.error_rates import CORRUPTIONS_VERSION, RobustModel, Robustness
 from mnist_lightning.robustness.selective_errors import ErrorRate
+from mnist_lightning.terminal.wording import count
 
 REJECTION = (
     "With each model's threshold below which predict.py gives no answer: images answered / wrong "

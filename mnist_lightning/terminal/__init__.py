@@ -1,1 +1,1 @@
-"""What a user types and reads: options, presets, one-line errors, progress."""
+"""What a user types and reads: options, presets, one-line errors, progress, wording."""

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_lightning.comparison.conclusion import conclude, listed, p_text, signed
+from mnist_lightning.comparison.conclusion import conclude
 from mnist_lightning.comparison.paired import Agreement
 from mnist_lightning.comparison.schema import ComparedPair, Comparison, read_comparison
 from mnist_lightning.comparison.seed_study import SeedStudy, SeedSummary, SeedTest
@@ -122,28 +122,3 @@ def test_only_models_without_several_seeds_are_called_trained_once() -> None:
     summary = SeedSummary("custom_cnn", (0, 1), (0.99, 0.98), 0.985, 0.007)
     text = conclude_on(seeds=SeedStudy((summary,), ()))
     assert "ResNet50 (random initialisation) was trained once" in text
-
-
-@pytest.mark.parametrize(
-    ("p", "text"),
-    [
-        (0, "p < 0.001"),
-        (0.001, "p = 0.001"),
-        (0.0496, "p < 0.05"),
-        (0.05, "p = 0.050"),
-        (0.5, "p = 0.50"),
-        (1, "p = 1.00"),
-    ],
-)
-def test_p_values_are_formatted_as_in_a_journal(p: float, text: str) -> None:
-    assert p_text(p) == text
-
-
-def test_numbers_and_lists_are_formatted() -> None:
-    assert signed(-0.221) == "−0.22"
-    assert signed(0) == "+0.00"
-    assert [listed(["A"]), listed(["A", "B"]), listed(["A", "B", "C"])] == [
-        "A",
-        "A and B",
-        "A, B and C",
-    ]

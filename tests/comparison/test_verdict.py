@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 from comparison_inputs import golden_comparison
 
-from mnist_lightning.comparison.conclusion import two_digits
 from mnist_lightning.comparison.schema import ComparedModel, Comparison
 from mnist_lightning.comparison.seed_study import SeedStudy, SeedSummary, SeedTest
 from mnist_lightning.comparison.verdict import seeds_text, verdict
@@ -174,10 +173,3 @@ def test_seeds_of_an_ensemble_are_those_of_its_members(seeds: tuple[str, ...], t
 def test_seed_of_a_training_is_named() -> None:
     model = golden_comparison().models[0]
     assert seeds_text(model) == f"seed {model.training.seed}"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.306, "0.31"), (5.04, "5"), (23.9, "24"), (123.4, "120"), (5678, "5,700")]
-)
-def test_two_digits_have_no_exponent(value: float, text: str) -> None:
-    assert two_digits(value) == text
