@@ -1,4 +1,4 @@
-"""Progress of long work on images: a bar in a terminal, five lines in a log file."""
+"""Progress of long work on images: a bar in a terminal, a few lines in a log file."""
 
 import logging
 import sys
@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
+#: Longest time without a line if there is no bar.
+SILENT_SECONDS = 30.0
+
 
 @contextmanager
 def progress(
@@ -15,8 +18,8 @@ def progress(
 ) -> Iterator[Callable[[int], object]]:
     """Show the progress of work on images, its rate and the remaining time.
 
-    In a terminal it is a bar; elsewhere it is one log line (INFO) at 0, 25, 50, 75 and 100 %. There
-    is neither if ``log`` shows errors only.
+    In a terminal it is a bar; elsewhere it is one log line (INFO) at 0, 25, 50, 75 and 100 %, and
+    after half a minute without one. There is neither if ``log`` shows errors only.
 
     Args:
         title: Description of the work.
@@ -33,14 +36,16 @@ def progress(
             yield bar.update
         return
     start, first, quarter = time.monotonic(), done, -1
+    last = start
 
     def update(count: int) -> None:
-        nonlocal done, quarter
+        nonlocal done, quarter, last
         done += count
-        if quarter == 4 * done // total:
+        now = time.monotonic()
+        if quarter == 4 * done // total and now - last < SILENT_SECONDS:
             return
-        quarter = 4 * done // total
-        rate = _rate(done - first, total - done, time.monotonic() - start)
+        quarter, last = 4 * done // total, now
+        rate = _rate(done - first, total - done, now - start)
         share = f"{100 * done // total} % ({done:,} of {total:,} images)"
         log.info("%s: %s%s", title, share, rate)
 

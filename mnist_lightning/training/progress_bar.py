@@ -9,8 +9,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from tqdm import tqdm
 
-#: Longest time without a line if there is no bar.
-SILENT_SECONDS = 30.0
+from mnist_lightning.terminal.long_jobs import SILENT_SECONDS
 
 
 class TrainingProgress(ProgressBar, Checkpoint):

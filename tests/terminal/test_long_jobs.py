@@ -30,6 +30,19 @@ def test_a_log_file_gets_one_line_per_quarter(caplog: pytest.LogCaptureFixture) 
     assert caplog.messages[4].endswith("images/s")
 
 
+def test_slow_work_gets_a_line_every_half_minute(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter((0, 0, 29, 31, 60, 62))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(seconds)))
+    caplog.set_level(logging.INFO)
+    with progress("Work", 100, 0, log) as advance:
+        for _ in range(4):
+            advance(1)
+    shares = [message.split(" %")[0] for message in caplog.messages]
+    assert shares == ["Work: 0", "Work: 2", "Work: 4"]
+
+
 def test_continued_work_starts_at_its_previous_progress(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with progress("Work", 8, 5, log) as advance:
