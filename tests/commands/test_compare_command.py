@@ -15,6 +15,7 @@ from mnist_lightning.commands import compare, robustness
 from mnist_lightning.commands import compare as command
 from mnist_lightning.commands.compare import main
 from mnist_lightning.comparison.schema import Comparison, read_comparison
+from mnist_lightning.comparison.titles import in_sentence
 from mnist_lightning.evaluation import cost
 from mnist_lightning.evaluation.calibration import fit_temperature, measure_calibration, scale
 from mnist_lightning.evaluation.peak_memory import PeakMemory
@@ -179,8 +180,8 @@ def test_robustness_of_the_same_files_is_shown_with_clean_error(
     out = capsys.readouterr().out
     assert "Under 1 corruption of 50 test images (robustness.json):" in out
     text = (output / "model_comparison.md").read_text(encoding="utf-8")
-    row = f"| {model.title} | {100 * model.clean.rate:.2f} | {100 * model.mean_error:.2f} |"
-    assert row in text
+    rates = f"{100 * model.clean.rate:.2f} | {100 * model.mean_error:.2f}"
+    assert f"| {in_sentence(model.title)} | {rates} |" in text
     page = (output / "model_comparison.html").read_text(encoding="utf-8")
     assert "Mean error, %" in page
     for shown in (out, text, page):

@@ -161,12 +161,12 @@ def test_it_is_one_more_model_in_the_comparison_and_in_the_report(
     document.write_text("\n".join(f"<!-- generated:{part} -->\n<!-- end -->" for part in parts))
     assert report.main([str(document), "--output_dir", str(output)]) == 0
     text = document.read_text(encoding="utf-8")
-    assert "| Custom CNN, ensemble of 5 | 0, 1, 2, 4, 5 | 75 |" in text
+    assert "| Custom CNN (ensemble of 5) | 0, 1, 2, 4, 5 | 75 |" in text
     assert "with one seed only" not in text
     assert "--seeds 0 1 2 4 5\npython scripts/ensemble.py --model custom_cnn --seeds 0 1 2 4 5" in (
         text
     )
-    assert "| Custom CNN, ensemble of 5 |" in text.partition("<!-- generated:sonuclar -->")[2]
+    assert "| Custom CNN (ensemble of 5) |" in text.partition("<!-- generated:sonuclar -->")[2]
 
 
 def test_the_card_and_the_summary_name_the_members(

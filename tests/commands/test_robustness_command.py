@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mnist_lightning.commands.robustness import main
+from mnist_lightning.comparison.titles import in_sentence
 from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.data.stratification import stratified_subset
 from mnist_lightning.evaluation.metrics import wilson_interval
@@ -57,8 +58,8 @@ def test_two_models_are_measured_on_all_corruptions_and_sweeps(
     assert read_robustness_of(path, "of other data", files) is None
     assert read_robustness_of(path, record.fingerprint, {"resnet50": "another"}) is None
     beside = beside_clean_error(of_files)
-    assert second.title in beside
-    assert first.title not in beside
+    assert in_sentence(second.title) in beside
+    assert in_sentence(first.title) not in beside
 
 
 @pytest.mark.usefixtures("empty_figures")
