@@ -134,7 +134,7 @@ def test_page_begins_with_the_verdict_and_one_table_and_lists_its_parts(page_tex
 
 
 def test_models_are_called_by_their_titles_in_tables(page_text: str) -> None:
-    assert '<th scope="row">ResNet50 − Custom CNN</th>' in page_text
+    assert '<th scope="row">ResNet50 (random initialisation) − Custom CNN</th>' in page_text
     assert not re.findall(r'<th scope="row">[A-Z]\b(?!\w)', page_text)
 
 
