@@ -5,8 +5,9 @@ from collections.abc import MutableMapping
 
 #: Rounds of a waiting OpenMP thread's loop before it sleeps. GNU OpenMP takes 300,000 by default
 #: where there are no more threads than cores: beside other busy processes the threads of one step
-#: then keep each other from running. ``python -m benchmarks.thread_waiting`` compares both.
-SPIN_COUNT = 1000
+#: then keep each other from running. With 1,000, a thread sleeps between the operators of a step,
+#: which made steps on an idle machine slower. ``python -m benchmarks.thread_waiting`` compares.
+SPIN_COUNT = 10_000
 #: If the user has set one of them, the choice is theirs.
 _CHOICES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
