@@ -17,10 +17,10 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from benchmarks.harness import median_ratio, print_machine, print_table, write_result
+from benchmarks.training_step import training_step
 from mnist_lightning.models.cnn import CNN
 from mnist_lightning.models.feature_extraction import FeatureExtractor, default_batch_size
 from mnist_lightning.models.resnet50 import ResNet50
@@ -30,30 +30,14 @@ from mnist_lightning.training.precision import choose_precision
 KEPT, DEFAULT = "kept", "default"
 
 
-def _images(count: int) -> Tensor:
-    return torch.randint(0, 256, (count, 1, 28, 28), dtype=torch.uint8)
-
-
 def _training(network: nn.Module, batch_size: int) -> Callable[[], object]:
-    network = network.to(memory_format=torch.channels_last)
-    images, labels = _images(batch_size), torch.randint(0, 10, (batch_size,))
-    optimizer = torch.optim.AdamW(network.parameters())
-    bf16 = choose_precision("cpu")[0] == "bf16-mixed"
-
-    def step() -> None:
-        optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            loss = F.cross_entropy(network(images), labels)
-        loss.backward()
-        optimizer.step()
-
-    return step
+    return training_step(network.to(memory_format=torch.channels_last), batch_size)
 
 
 def _extraction(size: int) -> Callable[[], object]:
     batch = default_batch_size(size, torch.device("cpu"))
     extractor = FeatureExtractor(ResNet50(size).eval(), choose_precision("cpu")[0], batch)
-    images = _images(batch)
+    images = torch.randint(0, 256, (batch, 1, 28, 28), dtype=torch.uint8)
     return lambda: list(extractor(images))
 
 

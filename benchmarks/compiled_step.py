@@ -15,7 +15,6 @@ from statistics import median
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from benchmarks.harness import (
     median_ratio,
@@ -24,27 +23,12 @@ from benchmarks.harness import (
     time_interleaved,
     write_result,
 )
+from benchmarks.training_step import training_step
 from mnist_lightning.models.cnn import CNN
 from mnist_lightning.training.precision import choose_precision
 
 BATCH_SIZE = 128
 EAGER, COMPILED = "as it is", "torch.compile"
-
-
-def _training(network: nn.Module, bf16: bool, run: nn.Module) -> Callable[[], float]:
-    images = torch.randint(0, 256, (BATCH_SIZE, 1, 28, 28), dtype=torch.uint8)
-    labels = torch.randint(0, 10, (BATCH_SIZE,))
-    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            loss = F.cross_entropy(run(images), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -60,10 +44,11 @@ def main(argv: list[str] | None = None) -> None:
     original = CNN(dropout=0.0).to(memory_format=torch.channels_last).train()
     steps: dict[str, Callable[[], float]] = {}
     for name in (EAGER, COMPILED):
-        network = deepcopy(original)
-        torch.manual_seed(1)
-        run = torch.compile(network) if name == COMPILED else network
-        steps[name] = _training(network, precision == "bf16-mixed", run)
+        network: nn.Module = deepcopy(original)
+        if name == COMPILED:
+            network = torch.compile(network)
+        torch.manual_seed(1)  # the same images
+        steps[name] = training_step(network, BATCH_SIZE)
     first, losses = {}, {}
     for name, step in steps.items():
         start = time.perf_counter()

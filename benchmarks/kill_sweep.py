@@ -32,7 +32,7 @@ from torchvision.models.resnet import Bottleneck
 from benchmarks.harness import print_machine, write_result
 from mnist_lightning import cli, results
 from mnist_lightning.evaluation import latency
-from mnist_lightning.export import torchscript
+from mnist_lightning.export import formats
 from mnist_lightning.models import resnet50 as network
 from mnist_lightning.train import main as train_main
 from mnist_lightning.training.run_logger import RunLogger
@@ -145,7 +145,7 @@ def shorten_training() -> None:
     os.dup2(null, 1)
     # A small network, no figures, and no times or checks that are not compared.
     network.resnet50 = _short_resnet
-    torchscript.check_scriptable = lambda network: None
+    formats.check_scriptable = lambda network: None
     latency.BUDGET_SECONDS, latency.WARMUP_CALLS, latency.THROUGHPUT_BATCH = 0.0, 1, 8
     results._figures = lambda *args: ({}, {})
     RunLogger.log_results = lambda *args: None  # type: ignore[method-assign]

@@ -20,9 +20,9 @@ from contextlib import ExitStack, contextmanager
 from statistics import median
 
 import torch
-from torch.nn import functional as F
 
 from benchmarks.harness import print_machine, print_table, write_result
+from benchmarks.training_step import training_step
 from mnist_lightning.models import CNN
 from mnist_lightning.terminal.threads import SPIN_COUNT
 
@@ -41,18 +41,12 @@ def _train_on_request() -> None:
     """For each line of standard input, print the median milliseconds of a training step."""
     torch.manual_seed(0)
     network = CNN().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
-    images = torch.randint(0, 256, (BATCH_SIZE, 1, 28, 28), dtype=torch.uint8)
-    labels = torch.randint(0, 10, (BATCH_SIZE,))
+    step = training_step(network, BATCH_SIZE)
     for _ in sys.stdin:
         seconds = []
         for _ in range(WARMUP_STEPS + STEPS):
             start = time.perf_counter()
-            optimizer.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16):
-                loss = F.cross_entropy(network(images), labels)
-            loss.backward()
-            optimizer.step()
+            step()
             seconds.append(time.perf_counter() - start)
         print(1000 * median(seconds[WARMUP_STEPS:]), flush=True)
 

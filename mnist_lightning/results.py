@@ -22,7 +22,14 @@ from mnist_lightning.export.torchscript import ExportedModel
 from mnist_lightning.export.trained_model import ERROR_RATE
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.files.storage import atomic_path, copy_file
-from mnist_lightning.records.artefacts import EVERY, WEIGHTS, kept_files
+from mnist_lightning.records.artefacts import (
+    EVERY,
+    EXPORTS,
+    PREDICTIONS,
+    RECORD,
+    WEIGHTS,
+    kept_files,
+)
 from mnist_lightning.records.environment import Environment
 from mnist_lightning.records.exported_files import read_exports
 from mnist_lightning.records.predictions import (
@@ -94,7 +101,7 @@ def write(
     calibrated, temperature = calibrated_copy(network, digits.validation)
     source = _source(calibrated, temperature, trained, digits, environment)
     exported, model = export_model(source, folder)
-    predictions_path = folder / f"{name}_predictions.npz"
+    predictions_path = folder / f"{name}{PREDICTIONS}"
     log.info("Measuring the accuracy and the inference time of the exported file ...")
     record, predictions = _measure(exported, model, trained, digits, environment, predictions_path)
     log.info("Drawing the figures ...")
@@ -104,7 +111,7 @@ def write(
         with atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=DPI)
     # After the files that it names, so that they always exist next to a record.
-    record_path = folder / f"{name}_metrics.json"
+    record_path = folder / f"{name}{RECORD}"
     record.write(record_path)
     kept = [folder / f"{name}{WEIGHTS}", *pictures, predictions_path, record_path]
     _delete_others(folder, name, [folder / model.file.name, *kept])
@@ -113,7 +120,7 @@ def write(
     if more:
         log.info("Exporting to %s and comparing each file with the network ...", ", ".join(more))
     exports = export_formats(source, [exported.format, *more], folder, exported)
-    files = [*(folder / one.file.name for one in exports.files), folder / f"{name}_exports.json"]
+    files = [*(folder / one.file.name for one in exports.files), folder / f"{name}{EXPORTS}"]
     return Results(record, previews, [*files, write_card(folder, name), *kept])
 
 
@@ -221,8 +228,8 @@ def write_card(folder: Path, name: str) -> Path:
     Raises:
         OutputError: The record is missing, or it, the predictions or the exports are damaged.
     """
-    record = read_record(folder / f"{name}_metrics.json")
-    exports_path = folder / f"{name}_exports.json"
+    record = read_record(folder / f"{name}{RECORD}")
+    exports_path = folder / f"{name}{EXPORTS}"
     exports = read_exports(exports_path) if exports_path.is_file() else None
     predictions_path = folder / record.predictions.name
     calibration = rejection = None

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mnist_lightning.errors import UserError
+from mnist_lightning.records.artefacts import RECORD
 from mnist_lightning.terminal.parser import VERSION, run_command
 from mnist_lightning.terminal.presets import expand
 from mnist_lightning.terminal.training_command import (
@@ -212,7 +213,7 @@ def train_seeds(args: list[str], seeds: list[int], more: Sequence[str] = ()) -> 
         folder = seed_folder(output_dir, name) / f"seed_{seed}"
         if seed_is_complete(folder, command):
             if not quiet:
-                print(f"seed {seed}: done, see {folder}_metrics.json", flush=True)
+                print(f"seed {seed}: done, see {folder}{RECORD}", flush=True)
             continue
         if not quiet:
             print(f"seed {seed}:", flush=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_lightning.errors import DataError
-from mnist_lightning.records.artefacts import BASELINE, WEIGHTS
+from mnist_lightning.records.artefacts import BASELINE, RECORD, WEIGHTS
 from mnist_lightning.records.model_names import model_of
 from mnist_lightning.terminal.parser import CommandParser, run_command
 from mnist_lightning.terminal.presets import presets_by_model_name
@@ -55,7 +55,7 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
 
     from mnist_lightning.records.record import read_record
 
-    record = read_record(folder / f"{name}_metrics.json", preset)
+    record = read_record(folder / f"{name}{RECORD}", preset)
 
     from mnist_lightning.export.formats import (
         FORMATS,
@@ -85,7 +85,7 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
             exported, model = export_model(source, folder)
             measured = exported.format
             new = replace(record, model=model, export=exported.parity)
-            new.write(folder / f"{name}_metrics.json")
+            new.write(folder / f"{name}{RECORD}")
         exports = export_formats(source, formats, folder, measured=measured)
         card = write_card(folder, name)
     print(describe_exports(exports))

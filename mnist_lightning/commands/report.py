@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_lightning.errors import UserError
-from mnist_lightning.records.artefacts import PUBLISHED, table_order
+from mnist_lightning.records.artefacts import PUBLISHED, RECORD, table_order
 from mnist_lightning.terminal.parser import CommandParser, run_command
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def read_evidence(output_dir: Path) -> Evidence:
     from mnist_lightning.records.record import read_record
     from mnist_lightning.reporting.report_blocks import Evidence
 
-    found = map(read_record, output_dir.glob("*_metrics.json"))
+    found = map(read_record, output_dir.glob(f"*{RECORD}"))
     records = sorted(found, key=lambda record: table_order(record.model.name))
     seeds = study_seeds({record.model.name: read_seeds(output_dir, record) for record in records})
     comparison, robustness = read_studies(output_dir, records)

@@ -13,6 +13,7 @@ from mnist_lightning.errors import OutputError
 from mnist_lightning.records.artefacts import (
     MODEL_SUFFIX,
     PUBLISHED,
+    RECORD,
     WEIGHTS,
     find_models,
     folder_of,
@@ -100,10 +101,10 @@ def _choose_models(output_dir: Path, names: Sequence[str] | None) -> list[str]:
     found = []
     for path in find_models(output_dir) or find_models(output_dir / PUBLISHED):
         name = path.stem.removesuffix(MODEL_SUFFIX)
-        if path.with_name(f"{name}_metrics.json").is_file():
+        if path.with_name(f"{name}{RECORD}").is_file():
             found.append(name)
         else:
-            log.info("leaving out %s: %s has no %s_metrics.json", name, path.parent, name)
+            log.info("leaving out %s: %s has no %s%s", name, path.parent, name, RECORD)
     if not found:
         raise OutputError(
             f"There is no trained model in {output_dir}: make one with "

@@ -16,7 +16,7 @@ from mnist_lightning.errors import DataError, OutputError
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.export.loading import load_network
 from mnist_lightning.files.identity import FileDescription, check_file, describe_file
-from mnist_lightning.records.artefacts import folder_of, model_file
+from mnist_lightning.records.artefacts import RECORD, folder_of, model_file
 from mnist_lightning.records.model_names import report_published
 from mnist_lightning.records.predictions import Predictions, SplitPredictions, read_predictions
 from mnist_lightning.records.record import Record, making_command, read_record
@@ -79,7 +79,7 @@ def read_records(output_dir: Path, presets: Mapping[str, str]) -> list[Record]:
     """
     records = []
     for name, preset in presets.items():
-        path = folder_of(output_dir, name) / f"{name}_metrics.json"
+        path = folder_of(output_dir, name) / f"{name}{RECORD}"
         record = read_record(path, preset)
         if record.model.name != name:
             raise OutputError(
@@ -148,7 +148,7 @@ def load_model(output_dir: Path, record: Record, dataset: DigitDataset) -> Loade
     path = check_file(folder, record.model.file, remedy)
     predictions_path = check_file(folder, record.predictions, remedy)
     predictions = read_predictions(predictions_path, record.model.preset)
-    record_path = folder / f"{record.model.name}_metrics.json"
+    record_path = folder / f"{record.model.name}{RECORD}"
     if not _describes(record, predictions.test, dataset):
         raise OutputError(
             f"{predictions_path.name} and {record_path.name} do not describe the same "

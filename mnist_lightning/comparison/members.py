@@ -16,7 +16,7 @@ from mnist_lightning.data.digits import DigitDataset, HeldOutDigits
 from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.export.weights import network_from_weights
 from mnist_lightning.files.identity import check_file
-from mnist_lightning.records.artefacts import WEIGHTS, kept_files
+from mnist_lightning.records.artefacts import PREDICTIONS, RECORD, WEIGHTS, kept_files
 from mnist_lightning.records.predictions import Predictions, read_predictions
 from mnist_lightning.records.record import Record, read_record
 from mnist_lightning.terminal.presets import take_option
@@ -158,8 +158,8 @@ def shared_command(record: Record) -> list[str]:
 
 def _read(folder: Path, seed: int, seeds: Sequence[int], preset: str) -> Member:
     again = remedy(seeds, preset)
-    record = read_record(folder / f"seed_{seed}_metrics.json", preset)
-    described = replace(record.predictions, name=f"seed_{seed}_predictions.npz")
+    record = read_record(folder / f"seed_{seed}{RECORD}", preset)
+    described = replace(record.predictions, name=f"seed_{seed}{PREDICTIONS}")
     predictions = read_predictions(check_file(folder, described, again), preset)
     return Member(seed, record, folder / f"seed_{seed}{WEIGHTS}", predictions, again)
 

@@ -10,7 +10,7 @@ from mnist_lightning.comparison.seed_study import read_seeds, seed_folder
 from mnist_lightning.errors import OutputError
 from mnist_lightning.files.identity import check_file, describe_file
 from mnist_lightning.files.storage import copy_file
-from mnist_lightning.records.artefacts import BASELINE, table_order
+from mnist_lightning.records.artefacts import BASELINE, EXPORTS, PREDICTIONS, RECORD, table_order
 from mnist_lightning.records.record import Record, read_record
 from mnist_lightning.robustness.error_rates import FILE_NAME as ROBUSTNESS_FILE
 from mnist_lightning.robustness.error_rates import Robustness, read_robustness
@@ -19,7 +19,7 @@ from mnist_lightning.robustness.error_rates import Robustness, read_robustness
 MAX_BYTES = 1_000_000
 #: What is published of each model besides the files of the network itself.
 DESCRIPTIONS = (
-    *("_metrics.json", "_predictions.npz", "_exports.json", "_card.md"),
+    *(RECORD, PREDICTIONS, EXPORTS, "_card.md"),
     *("_confusion_matrix.png", "_examples.png"),
 )
 CURVES = "_training_curves.png"
@@ -70,7 +70,7 @@ def publish(output_dir: Path, published: Path) -> PublishedFiles:
     sources: list[tuple[Path, Path]] = []
     left_out: list[str] = []
     for record in records:
-        _check_clean(record, f"{record.model.name}_metrics.json")
+        _check_clean(record, f"{record.model.name}{RECORD}")
         names = _file_names(output_dir, record, left_out)
         sources += [(output_dir / name, published / name) for name in names]
         sources += _seed_files(output_dir, published, record)
@@ -87,7 +87,7 @@ def contains_unpublished_weights(record: Record) -> bool:
 
 
 def _read_records(output_dir: Path) -> list[Record]:
-    records = [read_record(path) for path in output_dir.glob("*_metrics.json")]
+    records = [read_record(path) for path in output_dir.glob(f"*{RECORD}")]
     if not records:
         raise OutputError(
             f"There is no finished run in {output_dir} to publish: make one with "
@@ -97,7 +97,7 @@ def _read_records(output_dir: Path) -> list[Record]:
 
 
 def _check_one_dataset(records: Sequence[Record], published: Path) -> None:
-    already = [read_record(path) for path in published.glob("*_metrics.json")]
+    already = [read_record(path) for path in published.glob(f"*{RECORD}")]
     for record in [*records, *already]:
         if not record.dataset.is_standard:
             raise OutputError(
@@ -140,7 +140,7 @@ def _seed_files(output_dir: Path, published: Path, record: Record) -> list[tuple
     name = record.model.name
     pairs = []
     for seed in read_seeds(output_dir, record):
-        file = f"seed_{seed.training.seed}_metrics.json"
+        file = f"seed_{seed.training.seed}{RECORD}"
         _check_clean(seed, file)
         pairs.append((seed_folder(output_dir, name) / file, seed_folder(published, name) / file))
     return pairs
@@ -172,8 +172,8 @@ def read_studies(
     comparison = robustness = None
     if (path := folder / COMPARISON_FILE).is_file():
         comparison = read_comparison(path)
-        used = {f"{model.name}_metrics.json": model.record.sha256 for model in comparison.models}
-        paths = folder.glob("*_metrics.json")
+        used = {f"{model.name}{RECORD}": model.record.sha256 for model in comparison.models}
+        paths = folder.glob(f"*{RECORD}")
         current = {file.name: describe_file(file).sha256 for file in paths}
         _check_current(path, used, current, "compare.py")
     if (path := folder / ROBUSTNESS_FILE).is_file():

@@ -27,7 +27,7 @@ from mnist_lightning.export.torchscript import (
 from mnist_lightning.export.tracing import example, plain_copy
 from mnist_lightning.export.weights import write_weights
 from mnist_lightning.files.identity import describe_file
-from mnist_lightning.records.artefacts import MODEL_SUFFIX, WEIGHTS
+from mnist_lightning.records.artefacts import EXPORTS, MODEL_SUFFIX, WEIGHTS
 from mnist_lightning.records.exported_files import SCHEMA_VERSION, ExportedFile, Exports
 from mnist_lightning.records.record import ModelDescription
 
@@ -162,7 +162,7 @@ def export_formats(
         files=tuple(files),
         quantisation=try_int8(source, folder, expected) if int8 else None,
     )
-    exports.write(folder / f"{name}_exports.json")
+    exports.write(folder / f"{name}{EXPORTS}")
     return exports
 
 

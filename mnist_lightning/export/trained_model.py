@@ -16,7 +16,7 @@ from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.rejection import Rejection, fit_rejection
 from mnist_lightning.export.loading import load_network
 from mnist_lightning.export.metadata import NOT_CALIBRATED, read_entries
-from mnist_lightning.records.artefacts import MODEL_SUFFIX
+from mnist_lightning.records.artefacts import MODEL_SUFFIX, RECORD
 from mnist_lightning.records.predictions import read_predictions
 from mnist_lightning.records.record import read_record
 
@@ -83,7 +83,7 @@ def load_trained(path: Path, error_rate: float = ERROR_RATE) -> TrainedModel:
     network = load_network(path)
     _try_on_blank_image(network, path)
     name = path.stem.removesuffix(MODEL_SUFFIX)
-    record_path = path.with_name(f"{name}_metrics.json")
+    record_path = path.with_name(f"{name}{RECORD}")
     if not record_path.is_file():
         stated = read_entries(path).get("temperature", NOT_CALIBRATED)
         return TrainedModel(name, name, path, network, None, stated != NOT_CALIBRATED)

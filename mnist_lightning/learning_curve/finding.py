@@ -133,7 +133,8 @@ def _sentence(parts: list[str]) -> str:
 
 
 def _trainings(points: list[Point]) -> str:
-    counts = sorted({len(point.seeds) for point in points})
-    if counts == [1]:
+    counts = {len(point.seeds) for point in points}
+    if counts == {1}:
         return "one training each"
-    return f"means of {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} trainings"
+    fewest, most = min(counts), max(counts)
+    return f"means of {most if fewest == most else f'{fewest} to {most}'} trainings"

@@ -15,18 +15,20 @@ WEIGHTS = f"{MODEL_SUFFIX}.safetensors"
 #: Suffixes of the files from which a network can be loaded.
 NETWORK_SUFFIXES = (".pt", ".pt2", ".onnx", ".safetensors", ".ckpt")
 RECORD = "_metrics.json"
+PREDICTIONS = "_predictions.npz"
+EXPORTS = "_exports.json"
 #: The suffixes of the file that a record measures: TorchScript, or .pt2 by a torch without it.
 MEASURED = (".pt", ".pt2")
 #: All files of a model that trainings, exports and ensembles write.
 EVERY = (
     *[f"{MODEL_SUFFIX}{suffix}" for suffix in (*MEASURED, ".onnx", "_int8.onnx")],
-    "_exports.json",
+    EXPORTS,
     "_card.md",
     "_training_curves.png",
     "_confusion_matrix.png",
     "_examples.png",
     WEIGHTS,
-    "_predictions.npz",
+    PREDICTIONS,
     RECORD,
 )
 
@@ -47,7 +49,7 @@ def complete_files(folder: Path, name: str) -> list[Path]:
 
     The record comes last, because it is written last.
     """
-    others = (folder / f"{name}{end}" for end in ("_predictions.npz", RECORD))
+    others = (folder / f"{name}{end}" for end in (PREDICTIONS, RECORD))
     return [model_file(folder, name), *others]
 
 

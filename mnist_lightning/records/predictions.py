@@ -13,12 +13,12 @@ from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.errors import OutputError
 from mnist_lightning.files.archives import refuse_bomb
 from mnist_lightning.files.storage import atomic_path
+from mnist_lightning.records.artefacts import PREDICTIONS
 from mnist_lightning.records.record import making_command
 
 # Ten times what all 70,000 images of MNIST would need; no larger archive is of this project.
 MAX_UNPACKED_BYTES = 50_000_000
 SPLITS = ("test", "validation")
-SUFFIX = "_predictions.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +100,7 @@ def read_predictions(path: Path, preset: str = "NAME") -> Predictions:
             shape, dtype or range. The message names the command that makes it.
     """
     refuse_bomb(path, ratio=0, always_allowed=MAX_UNPACKED_BYTES, error=OutputError)
-    remedy = f"make them with `{making_command(path.name.removesuffix(SUFFIX), preset)}`"
+    remedy = f"make them with `{making_command(path.name.removesuffix(PREDICTIONS), preset)}`"
     try:
         test, validation = (_read_split(path, split) for split in SPLITS)
     except FileNotFoundError:

@@ -31,13 +31,12 @@ from mnist_lightning.files.limits import (
     Within,
 )
 from mnist_lightning.models.weights_origin import WeightsOrigin
-from mnist_lightning.records.artefacts import ENSEMBLE_SUFFIX
+from mnist_lightning.records.artefacts import ENSEMBLE_SUFFIX, RECORD
 from mnist_lightning.records.environment import Environment
 from mnist_lightning.records.old_versions import upgrade_record
 from mnist_lightning.terminal.presets import take_option
 
 SCHEMA_VERSION = 3
-SUFFIX = "_metrics.json"
 
 
 def making_command(name: str, preset: str) -> str:
@@ -315,7 +314,7 @@ def read_record(path: Path, preset: str = "NAME") -> Record:
         OutputError: The file is missing, not JSON, of another schema version, or a key in it is
             missing, unknown or of the wrong type. The message names the command that makes it.
     """
-    remedy = f"make it with `{making_command(path.name.removesuffix(SUFFIX), preset)}`"
+    remedy = f"make it with `{making_command(path.name.removesuffix(RECORD), preset)}`"
     return read_document(
         Record, path, version=SCHEMA_VERSION, noun="record", remedy=remedy, upgrade=upgrade_record
     )

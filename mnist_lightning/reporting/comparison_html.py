@@ -110,10 +110,9 @@ def comparison_html(
 def _tables(
     comparison: Comparison, names: list[str], robustness: Robustness | None
 ) -> dict[str, object]:
-    titles = [model.title for model in comparison.models]
-    models = side_by_side(comparison, titles)
+    models = side_by_side(comparison, names)
     return {
-        "overview": overview(comparison, titles, robustness),
+        "overview": overview(comparison, names, robustness),
         "groups": {group: _group(models, group) for group in quantities(comparison)},
         "pairs": pair_table(comparison, names),
         "f1": f1_table(comparison, names),

@@ -5,15 +5,7 @@ from mnist_lightning.learning_curve.arms import ARMS
 from mnist_lightning.learning_curve.curve_schema import LearningCurve
 from mnist_lightning.reporting.rendering import escape_markdown
 from mnist_lightning.reporting.tables import Table, percent, table, three
-
-#: The trained model with the same network as an arm, by the arm's preset: the cost of inference
-#: does not depend on the weights.
-SAME_NETWORK = {
-    "cnn": "custom_cnn",
-    "resnet50": "resnet50",
-    "resnet50_layer3": "resnet50_layer3",
-    "resnet50_finetune_small": "resnet50",
-}
+from mnist_lightning.terminal.presets import model_name
 
 
 def transfer_cost_table(curve: LearningCurve, comparison: Comparison | None) -> Table:
@@ -21,8 +13,8 @@ def transfer_cost_table(curve: LearningCurve, comparison: Comparison | None) -> 
 
     Args:
         curve: The learning curves.
-        comparison: Where the inference is from; an arm whose network is not in it, or any if there
-            is none, has no inference cost.
+        comparison: Where the inference is from: the model that the arm's preset trains, because its
+            cost does not depend on the weights. Without that model there is none.
 
     Returns:
         A row for each arm with the largest number of labels. The time is the median of one image
@@ -41,7 +33,7 @@ def transfer_cost_table(curve: LearningCurve, comparison: Comparison | None) -> 
                     "Error rate, %": percent(point.mean),
                     "Labelled digits that the CNN needs": match.text if match else f"{most:,}",
                     "Training, s": three(point.seconds),
-                    **_inference(models.get(SAME_NETWORK[arm.preset])),
+                    **_inference(models.get(model_name(arm.preset))),
                 }
             )
     return table(rows)

@@ -20,7 +20,7 @@ def p_text(p: float) -> str:
 
 def count(number: int, thing: str) -> str:
     """Format a count with its noun, e.g. ``1 image`` or ``1,000 images``."""
-    return f"{number:,} {thing}{'s'[: number != 1]}"
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def two_digits(value: float) -> str:
@@ -30,4 +30,5 @@ def two_digits(value: float) -> str:
 
 def listed(words: Sequence[str]) -> str:
     """Join words into a list for a sentence, e.g. ``A, B and C``."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    *start, last = words
+    return f"{', '.join(start)} and {last}" if start else last

@@ -1,14 +1,10 @@
 """The table of what transfer costs, on cells whose errors are given."""
 
-import pytest
-import yaml
 from comparison_inputs import golden_comparison
 from learning_curve_cells import curves
 
-from mnist_lightning.learning_curve.arms import ARMS
 from mnist_lightning.learning_curve.curve_statistics import analyse
-from mnist_lightning.reporting.transfer_cost import SAME_NETWORK, report, transfer_cost_table
-from mnist_lightning.terminal.presets import preset_file
+from mnist_lightning.reporting.transfer_cost import report, transfer_cost_table
 
 
 def test_each_arm_with_all_labels_has_a_row() -> None:
@@ -25,6 +21,7 @@ def test_each_arm_with_all_labels_has_a_row() -> None:
     # It makes 400 errors with 100 digits, as ResNet50 does with 1,000.
     assert rows.loc["ResNet50, frozen", "Labelled digits that the CNN needs"] == "100 or fewer"
     assert list(rows["Error rate, %"]) == ["1.00", "4.00"]
+    # The inference is that of the model that the arm's preset trains.
     resnet = next(model for model in comparison.models if model.name == "resnet50")
     assert rows.loc["ResNet50, frozen", "Parameters"] == f"{resnet.cost.parameters.total:,}"
 
@@ -34,17 +31,3 @@ def test_without_a_comparison_there_is_no_cost_of_inference() -> None:
 
     assert text.endswith("| Custom CNN | 4.00 | 100 | 2.00 | n/a | n/a | n/a |")
     assert "one thread" not in text
-
-
-def _network(preset: str) -> dict[str, object]:
-    """The options of a preset that decide what its network computes."""
-    options = yaml.safe_load(preset_file(preset).read_text())["model"]["init_args"]
-    names = ("widths", "convs_per_stage", "image_size", "feature_layer")
-    return {name: options.get(name) for name in names}
-
-
-@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
-def test_the_model_that_stands_for_an_arm_has_its_network(arm) -> None:  # type: ignore[no-untyped-def]
-    twin = {"custom_cnn": "cnn"}.get(SAME_NETWORK[arm.preset], SAME_NETWORK[arm.preset])
-
-    assert _network(arm.preset) == _network(twin)
