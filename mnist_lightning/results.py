@@ -42,9 +42,9 @@ from mnist_lightning.records.record import (
     SCHEMA_VERSION,
     ModelDescription,
     Record,
-    Trained,
     read_record,
 )
+from mnist_lightning.records.training_outcome import Trained
 from mnist_lightning.reporting.card import model_card
 from mnist_lightning.reporting.confusion import plot_confusion, plot_counts
 from mnist_lightning.reporting.curves import plot_curves

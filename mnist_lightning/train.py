@@ -26,7 +26,7 @@ from mnist_lightning.terminal.training_command import (
 if TYPE_CHECKING:
     from mnist_lightning.cli import StudyCLI
     from mnist_lightning.records.environment import Environment
-    from mnist_lightning.records.record import Trained
+    from mnist_lightning.records.training_outcome import Trained
 
 _WITHOUT_PROGRESS = ("--trainer.enable_progress_bar", "false")
 
@@ -162,7 +162,7 @@ def _is_quiet(cli: StudyCLI) -> bool:
 
 def _describe(cli: StudyCLI, tested: Mapping[str, float]) -> Trained:
     """Collect the description of the run for its record."""
-    from mnist_lightning.records.record import Trained
+    from mnist_lightning.records.training_outcome import Trained
     from mnist_lightning.training import run_description
 
     augmented, averaged = cli.datamodule.augmentation is not None, cli.config.ema.decay > 0

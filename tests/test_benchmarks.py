@@ -21,6 +21,7 @@ from benchmarks import (
     harness,
     loop_overhead,
     scale,
+    start_up,
 )
 from benchmarks.bare_loop import BareLoop
 from benchmarks.study import build_study
@@ -234,3 +235,20 @@ def test_fine_tuning_is_compared_with_its_bare_step(
     measured = _read(tmp_path / "m.json")
     assert measured["share_of_bare_speed"] > 0
     assert measured["image_size"] == 28
+
+
+def test_start_up_reports_each_command(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(start_up, "commands", lambda folder: {"pass": ["-c", "pass"]})
+    monkeypatch.setattr(start_up, "IMPORT_TORCH", "pass")
+
+    start_up.main(["--rounds", "2"])
+
+    assert len(_read(results / "start_up.json")["cpu_seconds"]["pass"]) == 2
+    assert "| 1.0 |" in capsys.readouterr().out
+
+
+def test_commands_that_start_up_times_exist(tmp_path: Path) -> None:
+    for arguments in start_up.commands(tmp_path).values():
+        assert arguments[0] == "-c" or Path(arguments[0]).is_file()

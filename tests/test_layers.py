@@ -25,7 +25,7 @@ FLOORS = (
     *("commands", "train", "results", "cli"),
     *("demo", "reporting", "learning_curve"),
     *("comparison", "robustness", "handwriting", "export"),
-    *("training", "records", "evaluation", "models", "data"),
+    *("training", "models", "records", "evaluation", "data"),
     *("terminal", "files", "errors", "__init__"),
 )
 #: The files that stand directly in the package, besides ``__init__``.
@@ -33,7 +33,7 @@ TOP = {"train", "results", "cli", "errors"}
 DEEPEST = 12
 #: Lines of code, without docstrings, comments and blank lines. Raise it for a new capability only,
 #: and look first for what the capability makes superfluous.
-MOST_CODE = 13_490
+MOST_CODE = 13_495
 #: The files that a reader opens from ``scripts/train.py`` to the optimiser.
 TO_THE_OPTIMISER = (
     "scripts/train.py",

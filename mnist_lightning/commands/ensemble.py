@@ -16,7 +16,8 @@ from mnist_lightning.terminal.presets import presets_by_model_name
 
 if TYPE_CHECKING:
     from mnist_lightning.comparison.members import Member
-    from mnist_lightning.records.record import NetworkDescription, Trained, Training
+    from mnist_lightning.records.record import NetworkDescription, Training
+    from mnist_lightning.records.training_outcome import Trained
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
 
 
 def _describe(members: Sequence[Member], command: str) -> Trained:
-    from mnist_lightning.records.record import Trained
+    from mnist_lightning.records.training_outcome import Trained
 
     return Trained(
         network=_describe_network(members),

@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import train_test_split
 
 Integers = npt.NDArray[np.int64]
 
@@ -24,6 +23,9 @@ def stratified_split(labels: Integers, held_out: float) -> tuple[Integers, Integ
     Raises:
         ValueError: There are too few images of a digit.
     """
+    # Here, since readers of files need this module, and not the seconds of this import.
+    from sklearn.model_selection import train_test_split
+
     first, second = train_test_split(
         np.arange(len(labels)), test_size=held_out, stratify=labels, random_state=SPLIT_SEED
     )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -163,6 +162,9 @@ def measure_in_detail(logits: Tensor, labels: Tensor) -> DetailedMetrics:
     Raises:
         ValueError: As for :func:`measure`.
     """
+    # Here, since reading a record needs this module, and not the seconds of this import.
+    from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+
     overall = measure(logits, labels)
     true, predicted = labels.numpy(), logits.argmax(dim=1).numpy()
     digits = range(CLASSES)

@@ -1,4 +1,7 @@
-"""Load a trained network from a file: an export, its weights, or a checkpoint."""
+"""Load a trained network from a file: an export, its weights, or a checkpoint.
+
+The classifiers are imported inside functions: Lightning takes seconds, and exports do without.
+"""
 
 import json
 from collections.abc import Mapping
@@ -14,16 +17,11 @@ from mnist_lightning.export.onnx import OnnxNetwork
 from mnist_lightning.export.program import load_program
 from mnist_lightning.export.torchscript import load_torchscript
 from mnist_lightning.files.limits import Within, check
-from mnist_lightning.models import CNNClassifier, DigitClassifier, Ensemble, ResNet50Classifier
-from mnist_lightning.training.checkpoints import read_checkpoint
 
-#: The classifier that trains each network, by the name of the network's class.
-CLASSIFIERS: dict[str, type[DigitClassifier]] = {
-    "CNN": CNNClassifier,
-    "ResNet50": ResNet50Classifier,
-}
 OPTION = "--ckpt_path: "
 MAX_MEMBERS = 1000
+#: Name of the class of ensembles.
+ENSEMBLE = "Ensemble"
 _NETWORK = "network."
 #: Hyperparameters that only one of the classifiers has, to identify checkpoints.
 _TELLTALES = {"widths": "CNN", "image_size": "ResNet50"}
@@ -77,6 +75,8 @@ def load_checkpoint_network(path: Path) -> nn.Module:
         UserError: The file is not a checkpoint.
         ValueError: It is not a checkpoint of a network of this study.
     """
+    from mnist_lightning.training.checkpoints import read_checkpoint
+
     checkpoint = read_checkpoint(path)
     settings = checkpoint.get("hyper_parameters", {})
     kind = next((kind for key, kind in _TELLTALES.items() if key in settings), "of this study")
@@ -126,7 +126,7 @@ def build_network(kind: str, settings: Mapping[str, Any], state: Mapping[str, An
         # On the meta device, so that absurd settings in a damaged file take no memory.
         with torch.device("meta"):
             network = _untrained(kind, settings)
-        if isinstance(network, Ensemble):
+        if kind == ENSEMBLE:
             # Files of records of version 2 have no temperature.
             state = {"temperature": torch.ones(()), **state}
         network.load_state_dict(state, assign=True)
@@ -136,16 +136,23 @@ def build_network(kind: str, settings: Mapping[str, Any], state: Mapping[str, An
 
 
 def _untrained(kind: str, settings: Mapping[str, Any]) -> nn.Module:
-    if kind == Ensemble.__name__:
+    from mnist_lightning import models
+
+    if kind == ENSEMBLE:
         check(Within(1, MAX_MEMBERS), list(settings["seeds"]), "the number of seeds")
         member = settings["class_path"].rpartition(".")[2]
-        return Ensemble(
+        return models.Ensemble(
             [_untrained(member, settings["hyperparameters"]) for _ in settings["seeds"]]
         )
-    if kind not in CLASSIFIERS:
+    # The classifier that trains each network, whose arguments the settings are.
+    classifiers: dict[str, type[models.DigitClassifier]] = {
+        "CNN": models.CNNClassifier,
+        "ResNet50": models.ResNet50Classifier,
+    }
+    if kind not in classifiers:
         raise ValueError(f"there is no network {kind} in this version")
     # Older networks have no contrast normalisation, and no such setting.
-    return CLASSIFIERS[kind](**{"contrast_normalisation": False, **settings}).network
+    return classifiers[kind](**{"contrast_normalisation": False, **settings}).network
 
 
 LOADERS = {

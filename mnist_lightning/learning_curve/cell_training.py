@@ -34,9 +34,9 @@ from mnist_lightning.models import (
 )
 from mnist_lightning.models.feature_extraction import extraction_precision
 from mnist_lightning.models.resnet50_classifier import FEATURE_CACHE
-from mnist_lightning.models.weights_origin import WeightsOrigin
 from mnist_lightning.records.environment import describe_environment
 from mnist_lightning.records.record import dataset_label
+from mnist_lightning.records.weights_origin import WeightsOrigin
 from mnist_lightning.terminal.presets import BASE, config_folder, preset_file
 from mnist_lightning.training.averaging import WeightAverage
 from mnist_lightning.training.study_trainer import StudyTrainer

@@ -15,7 +15,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.errors import UserError, check_range
-from mnist_lightning.models.weights_origin import WeightsOrigin
+from mnist_lightning.records.weights_origin import WeightsOrigin
 
 
 class NonFiniteLossError(UserError):

@@ -11,7 +11,7 @@ from mnist_lightning.errors import WeightsError
 from mnist_lightning.files.download import DownloadError, download
 from mnist_lightning.models.resnet50 import ResNet50
 from mnist_lightning.models.weights_file import read_backbone, require_file
-from mnist_lightning.models.weights_origin import WeightsOrigin, describe_weights
+from mnist_lightning.records.weights_origin import WeightsOrigin, describe_weights
 
 NO_WEIGHTS = "none"
 """The choice of random initialisation."""

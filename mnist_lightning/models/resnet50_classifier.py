@@ -14,7 +14,7 @@ from mnist_lightning.models.feature_extraction import extraction_precision
 from mnist_lightning.models.resnet50 import FeatureLayer, ResNet50
 from mnist_lightning.models.staged_classifier import StagedClassifier
 from mnist_lightning.models.stages import Stage
-from mnist_lightning.models.weights_origin import WeightsOrigin
+from mnist_lightning.records.weights_origin import WeightsOrigin
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
-
 from mnist_lightning.evaluation.cost import Parameters
 from mnist_lightning.evaluation.latency import Latency
 from mnist_lightning.evaluation.metrics import DetailedMetrics, Metrics
@@ -30,10 +28,10 @@ from mnist_lightning.files.limits import (
     Title,
     Within,
 )
-from mnist_lightning.models.weights_origin import WeightsOrigin
 from mnist_lightning.records.artefacts import ENSEMBLE_SUFFIX, RECORD
 from mnist_lightning.records.environment import Environment
 from mnist_lightning.records.old_versions import upgrade_record
+from mnist_lightning.records.weights_origin import WeightsOrigin
 from mnist_lightning.terminal.presets import take_option
 
 SCHEMA_VERSION = 3
@@ -185,33 +183,6 @@ class Training:
     resumed: bool
     commit: str | None
     command: tuple[Argument, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """The part of a record that is known before the export.
-
-    Attributes:
-        network: The network.
-        dataset: The dataset of the training, the validation and the test.
-        training: How it was trained.
-        trainer_test: See :class:`Record`.
-        command: The command line that writes the files, as one string.
-        history: One row per epoch, collected by
-            :class:`~mnist_lightning.training.history.History`; None for an ensemble.
-        step_losses: Training loss by step, of a run that is too short for a curve over epochs; else
-            empty or None.
-        history_note: How the columns of ``history`` were measured, for the figure.
-    """
-
-    network: NetworkDescription
-    dataset: DatasetDescription
-    training: Training
-    trainer_test: dict[str, float]
-    command: str
-    history: pd.DataFrame | None = None
-    step_losses: "pd.Series[float] | None" = None
-    history_note: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from comparison_inputs import GOLDEN_RECORD, golden_comparison
 from huggingface_hub import ModelCard
 
 from mnist_lightning.evaluation.rejection import Rejection
-from mnist_lightning.models.weights_origin import WeightsOrigin
 from mnist_lightning.records.exported_files import Exports, read_exports
 from mnist_lightning.records.record import Record, read_record
+from mnist_lightning.records.weights_origin import WeightsOrigin
 from mnist_lightning.reporting.card import model_card
 
 EXPORTS = Path(__file__).parents[2] / "output" / "published" / "custom_cnn_exports.json"

@@ -9,7 +9,7 @@ import torch
 
 from mnist_lightning.errors import WeightsError
 from mnist_lightning.models import ResNet50, ResNet50Classifier
-from mnist_lightning.models.weights_origin import MAX_LENGTH, describe_weights
+from mnist_lightning.records.weights_origin import MAX_LENGTH, describe_weights
 
 TITLE = "Photographs, rounded (70 % top-1)"
 
