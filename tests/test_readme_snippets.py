@@ -51,13 +51,20 @@ def test_a_python_snippet_reads_two_ones(name: str, tmp_path: Path) -> None:
     for path in (ROOT / "output" / "published").glob("custom_cnn_model.*"):
         shutil.copy(path, output_dir)
     if name == "pytorch":
-        network = nearest_mean(mean_images(load_embedded().train))
-        export_program(network, output_dir / "custom_cnn_model.pt2", METADATA)
+        _export_program(output_dir)
 
     assert _run([sys.executable, "-c", _snippet(name)], tmp_path).split("\n")[0] == "[1, 1]"
 
 
-@pytest.mark.parametrize("name", ["pytorch", "onnxruntime", "javascript", "cpp"])
+def _export_program(output_dir: Path) -> None:
+    """Write a program under the name of the CNN's."""
+    network = nearest_mean(mean_images(load_embedded().train))
+    export_program(network, output_dir / "custom_cnn_model.pt2", METADATA)
+
+
+@pytest.mark.parametrize(
+    "name", ["pytorch", "onnxruntime", "javascript", "cpp", "aoti", "cpp-aoti"]
+)
 def test_a_snippet_is_about_ten_lines_and_needs_nothing_of_this_project(name: str) -> None:
     lines = _snippet(name).strip().splitlines()
 
@@ -88,11 +95,17 @@ def _node_packages() -> Path | None:
 
 
 @pytest.mark.slow
-def test_the_cpp_snippet_compiles_and_reads_two_ones(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["cpp", "cpp-aoti"])
+def test_the_cpp_snippet_compiles_and_reads_two_ones(name: str, tmp_path: Path) -> None:
     if shutil.which("g++") is None:
         pytest.skip("there is no g++ to compile the C++ snippet with")
-    (tmp_path / "output").symlink_to(ROOT / "output" / "published")
-    (tmp_path / "digit.cpp").write_text(_snippet("cpp"))
+    if name == "cpp":
+        (tmp_path / "output").symlink_to(ROOT / "output" / "published")
+    else:
+        (tmp_path / "output").mkdir()
+        _export_program(tmp_path / "output")
+        _run([sys.executable, "-c", _snippet("aoti")], tmp_path)
+    (tmp_path / "digit.cpp").write_text(_snippet(name))
 
     printed = _run(["bash", "-ec", _snippet("cpp-build")], tmp_path)
 
