@@ -206,10 +206,13 @@ def train_seeds(args: list[str], seeds: list[int], more: Sequence[str] = ()) -> 
     from mnist_lightning.comparison.seed_study import seed_folder, seed_is_complete
     from mnist_lightning.files.storage import one_writer
 
+    # What follows from the options alone, whichever the seed.
+    cli = StudyCLI(expand([*args, *more]), command=args)
+    output_dir, name, quiet = cli.output_dir, cli.name, _is_quiet(cli)
+    # A name means a model of the output folder, which is not that of a seed.
+    teacher = ["--model.teacher", str(cli.teacher)] if cli.teacher else []
     for seed in seeds:
         command = [*args, "--seed_everything", str(seed)]
-        cli = StudyCLI(expand([*command, *more]), command=command)
-        output_dir, name, quiet = cli.output_dir, cli.name, _is_quiet(cli)
         folder = seed_folder(output_dir, name) / f"seed_{seed}"
         if seed_is_complete(folder, command):
             if not quiet:
@@ -219,10 +222,7 @@ def train_seeds(args: list[str], seeds: list[int], more: Sequence[str] = ()) -> 
             print(f"seed {seed}:", flush=True)
         begun = any(folder.glob("runs/*/*/checkpoints/[!.]*.ckpt"))
         resume = ["--ckpt_path", "last"] if begun else []
-        options = ["--output_dir", str(folder), *resume, *more]
-        if cli.teacher:
-            # A name means a model of the output folder, which is not that of the seed.
-            options += ["--model.teacher", str(cli.teacher)]
+        options = ["--output_dir", str(folder), *resume, *teacher, *more]
         run = StudyCLI(expand([*command, *options]), command=command)
         train(run)
         # Only the first process writes and copies results.
