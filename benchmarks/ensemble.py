@@ -120,7 +120,7 @@ def run(output_dir: Path, name: str, size: int) -> int:
     records = {str(one.seed): one.record.predictions.sha256 for one in members}
     test_images = members[0].record.test.n
     about = {"model": name, "size": size, "test_images": test_images, "predictions": records}
-    write_result("ensemble", {**about, **result})
+    write_result(f"ensemble_{name}", {**about, **result})
     return 0
 
 
