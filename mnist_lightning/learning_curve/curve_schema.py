@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from mnist_lightning.comparison.conclusion import ALPHA
 from mnist_lightning.files.json_document import read_document
 from mnist_lightning.files.limits import DecodingError
 from mnist_lightning.learning_curve.arms import ARMS, TITLES
@@ -180,6 +181,14 @@ class LearningCurve:
         Both are averaged over the seeds that they share.
         """
         return [one.size for one in self.differences if one.arm == arm and one.difference < 0]
+
+    def wins_clearly(self, arm: str) -> bool:
+        """Return whether one of its wins is significant after Holm's adjustment."""
+        return any(
+            one.t_p_holm is not None and one.t_p_holm < ALPHA
+            for one in self.differences
+            if one.arm == arm and one.difference < 0
+        )
 
 
 def sizes_text(sizes: list[int]) -> str:

@@ -44,6 +44,8 @@ def crossover_sentences(curve: LearningCurve) -> list[str]:
         if wins := curve.wins(found.arm):
             text = f"{TITLES[found.arm]}: fewer errors than {baseline} at {sizes_text(wins)}"
             text += " labelled digits"
+            if not curve.wins_clearly(found.arm):
+                text += " on average, but not clearly"
             if found.crossing:
                 text += f"; the curves cross at about {two_digits(found.crossing)}"
             sentences.append(f"{text}.")
