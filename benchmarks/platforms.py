@@ -50,10 +50,16 @@ def record(what: str, status: int, junit: Path | None = None) -> dict[str, Any]:
     }
 
 
-def _counts(junit: Path) -> dict[str, int]:
-    """Count the tests of a report by outcome; an error in a fixture counts as a failure."""
-    # A report that pytest has just written; no stranger's file.
-    suites = list(ET.parse(junit).getroot().iter("testsuite"))
+def _counts(junit: Path) -> dict[str, int] | None:
+    """Count the tests of a report by outcome; an error in a fixture counts as a failure.
+
+    A report that was cut off, as on a full disk, has no counts.
+    """
+    try:
+        # A report that pytest has just written; no stranger's file.
+        suites = list(ET.parse(junit).getroot().iter("testsuite"))
+    except ET.ParseError:
+        return None
     total = {
         name: sum(int(suite.get(name, 0)) for suite in suites)
         for name in ("tests", "failures", "errors", "skipped")

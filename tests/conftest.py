@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +35,15 @@ _PLOTS = {
     "results": ("plot_curves", "plot_confusion", "plot_counts", "plot_examples"),
     "reporting.robustness_figure": ("plot_robustness", "plot_corruptions", "plot_saliency"),
 }
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs that tests start, which inherit how a signal is handled.
+
+    A shell makes its background jobs ignore it, such as a suite that is started with ``pytest &``.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
