@@ -23,7 +23,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from benchmarks.harness import (
     median_ratio,
@@ -40,6 +39,7 @@ from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.latency import WARMUP_CALLS
 from mnist_lightning.evaluation.parity import measure_parity
+from mnist_lightning.export.bfloat16 import export_bfloat16
 from mnist_lightning.export.int8 import quantize_onnx
 from mnist_lightning.export.loading import load_network
 from mnist_lightning.export.metadata import Metadata
@@ -53,7 +53,8 @@ TORCHSCRIPT = "TorchScript (shipped)"
 PROGRAM = "torch.export, .pt2 (shipped)"
 ONNX = "ONNX Runtime (shipped)"
 INT8 = "ONNX Runtime, int8 (shipped where faster)"
-SHIPPED = (TORCHSCRIPT, PROGRAM, ONNX, INT8)
+BFLOAT16 = "TorchScript, bfloat16 (shipped where faster)"
+SHIPPED = (TORCHSCRIPT, BFLOAT16, PROGRAM, ONNX, INT8)
 EPOCHS = 6
 BLOCK_SECONDS = 0.05  # of calls that are timed together
 PAUSE_SECONDS = 0.02
@@ -62,32 +63,6 @@ METADATA = Metadata(
 )
 
 Models = Mapping[str, nn.Module]
-
-
-class Bfloat16CNN(nn.Module):
-    """The network with bfloat16 convolutions, after folding the batch normalisation."""
-
-    def __init__(self, network: CNN) -> None:
-        super().__init__()
-        self.mean, self.std = network.mean, network.std
-        layers: list[nn.Module] = []
-        for layer in deepcopy(network.features):
-            if isinstance(layer, nn.BatchNorm2d):
-                convolution = layers[-1]
-                assert isinstance(convolution, nn.Conv2d)
-                layers[-1] = fuse_conv_bn_eval(convolution, layer)
-            else:
-                layers.append(layer)
-        self.features = nn.Sequential(*layers).to(torch.bfloat16)
-        self.head = deepcopy(network.head)
-        self.to(memory_format=torch.channels_last)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the logits of a batch of digits."""
-        x = (images.float() / 255 - self.mean) / self.std
-        x = self.features(x.to(torch.bfloat16)).amax(dim=(2, 3))
-        logits: Tensor = self.head(x.float())
-        return logits
 
 
 def train_briefly(folder: Path, options: Sequence[str]) -> CNN:
@@ -113,9 +88,11 @@ def write_files(network: CNN, folder: Path, calibration: Tensor) -> dict[str, Pa
     Returns:
         The files by variant; ONNX files only if its packages are installed.
     """
-    files = {TORCHSCRIPT: folder / "cnn.pt", PROGRAM: folder / "cnn.pt2"}
+    names = {TORCHSCRIPT: "cnn.pt", PROGRAM: "cnn.pt2", BFLOAT16: "cnn_bfloat16.pt"}
+    files = {variant: folder / name for variant, name in names.items()}
     export_torchscript(network, files[TORCHSCRIPT], calibration[:1], METADATA)
     export_program(network, files[PROGRAM], METADATA)
+    export_bfloat16(network, files[BFLOAT16], METADATA)
     if missing_packages():
         print(f"without ONNX Runtime: {', '.join(missing_packages())} not installed")
         return files
@@ -137,7 +114,6 @@ def load_models(network: CNN, files: Mapping[str, Path]) -> dict[str, nn.Module]
             "TorchScript, optimize_for_inference (cannot be saved)": (
                 torch.jit.optimize_for_inference(torch.jit.script(plain))
             ),
-            "TorchScript, bfloat16": torch.jit.freeze(torch.jit.script(Bfloat16CNN(last).eval())),
         }
     shipped = {name: load_network(path) for name, path in files.items()}
     return {EAGER: plain, "eager, channels_last": last, **scripted, **shipped}
@@ -227,7 +203,7 @@ def print_best(cells: Sequence[dict[str, Any]]) -> None:
     rows = []
     for cell in cells:
         shipped = {name: row for name, row in cell["models"].items() if name in SHIPPED}
-        exact = {name: row for name, row in shipped.items() if name != INT8}
+        exact = {name: row for name, row in shipped.items() if name not in (INT8, BFLOAT16)}
         for kind, group in (("float32", exact), ("any", shipped)):
             name = max(group, key=lambda one: group[one]["images_per_second"])
             best = group[name]

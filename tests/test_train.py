@@ -409,7 +409,11 @@ def test_a_run_of_an_older_version_is_resumed_and_its_best_checkpoint_left_alone
 
 
 def test_a_second_run_uses_a_new_folder_and_deletes_older_exports(run: Run, tmp_path: Path) -> None:
-    older = {*OTHER_FORMATS, "custom_cnn_model_int8.onnx"}
+    older = {
+        *OTHER_FORMATS,
+        "custom_cnn_model_int8.onnx",
+        "custom_cnn_model_bfloat16.pt",
+    }
     others = {"custom_cnn_fast_model.onnx", "custom_cnn_ensemble_model.pt2", "custom_cnn_notes.md"}
     for name in older | others:
         (tmp_path / name).touch()

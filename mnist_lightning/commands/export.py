@@ -1,4 +1,4 @@
-"""``python scripts/export.py``: write a trained model as TorchScript, .pt2, ONNX and int8 ONNX."""
+"""``python scripts/export.py``: write a trained model in other formats."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CHOICES = ("torchscript", "pt2", "onnx", "int8")
+CHOICES = ("torchscript", "pt2", "onnx", "int8", "bfloat16")
 CALIBRATION_IMAGES = 500
 EXAMPLES = """\
   python scripts/export.py
@@ -57,13 +57,9 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
 
     record = read_record(folder / f"{name}{RECORD}", preset)
 
-    from mnist_lightning.export.formats import (
-        FORMATS,
-        export_formats,
-        export_model,
-        installed_formats,
-    )
-    from mnist_lightning.export.onnx import missing_packages, require_onnx
+    from mnist_lightning.export.bfloat16 import require_cnn
+    from mnist_lightning.export.formats import FORMATS, export_formats, export_model
+    from mnist_lightning.export.onnx import require_onnx
     from mnist_lightning.files.storage import check_writable, one_writer
     from mnist_lightning.reporting.export_table import describe_exports
     from mnist_lightning.results import write_card
@@ -72,12 +68,13 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
     configure_logging(arguments.log_level)
     suffix = Path(record.model.file.name).suffix
     measured = next((one for one, end in FORMATS.items() if end == suffix), "torchscript")
-    everything = [measured, *(one for one in installed_formats() if one != "torchscript")]
-    formats = arguments.formats or [*everything, *(["int8"] * (not missing_packages()))]
-    if {"onnx", "int8"} & set(formats):
+    if {"onnx", "int8"} & set(arguments.formats or ()):
         require_onnx()
     check_writable(folder, bytes_needed=5 * record.model.file.bytes)
     source = _source(record, arguments, f"python scripts/export.py {shlex.join(argv)}".rstrip())
+    formats = arguments.formats or _possible_formats(measured, source.network)
+    if "bfloat16" in formats:
+        require_cnn(source.network)
     log.info("Exporting %s to %s, each compared with the network ...", name, ", ".join(formats))
     with one_writer(folder, name):
         if arguments.ckpt_path is not None and measured in formats:
@@ -91,6 +88,18 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
     print(describe_exports(exports))
     print(f"model card: {card}")
     return 0
+
+
+def _possible_formats(measured: str, network: nn.Module) -> list[str]:
+    from mnist_lightning.export.bfloat16 import contains_cnn
+    from mnist_lightning.export.formats import installed_formats
+
+    formats = [measured, *(one for one in installed_formats() if one != "torchscript")]
+    if "onnx" in formats:
+        formats.append("int8")
+    if measured == "torchscript" and contains_cnn(network):
+        formats.append("bfloat16")
+    return formats
 
 
 def _source(record: Record, arguments: Namespace, command: str) -> Source:
@@ -173,7 +182,7 @@ def _parser() -> CommandParser:
     model = f"the model, e.g. cnn or {BASELINE}, which is the same (default: {BASELINE})"
     add("--model", default=BASELINE, metavar="NAME", help=model)
     formats = f"some of {', '.join(CHOICES)} (default: all whose packages are installed); "
-    formats += "int8 is kept only if it is faster than onnx"
+    formats += "int8 and bfloat16 are kept only if they are faster than onnx and torchscript"
     add("--formats", nargs="+", choices=CHOICES, metavar="FORMAT", help=formats)
     checkpoint = "take the weights from this checkpoint, last.ckpt of the run that made the record"
     add("--ckpt_path", type=Path, metavar="FILE", help=checkpoint)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mnist_lightning.comparison.paired import Agreement
 from mnist_lightning.comparison.seed_study import SeedStudy
@@ -15,7 +14,6 @@ from mnist_lightning.files.identity import FileDescription
 from mnist_lightning.files.json_document import read_document, write_document
 from mnist_lightning.files.limits import Argument, Change, Count, Digit, Name, Sha256, Share
 from mnist_lightning.records.environment import Environment
-from mnist_lightning.records.old_versions import upgrade_training
 from mnist_lightning.records.record import Training, dataset_label
 
 
@@ -242,17 +240,4 @@ def read_comparison(path: Path) -> Comparison:
         version=COMPARISON_VERSION,
         noun="comparison",
         remedy="make it with `python scripts/compare.py`",
-        upgrade=_upgrade,
     )
-
-
-def _upgrade(document: dict[str, Any]) -> None:
-    """Convert versions 1 and 2, whose trainings are those of records of these versions."""
-    version, models = document.get("schema_version"), document.get("models")
-    # In Python, but not in JSON, true equals 1.
-    if type(version) is not int or version not in (1, 2) or not isinstance(models, list):
-        return
-    document["schema_version"] = COMPARISON_VERSION
-    for model in models:
-        if isinstance(model, dict):
-            upgrade_training(model.get("training"), version)

@@ -1,1 +1,1 @@
-"""Trained networks as files: TorchScript, .pt2, ONNX, int8 and weights; loading any of them."""
+"""Trained networks as files: exports in several formats, and weights; loading any of them."""

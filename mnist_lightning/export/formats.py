@@ -14,11 +14,11 @@ from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.metrics import count_correct
 from mnist_lightning.evaluation.parity import ExportParity, measure_parity
-from mnist_lightning.export.int8 import try_int8
 from mnist_lightning.export.loading import LOADERS, load_network
 from mnist_lightning.export.metadata import Metadata, Source
 from mnist_lightning.export.onnx import PACKAGES, export_onnx, missing_packages
 from mnist_lightning.export.program import export_program
+from mnist_lightning.export.reduced_precision import VARIANTS, try_variant
 from mnist_lightning.export.torchscript import (
     ExportedModel,
     check_scriptable,
@@ -119,7 +119,8 @@ def export_formats(
 
     Args:
         source: The network.
-        formats: Keys of ``FORMATS``, or ``int8``, which needs the ONNX file and writes it too.
+        formats: Keys of ``FORMATS`` and of ``VARIANTS``; int8 needs the ONNX file and writes it
+            too, bfloat16 needs the TorchScript file to be there.
         folder: The folder with the record; older files are replaced, each in one step.
         exported: The measured file if it has just been compared with ``source`` on its test
             images: a second run over all of them takes a ResNet50 minutes.
@@ -135,8 +136,8 @@ def export_formats(
     name = source.model.name
     images = source.test.images
     expected = exported.expected if exported else predict_logits(plain_copy(source.network), images)
-    int8 = "int8" in formats
-    wanted = [name for name in FORMATS if name in formats or (int8 and name == "onnx")]
+    needed = {*formats, *(["onnx"] if "int8" in formats else [])}
+    wanted = [name for name in FORMATS if name in needed]
     files = []
     for format_name in wanted:
         path = folder / f"{name}_model{FORMATS[format_name]}"
@@ -146,6 +147,9 @@ def export_formats(
         if format_name != measured:
             WRITERS[format_name](source.network, path, source.metadata)
         files.append(_check(path, expected, source.test))
+    reduced = {
+        kind: try_variant(kind, source, folder, expected) for kind in VARIANTS if kind in formats
+    }
     here = source.environment
     packages = ("torch", *(PACKAGES if "onnx" in wanted else ()))
     exports = Exports(
@@ -160,7 +164,8 @@ def export_formats(
         command=source.command,
         versions={package: version(package) for package in packages},
         files=tuple(files),
-        quantisation=try_int8(source, folder, expected) if int8 else None,
+        quantisation=reduced.get("int8"),
+        bfloat16=reduced.get("bfloat16"),
     )
     exports.write(folder / f"{name}{EXPORTS}")
     return exports

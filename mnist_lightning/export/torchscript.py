@@ -66,6 +66,24 @@ def export_torchscript(
         OSError: The file cannot be written; an older one stays unchanged.
     """
     network = plain_copy(network)
+    write_torchscript(network, path, metadata)
+    model = load_torchscript(path)
+    expected, logits = predict_logits(network, images), predict_logits(model, images)
+    parity = measure_parity("TorchScript", expected, logits)
+    return ExportedModel("torchscript", model, logits, expected, parity)
+
+
+def write_torchscript(network: nn.Module, path: Path, metadata: Metadata | None) -> None:
+    """Write a network as TorchScript, as it is, with a check of its input.
+
+    Args:
+        network: uint8 ``(N, 1, 28, 28)`` to float32 ``(N, 10)``, scriptable.
+        path: See :func:`export_torchscript`.
+        metadata: See :func:`export_torchscript`.
+
+    Raises:
+        OSError: The file cannot be written; an older one stays unchanged.
+    """
     with quiet_torch():
         frozen = torch.jit.freeze(torch.jit.script(CheckedInput(network).eval()))
         with atomic_path(path) as temporary:
@@ -74,10 +92,6 @@ def export_torchscript(
             content = io.BytesIO()
             torch.jit.save(frozen, content, _extra_files=extra)
             temporary.write_bytes(content.getbuffer())
-    model = load_torchscript(path)
-    expected, logits = predict_logits(network, images), predict_logits(model, images)
-    parity = measure_parity("TorchScript", expected, logits)
-    return ExportedModel("torchscript", model, logits, expected, parity)
 
 
 def check_scriptable(network: nn.Module) -> None:

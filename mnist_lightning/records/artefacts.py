@@ -21,7 +21,7 @@ EXPORTS = "_exports.json"
 MEASURED = (".pt", ".pt2")
 #: All files of a model that trainings, exports and ensembles write.
 EVERY = (
-    *[f"{MODEL_SUFFIX}{suffix}" for suffix in (*MEASURED, ".onnx", "_int8.onnx")],
+    *[f"{MODEL_SUFFIX}{suffix}" for suffix in (*MEASURED, ".onnx", "_int8.onnx", "_bfloat16.pt")],
     EXPORTS,
     "_card.md",
     "_training_curves.png",

@@ -5,6 +5,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mnist_lightning.evaluation.parity import ExportParity
 from mnist_lightning.files.identity import FileDescription
@@ -20,7 +21,10 @@ from mnist_lightning.files.limits import (
     Share,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+#: Names of the formats with less precise numbers.
+INT8 = "ONNX int8"
+BFLOAT16 = "TorchScript bfloat16"
 
 
 @dataclass(frozen=True)
@@ -41,21 +45,23 @@ class ExportedFile:
 
 
 @dataclass(frozen=True)
-class Quantisation:
-    """The int8 file compared with the float one, both in ONNX Runtime, timed alternately.
+class ReducedPrecision:
+    """A file with less precise numbers compared with the float32 one, timed alternately.
 
     Attributes:
-        file: The int8 file; null if it was not faster and therefore not kept.
+        file: The file; null if it was not worth it and therefore not kept.
         bytes: Its size.
-        parity: Its logits compared with those of the network.
+        parity: Its logits compared with those of the network; ``format`` is ``INT8`` or
+            ``BFLOAT16``.
         correct: Number of test images that it classifies correctly.
         accuracy: Share of the test images that it classifies correctly.
-        accuracy_change: Its accuracy minus that of the float file, -1 to 1.
-        calibration_images: Number of training images on which its ranges were measured.
-        threads: Number of threads of ONNX Runtime.
+        accuracy_change: Its accuracy minus that of the float32 file, -1 to 1.
+        calibration_images: Number of training images on which its ranges were measured; 0 if it
+            has none.
+        threads: Number of threads.
         rounds: Number of timed calls of each file with ``batch_size`` images; ten times as many
             with one image.
-        speedup_single: Median over the rounds of the float file's time divided by its own, with
+        speedup_single: Median over the rounds of the float32 file's time divided by its own, with
             one image per call.
         speedup_batched: The same with ``batch_size`` images per call.
         batch_size: Images per call of the second.
@@ -76,6 +82,13 @@ class Quantisation:
     batch_size: Count
     processor: str
 
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether it is faster: int8 always, bfloat16 with batches, where no digit changes."""
+        if self.parity.format == BFLOAT16:
+            return self.speedup_batched > 1 and self.parity.argmax_agreement == 1
+        return min(self.speedup_single, self.speedup_batched) > 1
+
 
 @dataclass(frozen=True)
 class Exports:
@@ -94,6 +107,7 @@ class Exports:
         versions: Versions of the packages that wrote them, by name.
         files: The files.
         quantisation: The int8 file; null if it was not requested.
+        bfloat16: The bfloat16 file; null if it was not requested.
     """
 
     schema_version: int
@@ -107,7 +121,13 @@ class Exports:
     command: Argument
     versions: dict[str, str]
     files: tuple[ExportedFile, ...]
-    quantisation: Quantisation | None
+    quantisation: ReducedPrecision | None
+    bfloat16: ReducedPrecision | None
+
+    @property
+    def reduced(self) -> tuple[ReducedPrecision, ...]:
+        """The files with less precise numbers that were tried."""
+        return tuple(one for one in (self.quantisation, self.bfloat16) if one is not None)
 
     def write(self, path: Path) -> None:
         """Write this to a JSON file, which is replaced in one step."""
@@ -126,4 +146,13 @@ def read_exports(path: Path) -> Exports:
         version=SCHEMA_VERSION,
         noun="description of exports",
         remedy="make it with `python scripts/export.py`",
+        upgrade=_upgrade,
     )
+
+
+def _upgrade(document: dict[str, Any]) -> None:
+    """Convert version 1, which had no bfloat16 file."""
+    version = document.get("schema_version")
+    # In Python, but not in JSON, true equals 1.
+    if type(version) is int and version == 1:
+        document |= {"schema_version": SCHEMA_VERSION, "bfloat16": None}

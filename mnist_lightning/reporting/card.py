@@ -4,7 +4,7 @@ from mnist_lightning.evaluation.calibration import Calibration
 from mnist_lightning.evaluation.rejection import Rejection
 from mnist_lightning.records.exported_files import Exports
 from mnist_lightning.records.record import Record
-from mnist_lightning.reporting.export_table import describe_quantisation, exports_table
+from mnist_lightning.reporting.export_table import describe_reduced, exports_table
 from mnist_lightning.reporting.rendering import render
 from mnist_lightning.reporting.tables import four, interval, percent
 
@@ -34,9 +34,7 @@ def model_card(
         worst=min(record.test.per_class, key=lambda digit: digit.recall),
         exports=exports,
         exports_table=exports and exports_table(exports).to_markdown(),
-        quantisation=exports
-        and exports.quantisation
-        and describe_quantisation(exports.quantisation),
+        reduced=[describe_reduced(one) for one in exports.reduced] if exports else [],
         calibration=calibration,
         rejection=rejection,
         percent=percent,

@@ -1,8 +1,14 @@
-"""The files that a model was exported to: a table, and whether 8-bit integers were worth it."""
+"""The files that a model was exported to: a table, and whether less precise ones are worth it."""
 
-from mnist_lightning.records.exported_files import Exports, Quantisation
+from mnist_lightning.records.exported_files import BFLOAT16, INT8, Exports, ReducedPrecision
 from mnist_lightning.reporting.tables import Table, percent, table
 from mnist_lightning.terminal.wording import count, signed
+
+#: Why a file is not kept.
+_REASONS = {
+    INT8: "it is not faster in both",
+    BFLOAT16: "it is not faster with batches, or changes a prediction",
+}
 
 
 def exports_table(exports: Exports) -> Table:
@@ -27,19 +33,19 @@ def describe_exports(exports: Exports) -> str:
         f"{exports.model}, from {exports.source}, compared on the test images of {exports.dataset}",
         exports_table(exports).to_text(),
     ]
-    if exports.quantisation is not None:
-        lines.append(describe_quantisation(exports.quantisation))
-    return "\n".join(lines)
+    return "\n".join([*lines, *map(describe_reduced, exports.reduced)])
 
 
-def describe_quantisation(int8: Quantisation) -> str:
-    """State the size, accuracy and speed of the int8 file, and whether it was kept."""
+def describe_reduced(reduced: ReducedPrecision) -> str:
+    """State the size, accuracy and speed of a less precise file, and whether it was kept."""
     facts = (
-        f"{int8.bytes / 1e3:,.0f} kB, accuracy {percent(int8.accuracy)} % "
-        f"({signed(100 * int8.accuracy_change)} points), {int8.speedup_single:.2f} times as fast "
-        f"with one image a call and {int8.speedup_batched:.2f} times with {int8.batch_size} as the "
-        f"float file on this processor ({int8.processor}, {count(int8.threads, 'thread')})"
+        f"{reduced.bytes / 1e3:,.0f} kB, accuracy {percent(reduced.accuracy)} % "
+        f"({signed(100 * reduced.accuracy_change)} points), {reduced.speedup_single:.2f} times as "
+        f"fast with one image a call and {reduced.speedup_batched:.2f} times with "
+        f"{reduced.batch_size} as the float32 file on this processor ({reduced.processor}, "
+        f"{count(reduced.threads, 'thread')})"
     )
-    if int8.file is None:
-        return f"int8 ONNX was not kept, because it is not faster in both: {facts}"
-    return f"{int8.file.name}: {facts}"
+    if reduced.file is None:
+        format_ = reduced.parity.format
+        return f"{format_} was not kept, because {_REASONS[format_]}: {facts}"
+    return f"{reduced.file.name}: {facts}"

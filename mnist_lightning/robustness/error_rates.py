@@ -8,7 +8,6 @@ counts is noise. One severity of each corruption is used, as in Mu and Gilmer (a
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mnist_lightning.evaluation.rejection import Rejection
 from mnist_lightning.files.identity import FileDescription
@@ -111,8 +110,6 @@ class Robustness:
 def read_robustness(path: Path) -> Robustness:
     """Read a record and check it against the schema.
 
-    Records of version 1 are converted; they have no rejection rule.
-
     Raises:
         OutputError: The file is missing, damaged or of another schema version.
     """
@@ -122,36 +119,7 @@ def read_robustness(path: Path) -> Robustness:
         version=ROBUSTNESS_VERSION,
         noun="record",
         remedy="make it with `python scripts/robustness.py`",
-        upgrade=_upgrade,
     )
-
-
-def _upgrade(document: dict[str, Any]) -> None:
-    """Convert version 1, which had no rejection rule, and errors relative to the baseline."""
-    version, models = document.get("schema_version"), document.get("models")
-    # In Python, but not in JSON, true equals 1.
-    if type(version) is not int or version != 1 or not isinstance(models, list):
-        return
-    document |= {"schema_version": ROBUSTNESS_VERSION, "corruptions_version": 1}
-    for model in models:
-        if not isinstance(model, dict):
-            continue
-        model.pop("relative", None)
-        model["mean_error"] = model.pop("mean_corruption_error", None)
-        model |= {"rejection": None, "mean_coverage": None, "answered_error": None}
-        _add_rejection(model)
-
-
-def _add_rejection(found: Any) -> None:
-    """Add what is not known to every error rate of version 1, at any depth."""
-    if isinstance(found, list):
-        for item in found:
-            _add_rejection(item)
-    elif isinstance(found, dict):
-        for item in list(found.values()):
-            _add_rejection(item)
-        if "errors" in found:
-            found |= {"coverage": None, "answered": None}
 
 
 def read_robustness_of(path: Path, fingerprint: str, files: Mapping[str, str]) -> Robustness | None:

@@ -42,7 +42,7 @@ def folder(trained: Path, tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _short_measurements() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mnist_lightning.export.int8.ROUNDS", 2)
+        patch.setattr("mnist_lightning.export.reduced_precision.ROUNDS", 2)
         yield
 
 
@@ -55,7 +55,7 @@ def test_all_formats_are_written_and_described(
 ) -> None:
     before = (folder / f"{NAME}_model.pt").read_bytes()
 
-    assert _export(folder, "--formats", "torchscript", "pt2", "int8") == 0
+    assert _export(folder, "--formats", "torchscript", "pt2", "int8", "bfloat16") == 0
 
     exports = read_exports(folder / f"{NAME}_exports.json")
     names = [f"{NAME}_model{end}" for end in (".pt", ".pt2", ".onnx")]
@@ -72,7 +72,15 @@ def test_all_formats_are_written_and_described(
     assert int8 is not None
     faster = min(int8.speedup_single, int8.speedup_batched) > 1
     assert (int8.file is not None) == (folder / f"{NAME}_model_int8.onnx").exists() == faster
-    assert ("was not kept" in capsys.readouterr().out) == (not faster)
+    bfloat16 = exports.bfloat16
+    assert bfloat16 is not None
+    path = folder / f"{NAME}_model_bfloat16.pt"
+    assert (bfloat16.file is not None) == path.exists() == bfloat16.is_worth_it
+    if bfloat16.file is not None:
+        assert bfloat16.file == describe_file(path)
+    out = capsys.readouterr().out
+    assert ("ONNX int8 was not kept" in out) == (not faster)
+    assert ("TorchScript bfloat16 was not kept" in out) == (not bfloat16.is_worth_it)
     card = (folder / f"{NAME}_card.md").read_text()
     for heading in ("Intended use", "Data", "Metrics", "Calibration", "Limits", "Licence"):
         assert f"## {heading}\n" in card

@@ -33,19 +33,13 @@ def test_golden_comparison_is_read_and_written_back_byte_for_byte() -> None:
     assert COMPARISON_VERSION == 3
 
 
-@pytest.mark.parametrize(("version", "missing"), [(1, {"threads": None}), (2, {})])
-def test_comparison_of_an_older_version_is_read_without_what_it_did_not_have(
-    version: int, missing: dict[str, Any]
-) -> None:
-    golden = read_comparison(GOLDEN)
-    path = GOLDEN.with_name(f"comparison_v{version}.json")
-    best = [one["training"]["best_epoch"] for one in json.loads(path.read_text())["models"]]
-    models = []
-    for one, epoch in zip(golden.models, best, strict=True):
-        # What is recorded of another epoch than the last is not the loss of the last one.
-        other = {} if epoch == one.training.epochs else {"train_loss": None, "train_accuracy": None}
-        models.append(replace(one, training=replace(one.training, **missing, **other)))
-    assert read_comparison(path) == replace(golden, models=tuple(models))
+def test_a_comparison_of_another_version_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    document = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    path = tmp_path / "comparison.json"
+    path.write_text(json.dumps({**document, "schema_version": 2}), encoding="utf-8")
+
+    with pytest.raises(OutputError, match=r"version 2.*reads version 3: make it with `python"):
+        read_comparison(path)
 
 
 def test_values_of_the_golden_comparison_are_consistent() -> None:

@@ -10,6 +10,7 @@ from mnist_lightning.data.digits import Digits
 from mnist_lightning.errors import OutputError, UserError
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.export import onnx as onnx_format
+from mnist_lightning.export.bfloat16 import export_bfloat16
 from mnist_lightning.export.int8 import quantize_onnx
 from mnist_lightning.export.loading import load_network
 from mnist_lightning.export.metadata import METADATA_FILE, Metadata, read_entries
@@ -33,13 +34,14 @@ def _network(images: torch.Tensor) -> CNN:
 
 @pytest.fixture(scope="module")
 def files(tiny_digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one network as model.pt, model.pt2, model.onnx and int8.onnx."""
+    """A folder with one network as model.pt, .pt2 and .onnx, int8.onnx and bfloat16.pt."""
     folder = tmp_path_factory.mktemp("formats")
     network = _network(tiny_digits.images)
     export_torchscript(network, folder / "model.pt", tiny_digits.images, METADATA)
     export_program(network, folder / "model.pt2", METADATA)
     export_onnx(network, folder / "model.onnx", METADATA)
     quantize_onnx(folder / "model.onnx", folder / "int8.onnx", tiny_digits.images)
+    export_bfloat16(network, folder / "bfloat16.pt", METADATA)
     return folder
 
 
@@ -55,7 +57,9 @@ def files(tiny_digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> Path
     ],
     ids=["floats", "bool", "int32", "32x32", "RGB", "no channel"],
 )
-@pytest.mark.parametrize("name", ["model.pt", "model.pt2", "model.onnx", "int8.onnx"])
+@pytest.mark.parametrize(
+    "name", ["model.pt", "model.pt2", "model.onnx", "int8.onnx", "bfloat16.pt"]
+)
 def test_every_format_refuses_other_input_than_digits(
     name: str, wrong: torch.Tensor, files: Path
 ) -> None:
@@ -88,7 +92,7 @@ def test_weights_are_laid_out_channels_last_in_the_program(files: Path) -> None:
 
 
 def test_every_format_is_one_file(files: Path) -> None:
-    names = {"model.pt", "model.pt2", "model.onnx", "int8.onnx"}
+    names = {"model.pt", "model.pt2", "model.onnx", "int8.onnx", "bfloat16.pt"}
     assert {path.name for path in files.iterdir()} == names
 
 
