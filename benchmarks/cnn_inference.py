@@ -2,9 +2,9 @@
 
     python -m benchmarks.cnn_inference [--data_dir data] [--batches 1 8 32 256] [--model.KEY VALUE]
 
-The network is that of `scripts/train.py --model cnn`, trained for some seconds on the installed
-5,000 images, so that the parity of its predictions means something. Files that training writes are
-marked as shipped; the others show the effect of single optimisations, including rejected ones.
+The network is that of `scripts/train.py --model cnn`, trained on the installed 5,000 images, so
+that the parity of its predictions means something. Files that training and export write are marked
+as shipped; the others show the effect of single optimisations, including rejected ones.
 Times are from pixels to logits, with one thread and with all threads, also for ONNX Runtime.
 Further options are those of the training, e.g. --model.widths.
 """
@@ -33,7 +33,7 @@ from benchmarks.harness import (
     write_result,
 )
 from benchmarks.inference_figure import plot_throughput
-from benchmarks.study import build_study
+from mnist_lightning import train
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.evaluation.inference import predict_logits
@@ -47,6 +47,7 @@ from mnist_lightning.export.onnx import export_onnx, missing_packages
 from mnist_lightning.export.program import export_program
 from mnist_lightning.export.torchscript import export_torchscript
 from mnist_lightning.models.cnn import CNN
+from mnist_lightning.records.artefacts import BASELINE, WEIGHTS
 
 EAGER = "eager"
 TORCHSCRIPT = "TorchScript (shipped)"
@@ -55,7 +56,6 @@ ONNX = "ONNX Runtime (shipped)"
 INT8 = "ONNX Runtime, int8 (shipped where faster)"
 BFLOAT16 = "TorchScript, bfloat16 (shipped where faster)"
 SHIPPED = (TORCHSCRIPT, BFLOAT16, PROGRAM, ONNX, INT8)
-EPOCHS = 6
 BLOCK_SECONDS = 0.05  # of calls that are timed together
 PAUSE_SECONDS = 0.02
 METADATA = Metadata(
@@ -65,14 +65,13 @@ METADATA = Metadata(
 Models = Mapping[str, nn.Module]
 
 
-def train_briefly(folder: Path, options: Sequence[str]) -> CNN:
-    """Train the CNN for some epochs on the embedded images."""
-    settings = ["--data.source", "mnist5k", "--trainer.max_epochs", str(EPOCHS)]
-    cli = build_study(
-        folder, ["--model", "cnn", "--trainer.accelerator", "cpu", *settings, *options]
-    )
-    cli.trainer.fit(cli.model, cli.datamodule)
-    network = cli.model.network.eval().requires_grad_(False)
+def train_network(folder: Path, options: Sequence[str]) -> CNN:
+    """Train the CNN on the embedded images, and read its calibrated weights."""
+    settings = ["--data.source", "mnist5k", "--trainer.accelerator", "cpu", "--quiet"]
+    files = ["--export_formats", "[]", "--output_dir", str(folder)]
+    if train.main(["--model", "cnn", *settings, *files, *options]) != 0:
+        raise SystemExit("the training failed")
+    network = load_network(folder / f"{BASELINE}{WEIGHTS}")
     assert isinstance(network, CNN)
     return network
 
@@ -234,7 +233,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     dataset = load_dataset(arguments.data_dir, download=False)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        network = train_briefly(folder, more)
+        network = train_network(folder, more)
         files = write_files(network, folder, dataset.train.images[:500])
         parity = measure_files(load_models(network, files), dataset.test)
         cells = []

@@ -103,7 +103,10 @@ def test_cnn_inference(results: Path, tiny_data_dir: Path, monkeypatch: pytest.M
         assert cell["models"][cnn_inference.EAGER]["times_eager"] == 1
         assert cell["models"][cnn_inference.ONNX]["times_onnx_runtime"] == 1
     exact = {name for name, row in result["parity"].items() if row["max_abs_difference"] < 1e-4}
-    assert result["parity"].keys() - exact == {cnn_inference.INT8, "TorchScript, bfloat16"}
+    # Hardly trained: most logits are close, so that bfloat16 does not decide.
+    exact.discard(cnn_inference.BFLOAT16)
+    assert result["parity"].keys() - exact == {cnn_inference.INT8, cnn_inference.BFLOAT16}
+    assert result["parity"][cnn_inference.BFLOAT16]["argmax_agreement"] == 1
     assert (results / "cnn_inference.png").read_bytes().startswith(b"\x89PNG")
 
 
