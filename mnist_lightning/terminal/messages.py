@@ -60,6 +60,9 @@ def shorten(message: str, options: Sequence[str] = ()) -> str:
     text = ("; " if keys else " ").join(line for line in lines if not _DETAIL.match(line))
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>|typing\.", r"\1", text)
     text = re.sub("[.;] G(ot|iven) value:", ", not", text).replace("Expected a ", "expected ")
+    text = re.sub(
+        r"Literal\[([^\]]+)\]", lambda choices: "one of " + choices[1].replace("'", ""), text
+    )
     prefix = f"--{'.'.join(keys)}: " if keys else ""
     return textwrap.shorten(prefix + text, 400, placeholder=" ...")
 

@@ -69,7 +69,7 @@ OPTIONS = {
     "negative rotation": _option(
         "data.augmentation.rotation", "-5", "--data.augmentation.rotation", "must be zero or more"
     ),
-    "unknown precision": _option("trainer.precision", "7", "precision", "expected Literal['auto'"),
+    "unknown precision": _option("trainer.precision", "7", "precision", "expected one of auto, 32"),
     "unknown accelerator": _option("trainer.accelerator", "abacus", "abacus", "accelerator"),
     "unknown strategy": _option("trainer.strategy", "magic", "magic", "strategy"),
     "no logger": _option(
