@@ -71,10 +71,10 @@ class StudyCLI(LightningCLI):
 
     Args:
         args: The command line with ``--model NAME`` replaced by configuration files.
-        command: The command line as typed.
+        command: The command line to record: with names of presets, without ``--quiet``.
 
     Attributes:
-        command: The command line as typed.
+        command: The command line to record: with names of presets, without ``--quiet``.
         preset: The NAME of ``--model NAME``; empty if only ``--config`` was given.
         name: Prefix of the artefacts, e.g. ``custom_cnn``.
         output_dir: Folder of the artefacts.
@@ -190,7 +190,10 @@ class StudyCLI(LightningCLI):
                 "--trainer.logger false is not supported: every run needs its log folder; "
                 "use --trainer.fast_dev_run true to write no files"
             )
-        self.run_logger = self._run_logger(self.output_dir / "runs")
+        runs = self.output_dir / "runs"
+        checkpoint = self._read_checkpoint(runs)
+        set_threads(self.config.threads, checkpoint)
+        self.run_logger = self._run_logger(runs, checkpoint)
         more = self.config_init.trainer.logger
         more = [] if more in (None, True) else more if isinstance(more, list) else [more]
         trainer = super().instantiate_trainer(
@@ -203,22 +206,29 @@ class StudyCLI(LightningCLI):
     def teacher(self) -> Path | None:
         """File of the network that labels the training images; None to train on their labels."""
         given = self.model.hparams.get("teacher")
-        if given is None or is_path(given):
-            return None if given is None else Path(given)
+        if given is None:
+            return None
+        if is_path(given):
+            return Path(given)
         return file_of_model("--model.teacher", given, self.output_dir)
 
-    def _run_logger(self, runs: Path) -> RunLogger:
+    def _read_checkpoint(self, runs: Path) -> dict[str, Any] | None:
+        """Find, check and read the checkpoint of ``--ckpt_path``; None for a new run."""
         which = self.config.ckpt_path
         if which is None:
-            set_threads(self.config.threads)
-            return RunLogger(runs, self.name)
+            return None
         path = find_checkpoint(runs / self.name, which)
         checkpoint = read_checkpoint(path)
         check_fits(checkpoint, path, self.model)
         self.model.check_resumable(checkpoint)
-        set_threads(self.config.threads, checkpoint)
         self.resume_from = path
-        run = path.resolve().parent.parent
+        return checkpoint
+
+    def _run_logger(self, runs: Path, checkpoint: dict[str, Any] | None) -> RunLogger:
+        """Continue the folder of the checkpoint if it is one of this model, or take a new one."""
+        if checkpoint is None or self.resume_from is None:
+            return RunLogger(runs, self.name)
+        run = self.resume_from.resolve().parent.parent
         if run.parent != (runs / self.name).resolve():
             return RunLogger(runs, self.name)
         version = int(run.name.removeprefix("version_"))

@@ -165,6 +165,7 @@ def _describe(cli: StudyCLI, tested: Mapping[str, float]) -> Trained:
     from mnist_lightning.records.training_outcome import Trained
     from mnist_lightning.training import run_description
 
+    labels = ", with the teacher's probabilities as labels" if cli.teacher else ""
     augmented, averaged = cli.datamodule.augmentation is not None, cli.config.ema.decay > 0
     return Trained(
         network=run_description.describe_network(cli.model, cli.name, cli.preset),
@@ -180,8 +181,8 @@ def _describe(cli: StudyCLI, tested: Mapping[str, float]) -> Trained:
         command=f"python scripts/train.py {shlex.join(cli.command)}",
         history=cli.history.table,
         step_losses=cli.history.step_losses,
-        history_note=f"training: {'distorted' if augmented else 'clean'} images, while the weights "
-        "change; validation: clean images, "
+        history_note=f"training: {'distorted' if augmented else 'clean'} images{labels}, while the "
+        "weights change; validation: clean images, "
         f"{'averaged weights' if averaged else 'weights at the end of the epoch'}",
     )
 

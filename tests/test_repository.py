@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_lightning.comparison.published_set import WEIGHTS, contains_unpublished_weights
+from mnist_lightning.comparison.published_set import NETWORK_FILES, contains_unpublished_weights
 from mnist_lightning.records.record import read_record
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,9 @@ def test_no_weights_of_a_resnet50_are_published() -> None:
     resnets = [record.model.name for record in records if contains_unpublished_weights(record)]
 
     assert resnets, "the study has ResNets"
-    assert [f"{name}{end}" for name in resnets for end in WEIGHTS if f"{name}{end}" in names] == []
+    assert [
+        f"{name}{end}" for name in resnets for end in NETWORK_FILES if f"{name}{end}" in names
+    ] == []
     # Whatever its name: a ResNet50 has 23.5 million weights.
     assert not [path for path in _files() if path.stat().st_size > 20_000_000]
 

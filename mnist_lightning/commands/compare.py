@@ -49,7 +49,7 @@ def _run(arguments: Namespace) -> int:
     output_dir = arguments.output_dir
     presets = choose_models(output_dir, arguments.models)
 
-    from mnist_lightning.comparison.loaded_models import load_test_images, read_records
+    from mnist_lightning.comparison.loaded_models import load_dataset_of, read_records
     from mnist_lightning.files.storage import check_writable
     from mnist_lightning.reporting.comparison_text import terminal_summary
     from mnist_lightning.reporting.robustness_text import beside_clean_error
@@ -58,7 +58,7 @@ def _run(arguments: Namespace) -> int:
 
     records = read_records(output_dir, presets)
     check_writable(output_dir, bytes_needed=20_000_000)
-    dataset = load_test_images(records[0], arguments.data_dir or records[0].data_dir)
+    dataset = load_dataset_of(records[0], arguments.data_dir or records[0].data_dir)
     # A damaged file must end the command before anything is measured.
     robustness = read_robustness_of(
         output_dir / ROBUSTNESS_FILE,

@@ -48,7 +48,7 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
 
     from mnist_lightning import results
     from mnist_lightning.comparison import members as ensemble
-    from mnist_lightning.comparison.loaded_models import load_test_images
+    from mnist_lightning.comparison.loaded_models import load_dataset_of
     from mnist_lightning.files.storage import check_writable, one_writer
     from mnist_lightning.models import Ensemble
     from mnist_lightning.records.environment import describe_environment
@@ -63,7 +63,7 @@ def _run(arguments: Namespace, argv: list[str]) -> int:
         seeds = seeds[: ensemble.SIZE]
     members = ensemble.read_members(output_dir, name, seeds, preset)
     first = members[0].record
-    dataset = load_test_images(first, arguments.data_dir or first.data_dir)
+    dataset = load_dataset_of(first, arguments.data_dir or first.data_dir)
     log.info("Checking the networks of seeds %s ...", ", ".join(map(str, seeds)))
     network = Ensemble(ensemble.load_networks(members, dataset.test.images))
     size = sum(member.record.model.file.bytes for member in members)

@@ -152,11 +152,11 @@ def _network(record: Record, arguments: Namespace, dataset: DigitDataset) -> tup
 
 
 def _load_images(record: Record, data_dir: Path | None) -> DigitDataset:
-    from mnist_lightning.comparison.loaded_models import load_test_images
+    from mnist_lightning.comparison.loaded_models import load_dataset_of
     from mnist_lightning.data.embedded import load_embedded
 
     try:
-        return load_test_images(record, data_dir or record.data_dir)
+        return load_dataset_of(record, data_dir or record.data_dir)
     except DataError as error:
         if data_dir is not None:
             raise

@@ -65,7 +65,7 @@ def _run(arguments: Namespace, argv: Sequence[str]) -> int:
     output_dir = arguments.output_dir
     names = _choose_models(output_dir, arguments.models)
 
-    from mnist_lightning.comparison.loaded_models import load_test_images, read_records
+    from mnist_lightning.comparison.loaded_models import load_dataset_of, read_records
     from mnist_lightning.data.stratification import stratified_subset
     from mnist_lightning.files.storage import check_writable
     from mnist_lightning.reporting.robustness_text import robustness_summary
@@ -78,7 +78,7 @@ def _run(arguments: Namespace, argv: Sequence[str]) -> int:
     check_writable(output_dir, bytes_needed=5_000_000)
     trained = {record.model.name: _load(output_dir, record) for record in records}
     eager = _eager_networks(output_dir, records)
-    dataset = load_test_images(records[0], arguments.data_dir or records[0].data_dir)
+    dataset = load_dataset_of(records[0], arguments.data_dir or records[0].data_dir)
     labels = dataset.test.labels
     limit = len(labels) if arguments.limit is None else arguments.limit
     indices = stratified_subset(labels.numpy(), limit, arguments.seed)

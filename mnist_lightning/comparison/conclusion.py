@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from mnist_lightning.comparison.schema import ComparedDataset, ComparedModel, ComparedPair
 from mnist_lightning.comparison.seed_study import SeedStudy
 from mnist_lightning.comparison.titles import in_sentence
+from mnist_lightning.records.weights_origin import RANDOM_WEIGHTS
 from mnist_lightning.terminal.wording import count, listed, p_text, signed, two_digits
 
 ALPHA = 0.05
 # Smaller ratios of two times are within the variation of repeated measurements.
 SMALLEST_RATIO = 1.1
-RANDOM = "random initialisation"
 
 
 def conclude(
@@ -139,7 +139,7 @@ def limits(
         for model in models
         if model.is_ensemble
     ]
-    if all(model.weights == RANDOM for model in models):
+    if all(model.weights == RANDOM_WEIGHTS for model in models):
         sentences.append(
             "All of these models started from random weights: nothing about transfer from "
             "ImageNet can be concluded."

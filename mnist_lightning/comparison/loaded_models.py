@@ -99,7 +99,7 @@ def read_records(output_dir: Path, presets: Mapping[str, str]) -> list[Record]:
     return records
 
 
-def load_test_images(record: Record, data_dir: Path) -> DigitDataset:
+def load_dataset_of(record: Record, data_dir: Path) -> DigitDataset:
     """Load the dataset of a record without downloading anything.
 
     Args:

@@ -24,7 +24,7 @@ DESCRIPTIONS = (
 )
 CURVES = "_training_curves.png"
 #: The files that contain the weights of a network, as far as they are published.
-WEIGHTS = ("_model.pt", "_model.onnx")
+NETWORK_FILES = ("_model.pt", "_model.onnx")
 #: The model that is also published as ONNX; it is enough to show the format.
 PUBLISHED_AS_ONNX = BASELINE
 #: Networks whose weights are too large to publish, and whose licence may forbid it.
@@ -125,7 +125,7 @@ def _file_names(output_dir: Path, record: Record, left_out: list[str]) -> list[s
     for file in wanted:
         if not (output_dir / file).is_file():
             raise OutputError(f"There is no {output_dir / file}: {remedy}.")
-    ends = WEIGHTS if name == PUBLISHED_AS_ONNX else WEIGHTS[:1]
+    ends = NETWORK_FILES if name == PUBLISHED_AS_ONNX else NETWORK_FILES[:1]
     weights = [f"{name}{end}" for end in ends if (output_dir / f"{name}{end}").is_file()]
     if contains_unpublished_weights(record):
         left_out += [f"{file}: weights of a ResNet50 are not published" for file in weights]

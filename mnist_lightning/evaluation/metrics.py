@@ -22,11 +22,11 @@ TEN = Within(CLASSES, CLASSES)
 
 @dataclass(frozen=True)
 class Interval:
-    """A confidence interval of a proportion.
+    """A confidence interval of a proportion, or of a difference of two.
 
     Attributes:
-        low: Lower end, 0 to 1.
-        high: Upper end, 0 to 1.
+        low: Lower end, 0 to 1; of a difference -1 to 1.
+        high: Upper end, likewise.
         level: Confidence level, 0 to 1.
         method: How it was computed; ``wilson`` means Wilson's score interval.
     """

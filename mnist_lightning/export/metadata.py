@@ -65,6 +65,7 @@ class Metadata:
         temperature: The divisor that is part of the network's last layer, so that softmax of the
             logits is calibrated; None if it is not.
         validation_images: Number of images that the temperature was fitted on.
+        precision: The numbers that the file computes with.
     """
 
     title: str
@@ -77,6 +78,7 @@ class Metadata:
     command: str
     temperature: float | None
     validation_images: int
+    precision: str = "float32"
 
     def entries(self) -> dict[str, str]:
         """Return the entries as ONNX and TorchScript store them: strings by name."""
@@ -85,6 +87,7 @@ class Metadata:
             "classes": json.dumps(CLASS_NAMES),
             "input": INPUT,
             "output": OUTPUT,
+            "precision": self.precision,
             **self.calibration(),
             "dataset": self.dataset,
             "test_accuracy": f"{self.test_accuracy:.6f}",

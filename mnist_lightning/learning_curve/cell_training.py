@@ -16,7 +16,7 @@ from mnist_lightning.data.digits import DigitDataset
 from mnist_lightning.errors import UserError
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.files.config_file import read_configs
-from mnist_lightning.learning_curve.arms import Arm
+from mnist_lightning.learning_curve.arms import ARMS, Arm
 from mnist_lightning.learning_curve.cells import CELL_VERSION, Cell, configuration_hash
 from mnist_lightning.learning_curve.frozen_features import (
     Features,
@@ -86,11 +86,14 @@ class CellTrainer:
         trainer = self._trainer(1)
         self.device = trainer.strategy.root_device
         self._precision = str(trainer.precision)
-        # Those of the three frozen arms; 0.3 GB each.
-        self._features = lru_cache(maxsize=3)(self._compute_features)
+        # The arms take turns within each size; at most 0.3 GB for each frozen one.
+        frozen = sum(arm.least_steps is None for arm in ARMS)
+        self._features = lru_cache(maxsize=frozen)(self._compute_features)
 
     def settings(self, arm: Arm, size: int, seed: int) -> dict[str, object]:
-        """Return all that the errors of a cell depend on, ready for JSON.
+        """Return the recipe of a cell, ready for JSON.
+
+        Device and precision, which change its errors little, are recorded beside it.
 
         Raises:
             WeightsError: The pretrained weights are missing or damaged.

@@ -63,7 +63,8 @@ class Cell:
         precision: Lightning's name of the precision of the training, or of the features.
         commit: Git commit of the source; null outside a checkout.
         dataset: Name of the dataset with the start of its fingerprint.
-        settings: All settings that the errors depend on, with hashes of dataset and weights.
+        settings: The recipe, with hashes of dataset and weights; device and precision may differ
+            between cells of one recipe.
         configuration: SHA-256 of ``settings``.
     """
 

@@ -20,7 +20,7 @@ class Features(NamedTuple):
     """The features of a frozen backbone, on the device of the training.
 
     Attributes:
-        train: float16 ``(N, 2048)``, of all training images of the dataset.
+        train: float16 ``(N, num_features)``, of all training images of the dataset.
         test: The same of the test images.
         seconds_per_image: Time to compute the features of one image, without a cache.
     """

@@ -1,11 +1,13 @@
 """The LightningModule that trains any network of the study: loss, metrics, optimiser, schedule."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from lightning import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
@@ -15,7 +17,10 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from mnist_lightning.data.digits import CLASSES
 from mnist_lightning.errors import UserError, check_range
-from mnist_lightning.records.weights_origin import WeightsOrigin
+from mnist_lightning.records.weights_origin import RANDOM_WEIGHTS, WeightsOrigin
+
+#: Hyperparameters that change what a network computes and not the shapes of its weights.
+COMPUTATION = ("contrast_normalisation", "first_stride", "image_size")
 
 
 class NonFiniteLossError(UserError):
@@ -35,13 +40,13 @@ class DigitClassifier(LightningModule):
         label_smoothing: Probability mass spread over all classes in the training loss.
 
     Raises:
-        UserError: The learning rate is not positive.
+        UserError: A number is out of range.
     """
 
     #: The model's name in figures and tables.
     title: str
     #: Description of the initial weights, for records and figures.
-    weights: str = "random initialisation"
+    weights: str = RANDOM_WEIGHTS
     #: The file of the initial weights; None for random ones.
     weights_origin: WeightsOrigin | None = None
     #: Computes the inputs to train on from all images once, before training; None to train on the
@@ -60,9 +65,9 @@ class DigitClassifier(LightningModule):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        if learning_rate <= 0:
+        if not 0 < learning_rate < math.inf:
             raise UserError(f"--model.learning_rate must be above 0, not {learning_rate}")
-        if weight_decay < 0:
+        if not 0 <= weight_decay < math.inf:
             raise UserError(f"--model.weight_decay must be at least 0, not {weight_decay}")
         check_range("--model.label_smoothing", label_smoothing, 0, 1, below=True)
         self.network = network.to(memory_format=torch.channels_last)
@@ -87,22 +92,23 @@ class DigitClassifier(LightningModule):
         """
 
     def check_resumable(self, checkpoint: Mapping[str, Any]) -> None:
-        """Check that a checkpoint trains the same parts of the network.
+        """Check that a checkpoint is of the same network and trains the same parts of it.
 
         Args:
             checkpoint: A checkpoint whose weights have the same names and shapes.
 
         Raises:
-            UserError: Its optimiser has other parameter groups, or its network another contrast
-                normalisation.
+            UserError: Its optimiser has other parameter groups, or its network computes something
+                else with the same weights.
         """
-        name = "contrast_normalisation"
-        theirs = checkpoint.get("hyper_parameters", {}).get(name, False)
-        if theirs != self.hparams.get(name, theirs):
-            raise UserError(
-                f"--ckpt_path: the checkpoint is of a training with --model.{name} "
-                f"{str(theirs).lower()}; resume with that"
-            )
+        # The first versions did not normalise the contrast.
+        theirs = {"contrast_normalisation": False, **checkpoint.get("hyper_parameters", {})}
+        for name in COMPUTATION:
+            if name in theirs and theirs[name] != self.hparams.get(name, theirs[name]):
+                raise UserError(
+                    f"--ckpt_path: the checkpoint is of a training with --model.{name} "
+                    f"{str(theirs[name]).lower()}; resume with that"
+                )
         mine = [len(group["params"]) for group in self._parameter_groups()]
         for state in checkpoint.get("optimizer_states", []):
             if mine != [len(group["params"]) for group in state["param_groups"]]:
@@ -196,14 +202,18 @@ class DigitClassifier(LightningModule):
         loss.reset()
         metrics.reset()
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build AdamW over all trained parameters, and a learning rate schedule per step."""
-        # One kernel updates all weights. Lightning cannot clip gradients with a fused optimiser.
+        # One kernel updates all weights. Under mixed precision, Lightning cannot clip
+        # gradients with a fused optimiser.
         fused = self.device.type in ("cpu", "cuda") and not self.trainer.gradient_clip_val
         groups, rate = self._parameter_groups(), self.learning_rate
         optimizer = torch.optim.AdamW(groups, rate, weight_decay=self.weight_decay, fused=fused)
         schedule = self._schedule(optimizer, int(self.trainer.estimated_stepping_batches))
-        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
 
     def _schedule(self, optimizer: Optimizer, total_steps: int) -> LRScheduler:
         """Return a one-cycle schedule over the whole training."""
@@ -220,17 +230,17 @@ class DigitClassifier(LightningModule):
         assert isinstance(schedule, LRScheduler)
         steps = int(self.trainer.estimated_stepping_batches)
         planned = schedule.state_dict().get("total_steps", steps)
-        if planned != steps and self.trainer.ckpt_path is None:
+        if planned == steps:
+            return
+        if self.trainer.ckpt_path is None:
             raise UserError(
                 f"--trainer.callbacks: a callback changed the number of steps from {planned} to "
                 f"{steps}, but the learning rate is planned for {planned}; omit that callback"
             )
-        if planned != steps:
-            raise UserError(
-                f"--ckpt_path: the checkpoint's learning rate is planned for {planned} steps, this "
-                f"run has {steps}; resume with the checkpoint's settings or train without "
-                "--ckpt_path"
-            )
+        raise UserError(
+            f"--ckpt_path: the checkpoint's learning rate is planned for {planned} steps, this "
+            f"run has {steps}; resume with the checkpoint's settings or train without --ckpt_path"
+        )
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         return decay_groups(self.network.parameters())

@@ -1,5 +1,6 @@
 """The LightningModule of the custom CNN."""
 
+import math
 from typing import Any
 
 from mnist_lightning.errors import UserError
@@ -19,7 +20,8 @@ class CNNClassifier(DigitClassifier):
         first_stride: Stride of the first convolution; 2 leaves a quarter of the positions.
         contrast_normalisation: Whether the network first normalises the contrast of each image.
         teacher: A trained model, such as custom_cnn_ensemble, or the path of a model file, whose
-            probabilities replace the labels of the training images; null to train on the labels.
+            probabilities replace the labels of the training images, so that label_smoothing has
+            no effect and is recorded as 0; null to train on the labels.
         teacher_temperature: Divides the teacher's logits, above 0.
         title: The model's name in figures and tables.
         **training: Arguments of DigitClassifier.
@@ -42,8 +44,10 @@ class CNNClassifier(DigitClassifier):
         network = CNN(
             widths, convs_per_stage, dropout, first_kernel, first_stride, contrast_normalisation
         )
+        if teacher is not None:
+            training["label_smoothing"] = 0.0  # of labels, which are not used
         super().__init__(network=network, **training)
-        if teacher_temperature <= 0:
+        if not 0 < teacher_temperature < math.inf:
             raise UserError(
                 f"--model.teacher_temperature must be above 0, not {teacher_temperature}"
             )

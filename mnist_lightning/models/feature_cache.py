@@ -83,7 +83,7 @@ def cached_features(
         title: Name of the images in messages, e.g. ``MNIST training images``.
 
     Returns:
-        float16, ``(N, 2048)``, memory-mapped copy-on-write.
+        float16, ``(N, num_features)``, memory-mapped copy-on-write.
 
     Raises:
         OutputError: The folder is not writable or the disk is too full.

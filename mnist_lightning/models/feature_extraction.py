@@ -76,7 +76,7 @@ class FeatureExtractor:
             images: uint8, ``(N, 1, 28, 28)``, 0 to 255, on any device.
 
         Yields:
-            float32, ``(batch_size, 2048)``, on the CPU; the last batch may have fewer rows.
+            float32, ``(batch_size, num_features)``, on the CPU; the last batch may have fewer rows.
         """
         device = self.network.mean.device
         autocast = torch.autocast(

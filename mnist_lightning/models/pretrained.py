@@ -11,7 +11,7 @@ from mnist_lightning.errors import WeightsError
 from mnist_lightning.files.download import DownloadError, download
 from mnist_lightning.models.resnet50 import ResNet50
 from mnist_lightning.models.weights_file import read_backbone, require_file
-from mnist_lightning.records.weights_origin import WeightsOrigin, describe_weights
+from mnist_lightning.records.weights_origin import RANDOM_WEIGHTS, WeightsOrigin, describe_weights
 
 NO_WEIGHTS = "none"
 """The choice of random initialisation."""
@@ -66,7 +66,7 @@ def weights_label(choice: str) -> str:
         For example ``ImageNet (IMAGENET1K_V2)``, ``random initialisation`` or ``the file my.pth``.
     """
     if choice == NO_WEIGHTS:
-        return "random initialisation"
+        return RANDOM_WEIGHTS
     if choice in PRETRAINED:
         return PRETRAINED[choice].label
     return f"the file {Path(choice).name}"

@@ -1,6 +1,7 @@
 """The LightningModule that trains ResNet50: frozen, fine-tuned or from scratch."""
 
 import logging
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -87,7 +88,8 @@ class ResNet50Classifier(StagedClassifier):
         super().__init__(network=network, **training)
         self.save_hyperparameters(logger=False)
         parts = STRATEGIES[strategy][1]
-        self._name_weights(pretrained.weights_label(weights))
+        self.weights = pretrained.weights_label(weights)
+        self._set_title(self.weights)
         # A strategy with fewer parts ignores the later starts and rates.
         self.stages = tuple(map(Stage, parts, stage_starts, stage_rates))
         self.warmup = warmup
@@ -125,27 +127,26 @@ class ResNet50Classifier(StagedClassifier):
 
     def _set_origin(self, origin: WeightsOrigin) -> None:
         self.weights_origin = origin
-        self._name_weights(origin.title)
         self.weights = origin.label
+        self._set_title(origin.title)
 
-    def _name_weights(self, weights: str) -> None:
+    def _set_title(self, weights: str) -> None:
         # The title mentions weights other than those that the presets ask for.
         choice, layer = self.hparams["weights"], self.hparams["feature_layer"]
         suffix = "" if choice in pretrained.PRETRAINED else f", {weights}"
         if layer != "layer4":
             suffix = f" after {layer}{suffix}"
-        self.weights = weights
         label = STRATEGIES[self.hparams["strategy"]][0]
         self.title = f"ResNet50 ({label}{suffix})"
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits ``(N, 10)`` of uint8 images ``(N, 1, 28, 28)`` or cached features."""
-        if images.ndim == 2:  # (N, 2048), float16
+        if images.ndim == 2:  # (N, num_features), float16
             return self.network.classify(images.to(self.network.head.weight.dtype))
         return super().forward(images)
 
     def _cached_features(self, images: Tensor, title: str) -> Tensor:
-        """Return the backbone's features, float16 ``(N, 2048)``, memory-mapped."""
+        """Return the backbone's features, float16 ``(N, num_features)``, memory-mapped."""
         folder = self.hparams["feature_cache_dir"]
         if folder is None:
             folder = Path(self.trainer.default_root_dir) / FEATURE_CACHE
@@ -174,8 +175,9 @@ def _check_strategy(
 
 
 def _check_stages(starts: tuple[float, ...], rates: tuple[float, ...], warmup: float) -> None:
-    if starts[0] != 0 or list(starts) != sorted(starts) or starts[-1] >= 1:
+    ascending = list(starts) == sorted(starts) and all(0 <= start < 1 for start in starts)
+    if starts[0] != 0 or not ascending:
         raise UserError(f"--model.stage_starts must ascend from 0 and stay below 1, not {starts}")
-    if min(rates) <= 0:
+    if not all(0 < rate < math.inf for rate in rates):
         raise UserError(f"--model.stage_rates must be above 0, not {rates}")
     check_range("--model.warmup", warmup, 0, 1, below=True)

@@ -13,6 +13,8 @@ from mnist_lightning.terminal.streams import one_line
 MAX_LENGTH = 300
 """Longer texts of a file's metadata are cut: they are untrusted, and tables show them."""
 
+#: What a record says of a training without pretrained weights.
+RANDOM_WEIGHTS = "random initialisation"
 _NON_COMMERCIAL = re.compile(r"non.?commercial|\bnc\b", re.IGNORECASE)
 
 

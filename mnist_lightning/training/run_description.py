@@ -7,6 +7,7 @@ from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.evaluation.cost import Parameters
 from mnist_lightning.models import DigitClassifier
 from mnist_lightning.records.record import DatasetDescription, NetworkDescription, Training
+from mnist_lightning.terminal.wording import count
 from mnist_lightning.training.history import History
 
 
@@ -19,7 +20,7 @@ def announce(
     trained = f" ({parameters.trainable:,} of them trained)" if some else ""
     device = trainer.strategy.root_device
     threads = torch.get_num_threads()
-    cores = f", {threads} thread{'s'[: threads != 1]}" if device.type == "cpu" else ""
+    cores = f", {count(threads, 'thread')}" if device.type == "cpu" else ""
     start = "" if model.weights in model.title else f", from {model.weights}"
     return (
         f"{model.title}, {parameters.total:,} parameters{trained}{start}, on "

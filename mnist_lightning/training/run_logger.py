@@ -1,7 +1,7 @@
 """The TensorBoard logger of a run, in a folder that no other run uses."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from mnist_lightning.records.record import Record
+from mnist_lightning.training.interruption import is_first_process
 
 
 class RunLogger(TensorBoardLogger):
@@ -31,14 +32,14 @@ class RunLogger(TensorBoardLogger):
 
     def _get_next_version(self) -> int:
         version = super()._get_next_version()
+        if not is_first_process():
+            return version
         # Create the folder now, so that two runs that start together do not share it.
-        while getattr(rank_zero_only, "rank", 0) == 0:
-            try:
+        while True:
+            with suppress(FileExistsError):
                 Path(self.root_dir, f"version_{version}").mkdir(parents=True)
-                break
-            except FileExistsError:
-                version += 1
-        return version
+                return version
+            version += 1
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:

@@ -1,4 +1,5 @@
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -267,10 +268,37 @@ def test_convolutions_are_laid_out_channels_last() -> None:
     assert weight.is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("rate", [0.0, -1.0])
-def test_a_learning_rate_of_zero_or_below_is_refused(rate: float) -> None:
-    with pytest.raises(UserError, match=f"--model.learning_rate must be above 0, not {rate}"):
-        _classifier(learning_rate=rate)
+@pytest.mark.parametrize(
+    ("option", "value", "rule"),
+    [
+        *(("learning_rate", rate, "above 0") for rate in (0.0, -1.0, math.nan, math.inf)),
+        *(("weight_decay", decay, "at least 0") for decay in (-1.0, math.nan, math.inf)),
+        *(("teacher_temperature", one, "above 0") for one in (0.0, math.nan, math.inf)),
+    ],
+)
+def test_a_number_out_of_range_is_refused(option: str, value: float, rule: str) -> None:
+    with pytest.raises(UserError, match=f"--model.{option} must be {rule}, not {value}"):
+        _classifier(**{option: value})
+
+
+def test_labels_that_a_teacher_replaces_are_not_smoothed() -> None:
+    model = _classifier(teacher="custom_cnn", label_smoothing=0.1)
+
+    assert model.label_smoothing == model.hparams["label_smoothing"] == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "theirs", "mine"),
+    [("first_stride", 2, 1), ("contrast_normalisation", False, True)],
+)
+def test_a_checkpoint_that_computes_something_else_is_refused(
+    option: str, theirs: object, mine: object
+) -> None:
+    checkpoint = {"hyper_parameters": dict(_classifier(**{option: theirs}).hparams)}
+
+    _classifier(**{option: theirs}).check_resumable(checkpoint)
+    with pytest.raises(UserError, match=f"training with --model.{option} {str(theirs).lower()}"):
+        _classifier(**{option: mine}).check_resumable(checkpoint)
 
 
 def test_the_base_class_trains_any_network(

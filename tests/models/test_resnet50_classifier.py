@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,9 @@ def test_hyperparameters_are_plain_and_complete(strategy: str) -> None:
         ({"stage_starts": (0.1, 0.2, 0.3)}, "stage_starts must ascend from 0"),
         ({"stage_starts": (0.0, 0.5, 0.2)}, "stage_starts must ascend from 0"),
         ({"stage_starts": (0.0, 0.5, 1.0)}, "stay below 1"),
+        ({"stage_starts": (0.0, math.nan, math.nan)}, "stay below 1"),
         ({"stage_rates": (1.0, 0.0, 0.1)}, "stage_rates must be above 0"),
+        ({"stage_rates": (1.0, math.nan, math.inf)}, "stage_rates must be above 0"),
         ({"warmup": 1.0}, "warmup must be"),
         ({"augmented_passes": -1}, "augmented_passes must be 0"),
         ({"augmented_passes": 1, "strategy": "finetune"}, "not 1 with finetune"),
@@ -303,6 +306,8 @@ def test_a_checkpoint_of_another_strategy_is_refused(
     for strategy in ("finetune", "scratch"):
         with pytest.raises(UserError, match=r"resume with its --model\.strategy"):
             _classifier(strategy=strategy).check_resumable(checkpoint)
+    with pytest.raises(UserError, match=r"with --model\.image_size \d+; resume with that"):
+        _classifier(image_size=99).check_resumable(checkpoint)
 
 
 def test_missing_weights_are_not_replaced_by_random_ones(tmp_path: Path) -> None:
