@@ -24,7 +24,7 @@ def _snippet(name: str) -> str:
     return str(found)
 
 
-def _run(command: list[str], folder: Path, timeout: int = 300) -> str:
+def _run(command: list[str], folder: Path, timeout: int = 1200) -> str:
     done = subprocess.run(
         command,
         cwd=folder,

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Lower than for the other figures, at whose DPI these files would exceed 300 kB.
-DPI = 90
+#: Lower than for the other figures, at whose DPI these files would be large.
+DPI = 120
 
 EXAMPLES = """\
   python scripts/robustness.py

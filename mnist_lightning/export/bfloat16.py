@@ -18,8 +18,8 @@ from mnist_lightning.export.torchscript import write_torchscript
 from mnist_lightning.export.tracing import plain_copy
 from mnist_lightning.models.cnn import CNN
 
-#: Two logits that differ by less are close. The rounding of bfloat16 moves a logit of the CNN by
-#: 0.06 at most; one image in 400 has closer logits than this.
+#: Two logits that differ by less are close: ten times as much as the rounding of bfloat16 moves the
+#: difference of two logits of the CNN.
 CLOSE = 1.0
 PRECISION = "bfloat16; float32 for images whose two largest logits are close"
 

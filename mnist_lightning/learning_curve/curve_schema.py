@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 
 from mnist_lightning.comparison.conclusion import ALPHA
 from mnist_lightning.files.json_document import read_document
@@ -12,7 +11,7 @@ from mnist_lightning.files.limits import DecodingError
 from mnist_lightning.learning_curve.arms import ARMS, TITLES
 from mnist_lightning.terminal.wording import listed
 
-CURVE_VERSION = 1
+CURVE_VERSION = 2
 CURVE_FILE = "learning_curve.json"
 CURVE_FILES = (CURVE_FILE, *(f"learning_curve.{end}" for end in ("csv", "md", "png")))
 
@@ -31,6 +30,7 @@ class Point:
         high: Its upper end.
         seconds: Mean training time of a seed.
         steps: Mean number of optimiser steps.
+        devices: Processors and GPUs of the trainings, to which the seconds belong.
     """
 
     arm: str
@@ -42,15 +42,14 @@ class Point:
     high: float | None
     seconds: float
     steps: float
+    devices: tuple[str, ...]
 
-    def shared_means(self, other: Point) -> tuple[float, float] | None:
-        """Return the mean error rates of both points over the seeds that both have, if any."""
+    def shared_rates(self, other: Point) -> tuple[list[float], list[float]]:
+        """Return the error rates of both points for the seeds that both have, by seed."""
         own = dict(zip(self.seeds, self.error_rates, strict=True))
         others = dict(zip(other.seeds, other.error_rates, strict=True))
         shared = sorted(own.keys() & others.keys())
-        if not shared:
-            return None
-        return fmean(own[seed] for seed in shared), fmean(others[seed] for seed in shared)
+        return [own[seed] for seed in shared], [others[seed] for seed in shared]
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ class LearningCurve:
         dataset: Name of the dataset with the start of its fingerprint.
         tested: Number of test images.
         weights: What each arm started from, by name.
-        devices: Processors and GPUs of the trainings, to which the seconds belong.
+        devices: Processors and GPUs of the trainings, that of the most points first.
         baseline: The arm that the others are compared with; null if it has no cells.
         points: By arm and size.
         differences: Of each other arm at each size, paired by seed.

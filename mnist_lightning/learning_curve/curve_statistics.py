@@ -1,8 +1,10 @@
 """Statistics over the cells: means over seeds, paired differences, and labelled digits to match."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +52,7 @@ def analyse(cells: Sequence[Cell]) -> LearningCurve:
         dataset=cells[0].dataset,
         tested=cells[0].tested,
         weights={arm: next(one.weights for one in cells if one.arm == arm) for arm in curves},
-        devices=tuple(sorted({cell.device for cell in cells})),
+        devices=tuple(device for device, _ in Counter(c.device for c in cells).most_common()),
         baseline=first if own else None,
         points=points,
         differences=_differences(grouped, first),
@@ -74,6 +76,7 @@ def _point(cells: Sequence[Cell]) -> Point:
         high=high,
         seconds=float(np.mean([cell.seconds for cell in cells])),
         steps=float(np.mean([cell.steps for cell in cells])),
+        devices=tuple(sorted({cell.device for cell in cells})),
     )
 
 
@@ -137,8 +140,8 @@ def _match(arm: str, size: int, error: float, own: Mapping[int, float]) -> Match
 def _shared(points: Sequence[Point], first: str, arm: str) -> dict[int, tuple[float, float]]:
     """Mean error rates of the first arm and another at each size, over the seeds that both have."""
     own = {point.size: point for point in points if point.arm == first}
-    pairs = {p.size: own[p.size].shared_means(p) for p in points if p.arm == arm and p.size in own}
-    return {size: pair for size, pair in sorted(pairs.items()) if pair is not None}
+    pairs = {p.size: own[p.size].shared_rates(p) for p in points if p.arm == arm and p.size in own}
+    return {size: (fmean(a), fmean(b)) for size, (a, b) in sorted(pairs.items()) if a}
 
 
 def _crossover(arm: str, means: Mapping[int, tuple[float, float]]) -> Crossover:

@@ -1,5 +1,7 @@
 """The answer of the learning curves in three sentences: all labels, few labels, and why."""
 
+from scipy.stats import ttest_rel
+
 from mnist_lightning.comparison.conclusion import ALPHA
 from mnist_lightning.learning_curve.arms import ARMS, TITLES
 from mnist_lightning.learning_curve.curve_schema import LearningCurve, Point, sizes_text
@@ -73,8 +75,9 @@ def _with_few_labels(
         parts.append(f"no pretrained network has fewer errors at any of the {sizes} numbers")
     best = pretrained[0]
     match = next(one for one in curve.matches if (one.arm, one.size) == (best.arm, best.size))
+    text = f"by interpolation about {match.text}" if match.needed else match.text
     parts.append(
-        f"{match.text} labels give {_name(own.arm)} the error rate of {_name(best.arm)} with "
+        f"{text} labels give {_name(own.arm)} the error rate of {_name(best.arm)} with "
         f"{match.size:,}"
     )
     return _sentence(parts)
@@ -108,9 +111,18 @@ def _from_scratch(curve: LearningCurve, best: Point, least: int) -> list[str]:
     if few is not None and tuned is not None:
         text += f"{_rate(few)} instead of {_rate(tuned)} with {least:,} labels, and on "
     text += f"{_rate(scratch)} instead of {_rate(best)} with {best.size:,}"
+    notes = [] if _differ_clearly(scratch, best) else ["no clear difference"]
     if longer is not None:
-        text += f" ({_rate(longer)} after {longer.steps / scratch.steps:.0f} times as many steps)"
-    return [text]
+        times = longer.steps / scratch.steps
+        notes.append(f"{_rate(longer)} after {times:.0f} times as many steps")
+    return [f"{text} ({'; '.join(notes)})" if notes else text]
+
+
+def _differ_clearly(first: Point, second: Point) -> bool:
+    """Return whether a t test paired by seed finds a difference between two arms."""
+    own, others = first.shared_rates(second)
+    # Without variation scipy has no p value: NaN, which is not below.
+    return len(own) > 1 and bool(ttest_rel(own, others).pvalue < ALPHA)
 
 
 def _name(arm: str) -> str:

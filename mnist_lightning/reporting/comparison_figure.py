@@ -59,7 +59,8 @@ def plot_comparison(comparison: Comparison, images: Pixels) -> Figure:
     Returns:
         A figure that is 16 inches wide.
     """
-    heights = [4.2, 4.4, _tile_height(comparison) + 0.7]
+    # Each model has a row of its own in the first panel, with a name of up to three lines.
+    heights = [max(4.2, 0.95 * len(comparison.models)), 4.4, _tile_height(comparison) + 0.7]
     figure = new_figure(16, sum(heights) + 0.9, heading(comparison))
     grid = figure.add_gridspec(3, 1, height_ratios=heights)
     parts = [figure.add_subfigure(grid[row]) for row in range(3)]
@@ -83,7 +84,7 @@ def plot_panel(comparison: Comparison, key: str) -> Figure:
     Returns:
         A figure that is 6.4 inches wide.
     """
-    figure = new_figure(6.4, 4.6)
+    figure = new_figure(6.4, max(4.6, 0.85 * len(comparison.models)))
     PANELS[key][1](figure.subplots(), comparison)
     return figure
 

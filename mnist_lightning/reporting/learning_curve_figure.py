@@ -26,7 +26,8 @@ def plot_learning_curve(curve: LearningCurve) -> Figure:
     for name in curve.arms:
         place, title = titles[name]
         _draw_errors(errors, curve.of(name), style.look(place), title)
-        points = curve.of(name)
+        # Seconds on two devices do not compare.
+        points = [point for point in curve.of(name) if point.devices == curve.devices[:1]]
         times = [max(point.seconds, 1e-3) for point in points]
         seconds.plot([point.size for point in points], times, **style.look(place).lines)
     _scale(errors, sorted({point.size for point in curve.points}))
@@ -36,8 +37,9 @@ def plot_learning_curve(curve: LearningCurve) -> Figure:
     pretrained = curve.pretrained_weights
     note += f"\npretrained: {pretrained}" if pretrained else ""
     style.label_axes(errors, note, "", "error rate in %")
-    on = ", ".join(curve.devices)
-    style.label_axes(seconds, f"Training time on {on}", "labelled digits", "seconds of training")
+    others = "; not shown: trainings on other devices" if len(curve.devices) > 1 else ""
+    on = f"Training time on {curve.devices[0]}{others}"
+    style.label_axes(seconds, on, "labelled digits", "seconds of training")
     for axes in (errors, seconds):
         axes.grid(color=style.LIGHT_GREY, which="major")
         axes.set_axisbelow(True)

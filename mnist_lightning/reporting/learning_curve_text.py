@@ -33,6 +33,9 @@ def error_table(curve: LearningCurve) -> Table:
 def _rate(point: Point) -> str:
     if point.low is None or point.high is None:
         return percent(point.mean)
+    if point.low == point.high:
+        # Frozen features and a convex problem: with all labels, nothing is left to vary.
+        return f"{percent(point.mean)} (each seed)"
     return f"{percent(point.mean)} ({percent(point.low)}–{percent(point.high)})"
 
 
@@ -44,9 +47,9 @@ def crossover_sentences(curve: LearningCurve) -> list[str]:
         if wins := curve.wins(found.arm):
             text = f"{TITLES[found.arm]}: fewer errors than {baseline} at {sizes_text(wins)}"
             text += " labelled digits"
-            if not curve.wins_clearly(found.arm):
-                text += " on average, but not clearly"
-            if found.crossing:
+            clearly = curve.wins_clearly(found.arm)
+            text += "" if clearly else " on average, but not clearly"
+            if found.crossing and clearly:
                 text += f"; the curves cross at about {two_digits(found.crossing)}"
             sentences.append(f"{text}.")
     never = [TITLES[one.arm] for one in curve.crossovers if one.last_win is None]
@@ -73,7 +76,8 @@ def curve_markdown(curve: LearningCurve) -> str:
         "## Differences from the CNN, on the same labelled digits",
         _differences(curve).to_markdown(),
         "## Seconds of training",
-        f"On {', '.join(curve.devices)}; with the features of a frozen backbone, without the test.",
+        "With the features of a frozen backbone, without the test. Times on one device do not "
+        "compare with those on another.",
         _seconds(curve).to_markdown(),
         "## Started from",
         "\n".join(map(str, map(escape_markdown, starts))),
@@ -98,6 +102,7 @@ def _matches(curve: LearningCurve) -> Table:
 
 
 def _differences(curve: LearningCurve) -> Table:
+    flipped = any(one.sign_flip_p is not None for one in curve.differences)
     rows = [
         {
             "Model": TITLES[one.arm],
@@ -108,8 +113,11 @@ def _differences(curve: LearningCurve) -> Table:
             if one.low is None or one.high is None
             else f"{100 * one.low:+.2f} to {100 * one.high:+.2f}",
             "p (t, Holm)": one.t_p_holm,
-            "p (sign flips)": one.sign_flip_p,
-            "p (sign flips, Holm)": one.sign_flip_p_holm,
+            **(
+                {"p (sign flips)": one.sign_flip_p, "p (sign flips, Holm)": one.sign_flip_p_holm}
+                if flipped
+                else {}
+            ),
         }
         for one in curve.differences
     ]
@@ -123,6 +131,7 @@ def _seconds(curve: LearningCurve) -> Table:
             "Digits": point.size,
             "Steps": round(point.steps),
             "Seconds": three(point.seconds),
+            "On": ", ".join(point.devices),
         }
         for point in curve.points
     ]

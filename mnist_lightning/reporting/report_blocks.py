@@ -1,5 +1,6 @@
 """The generated blocks of the documents, made from records only."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -78,7 +79,6 @@ def report_blocks(evidence: Evidence) -> dict[str, Callable[[], str]]:
     """
     from_records: dict[str, Callable[..., str]] = {
         **{name: partial(record_tables.block, name=name) for name in record_tables.COLUMNS},
-        "reproduce": _reproduce,
         "versions": record_tables.versions,
         "sonuclar": record_tables.results_in_turkish,
     }
@@ -104,6 +104,7 @@ def report_blocks(evidence: Evidence) -> dict[str, Callable[[], str]]:
         },
         "verdict": block(COMPARE_FIRST, partial(_verdict, robustness), comparison),
         "seeds": lambda: over_seeds(evidence),
+        "reproduce": lambda: _reproduce(evidence) if records else TRAIN_FIRST,
         "robustness": block(CORRUPT_FIRST, robustness_text.report, robustness),
         "answer": block(CURVE_FIRST, _answer, evidence.curve),
         "learning-curve": block(CURVE_FIRST, learning_curve_text.report, evidence.curve),
@@ -144,9 +145,22 @@ def _answer(curve: LearningCurve) -> str:
     return "\n".join([*lines, "", escape_markdown(weights)])
 
 
-def _reproduce(records: tuple[Record, ...]) -> str:
-    commands = [command for record in records for command in record.commands]
-    return code_block([*commands, "python scripts/compare.py"])
+def _reproduce(evidence: Evidence) -> str:
+    """List the commands that make the evidence again, with all seeds of a repeated training."""
+    seeds = {found.model: found.seeds for found in evidence.seeds.summaries}
+    commands = []
+    for record in evidence.records:
+        one = f"--seed_everything {record.training.seed}"
+        every = f"--seeds {' '.join(map(str, seeds.get(record.model.name, ())))}"
+        repeated = record.model.name in seeds and not record.members
+        commands += [text.replace(one, every) if repeated else text for text in record.commands]
+    compare = ["python scripts/compare.py"]
+    if evidence.comparison is not None:
+        compare += ["--models", *(model.name for model in evidence.comparison.models)]
+    commands.append(" ".join(compare))
+    if evidence.robustness is not None:
+        commands.append(f"python scripts/robustness.py {shlex.join(evidence.robustness.command)}")
+    return code_block(commands)
 
 
 def _label_errors(comparison: Comparison, titles: list[str]) -> str:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from mnist_lightning.comparison.titles import short_titles
 from mnist_lightning.data.digits import Pixels
 from mnist_lightning.evaluation.metrics import Interval
 from mnist_lightning.reporting import style
@@ -49,33 +50,38 @@ class _Panel(NamedTuple):
     Attributes:
         heading: Title of the panel.
         label: What the share is.
+        is_error: Whether small shares matter most, so that the axis spreads them.
         read: The share of one corruption and its interval; None if they are not known.
         mean: The share over all corruptions, drawn as a line; None if it is not known.
     """
 
     heading: str
     label: str
+    is_error: bool
     read: Callable[[SelectiveErrorRate], tuple[float | None, Interval | None]]
     mean: Callable[[RobustModel], float | None]
 
 
-_RATE = "error rate, 95 % interval"
+_RATE = "error rate (square-root scale)"
 _PANELS = (
     _Panel(
-        "All images (line: all corruptions)",
+        "All images (lines: all corruptions)",
         _RATE,
+        True,
         lambda one: (one.rate, one.interval),
         lambda model: model.mean_error,
     ),
     _Panel(
         "Confident enough to answer",
         "share of the images",
+        False,
         lambda one: (one.coverage, None),
         lambda model: model.mean_coverage,
     ),
     _Panel(
         "Wrong among the answered",
         _RATE,
+        True,
         lambda one: (one.answered_rate, one.answered_interval),
         lambda model: model.answered_error,
     ),
@@ -85,7 +91,7 @@ _PANELS = (
 def _draw_panel(axes: Axes, record: Robustness, panel: _Panel) -> None:
     corruptions = list(record.models[0].corruptions)
     rows = np.arange(len(corruptions) + 1)
-    count = len(record.models)
+    count, titles = len(record.models), short_titles(record.models)
     for place, model in enumerate(record.models):
         rates, look = [model.clean, *model.corruptions.values()], style.look(place)
         read = [(row, *panel.read(rate)) for row, rate in enumerate(rates)]
@@ -94,7 +100,11 @@ def _draw_panel(axes: Axes, record: Robustness, panel: _Panel) -> None:
         intervals = [interval for _, _, interval in known]
         y = np.array([row for row, _, _ in known]) + 0.7 * ((place + 0.5) / count - 0.5)
         bars = style.error_bars(x, [one for one in intervals if one]) if all(intervals) else None
-        marks = look.points | {"linestyle": "", "capsize": 3, "label": _label(record, model)}
+        marks = look.points | {
+            "linestyle": "",
+            "capsize": 3,
+            "label": _label(record, model, titles[model.name]),
+        }
         axes.errorbar(100 * x, y, xerr=bars, **marks)
         if (mean := panel.mean(model)) is not None:
             axes.axvline(100 * mean, color=look.colour, linestyle=look.line, alpha=0.6)
@@ -102,14 +112,27 @@ def _draw_panel(axes: Axes, record: Robustness, panel: _Panel) -> None:
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(color=style.LIGHT_GREY)
     axes.set_axisbelow(True)
-    axes.set_xlim(-2, 102)
+    if panel.is_error:
+        axes.set_xscale("function", functions=(_signed_root, _signed_square))
+        axes.set_xlim(-0.1, 102)
+        axes.set_xticks([0, 1, 5, 20, 50, 100])
+    else:
+        axes.set_xlim(-2, 102)
     axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
     style.label_axes(axes, panel.heading, panel.label, "")
 
 
-def _label(record: Robustness, model: RobustModel) -> str:
+def _signed_root(x: style.Floats) -> style.Floats:
+    return np.sign(x) * np.sqrt(np.abs(x))
+
+
+def _signed_square(x: style.Floats) -> style.Floats:
+    return np.sign(x) * np.square(x)
+
+
+def _label(record: Robustness, model: RobustModel, name: str) -> str:
     error = f"clean {percent(model.clean.rate)} %, mean {percent(model.mean_error)} % wrong"
-    text = f"{style.drawable(model.title)}: {error}"
+    text = f"{style.drawable(name)}: {error}"
     if model.rejection is None:
         return f"{text}; without a threshold" if has_rejection(record) else text
     answered = f"{percent(model.mean_coverage or 0)} % answered"

@@ -41,9 +41,11 @@ def transfer_cost_table(curve: LearningCurve, comparison: Comparison | None) -> 
 
 def report(curve: LearningCurve, comparison: Comparison | None) -> str:
     """Format the table as Markdown, with a sentence that says where its times were measured."""
+    most = max(point.size for point in curve.points)
+    devices = sorted({name for one in curve.points if one.size == most for name in one.devices})
     where = (
-        f"Training with all labels on {', '.join(map(escape_markdown, curve.devices))}, the "
-        "features of a frozen backbone included"
+        f"Training with all labels on {', '.join(map(escape_markdown, devices))}, the features of "
+        "a frozen backbone included"
     )
     if comparison is not None:
         processor = escape_markdown(comparison.environment.processor)

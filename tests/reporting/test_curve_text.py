@@ -12,7 +12,7 @@ from mnist_lightning.reporting.learning_curve_text import crossover_sentences
 
 
 def _point(arm: str, size: int, mean: float) -> Point:
-    return Point(arm, size, (0,), (mean,), mean, None, None, 1.0, 1.0)
+    return Point(arm, size, (0,), (mean,), mean, None, None, 1.0, 1.0, ("A GPU",))
 
 
 def _curve(**means: dict[int, float]) -> LearningCurve:
@@ -23,7 +23,7 @@ def _curve(**means: dict[int, float]) -> LearningCurve:
         for n, mean in found.items()
         if arm != "cnn"
     ]
-    return LearningCurve(1, "MNIST", 100, {}, (), "cnn", tuple(points), tuple(gaps), (), ())
+    return LearningCurve(2, "MNIST", 100, {}, (), "cnn", tuple(points), tuple(gaps), (), ())
 
 
 def test_an_arm_that_wins_in_between_is_not_said_to_win_up_to_there() -> None:
@@ -40,10 +40,13 @@ def test_wins_crossings_and_arms_without_a_win() -> None:
     own, worse = {100: 0.3, 300: 0.2, 1000: 0.1}, {100: 0.5, 300: 0.4}
     curve = _curve(cnn=own, resnet50={100: 0.2, 300: 0.1, 1000: 0.2}, resnet50_layer3=worse)
     found = Crossover("resnet50", 300, 512.0), Crossover("resnet50_layer3", None, None)
+    curve = replace(curve, crossovers=found)
+    # A crossing of two means that differ by chance is none.
+    assert "cross" not in crossover_sentences(curve)[0]
 
     first, *rest = curve.differences
     significant = replace(first, t_p_holm=0.049)
-    curve = replace(curve, crossovers=found, differences=(significant, *rest))
+    curve = replace(curve, differences=(significant, *rest))
 
     wins, never = crossover_sentences(curve)
 
