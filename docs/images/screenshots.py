@@ -26,7 +26,7 @@ COMPARISON = PUBLISHED / "model_comparison.html"
 #: The small models, which the repository contains and every machine loads at once.
 MODELS = ("cnn_robust", "cnn", "cnn_fast")
 #: Width and height of the windows in CSS pixels; what is below is not in the picture.
-DEMO_WINDOW, VERDICT_WINDOW = (1000, 750), (1100, 1200)
+DEMO_WINDOW, VERDICT_WINDOW = (1360, 750), (1100, 1200)
 #: Pixels of a picture for one CSS pixel: GitHub shows it smaller, but many screens have two each.
 SCALE = 1.5
 #: Text in grey, and a few colours, need no more.
