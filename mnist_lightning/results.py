@@ -16,7 +16,7 @@ from mnist_lightning.evaluation.latency import measure_latency
 from mnist_lightning.evaluation.metrics import count_correct, measure, measure_in_detail
 from mnist_lightning.evaluation.rejection import fit_rejection
 from mnist_lightning.export.formats import export_formats, export_model, installed_formats
-from mnist_lightning.export.metadata import TRAINING, Source
+from mnist_lightning.export.metadata import TRAINING, ExportSource
 from mnist_lightning.export.temperature import calibrated_copy
 from mnist_lightning.export.torchscript import ExportedModel
 from mnist_lightning.export.trained_model import ERROR_RATE
@@ -164,13 +164,13 @@ def _source(
     trained: Trained,
     digits: HeldOutDigits,
     environment: Environment,
-) -> Source:
+) -> ExportSource:
     accuracy = trained.trainer_test.get("accuracy")
     if accuracy is None:
         # No Trainer tests an ensemble, and the TorchScript file contains its accuracy.
         logits = predict_logits(network, digits.test.images)
         accuracy = count_correct(logits, digits.test.labels) / len(digits.test)
-    return Source(
+    return ExportSource(
         network=network,
         name=TRAINING,
         model=trained.network,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mnist_lightning.data.digits import DigitDataset
-    from mnist_lightning.export.metadata import Source
+    from mnist_lightning.export.metadata import ExportSource
     from mnist_lightning.records.record import Record
 
 log = logging.getLogger(__name__)
@@ -102,8 +102,8 @@ def _possible_formats(measured: str, network: nn.Module) -> list[str]:
     return formats
 
 
-def _source(record: Record, arguments: Namespace, command: str) -> Source:
-    from mnist_lightning.export.metadata import Source
+def _source(record: Record, arguments: Namespace, command: str) -> ExportSource:
+    from mnist_lightning.export.metadata import ExportSource
     from mnist_lightning.records.environment import describe_environment
 
     environment = describe_environment()
@@ -117,7 +117,7 @@ def _source(record: Record, arguments: Namespace, command: str) -> Source:
             record.model.name,
             record.making_command,
         )
-    return Source(
+    return ExportSource(
         network=network,
         name=path.name,
         model=record.model,

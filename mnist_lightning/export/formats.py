@@ -15,7 +15,7 @@ from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.evaluation.metrics import count_correct
 from mnist_lightning.evaluation.parity import ExportParity, measure_parity
 from mnist_lightning.export.loading import LOADERS, load_network
-from mnist_lightning.export.metadata import Metadata, Source
+from mnist_lightning.export.metadata import ExportSource, Metadata
 from mnist_lightning.export.onnx import PACKAGES, export_onnx, missing_packages
 from mnist_lightning.export.program import export_program
 from mnist_lightning.export.reduced_precision import VARIANTS, try_variant
@@ -55,7 +55,7 @@ def measured_format(network: nn.Module) -> str:
     return "torchscript"
 
 
-def export_model(source: Source, folder: Path) -> tuple[ExportedModel, ModelDescription]:
+def export_model(source: ExportSource, folder: Path) -> tuple[ExportedModel, ModelDescription]:
     """Write the two files that a record names: that of its measured format, and the weights.
 
     Args:
@@ -86,7 +86,7 @@ def export_model(source: Source, folder: Path) -> tuple[ExportedModel, ModelDesc
     return exported, ModelDescription(**{**vars(described), **known})
 
 
-def _export_program(source: Source, path: Path) -> ExportedModel:
+def _export_program(source: ExportSource, path: Path) -> ExportedModel:
     export_program(source.network, path, source.metadata)
     model, images = load_network(path), source.test.images
     expected, logits = (
@@ -106,7 +106,7 @@ WRITERS = {"torchscript": _write_torchscript, "pt2": export_program, "onnx": exp
 
 
 def export_formats(
-    source: Source,
+    source: ExportSource,
     formats: Sequence[str],
     folder: Path,
     exported: ExportedModel | None = None,

@@ -114,7 +114,7 @@ class Metadata:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class ExportSource:
     """A network to export, with its description and the images to compare the files on.
 
     Attributes:

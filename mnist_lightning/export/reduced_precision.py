@@ -19,7 +19,7 @@ from mnist_lightning.evaluation.parity import measure_parity
 from mnist_lightning.export.bfloat16 import export_bfloat16
 from mnist_lightning.export.int8 import quantize_onnx
 from mnist_lightning.export.loading import load_network
-from mnist_lightning.export.metadata import Source
+from mnist_lightning.export.metadata import ExportSource
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.files.storage import copy_file
 from mnist_lightning.records.artefacts import MODEL_SUFFIX
@@ -45,7 +45,7 @@ class _Variant:
     original: str
     suffix: str
     calibrated: bool
-    write: Callable[[Source, Path, Path], None]
+    write: Callable[[ExportSource, Path, Path], None]
 
 
 VARIANTS = {
@@ -67,7 +67,9 @@ VARIANTS = {
 """The kinds by the names that ``--formats`` takes."""
 
 
-def try_variant(kind: str, source: Source, folder: Path, expected: Tensor) -> ReducedPrecision:
+def try_variant(
+    kind: str, source: ExportSource, folder: Path, expected: Tensor
+) -> ReducedPrecision:
     """Write a less precise file of a model, measure it, and keep it if it is worth it.
 
     Args:
