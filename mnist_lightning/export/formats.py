@@ -119,8 +119,7 @@ def export_formats(
 
     Args:
         source: The network.
-        formats: Keys of ``FORMATS`` and of ``VARIANTS``; int8 needs the ONNX file and writes it
-            too, bfloat16 needs the TorchScript file to be there.
+        formats: Keys of ``FORMATS`` and of ``VARIANTS``, whose float32 files are written too.
         folder: The folder with the record; older files are replaced, each in one step.
         exported: The measured file if it has just been compared with ``source`` on its test
             images: a second run over all of them takes a ResNet50 minutes.
@@ -136,7 +135,7 @@ def export_formats(
     name = source.model.name
     images = source.test.images
     expected = exported.expected if exported else predict_logits(plain_copy(source.network), images)
-    needed = {*formats, *(["onnx"] if "int8" in formats else [])}
+    needed = {*formats, *(VARIANTS[kind].needs for kind in VARIANTS if kind in formats)}
     wanted = [name for name in FORMATS if name in needed]
     files = []
     for format_name in wanted:

@@ -35,13 +35,15 @@ class _Variant:
 
     Attributes:
         title: Its name in tables.
-        original: Suffix of the float32 file that it is compared with.
+        needs: The format of the float32 file that it is compared with.
+        original: The suffix of that file.
         suffix: Its own suffix.
         calibrated: Whether training images set the ranges of its numbers.
         write: Writes it, given the source, the original and the destination.
     """
 
     title: str
+    needs: str
     original: str
     suffix: str
     calibrated: bool
@@ -51,6 +53,7 @@ class _Variant:
 VARIANTS = {
     "int8": _Variant(
         INT8,
+        "onnx",
         f"{MODEL_SUFFIX}.onnx",
         f"{MODEL_SUFFIX}_int8.onnx",
         True,
@@ -58,6 +61,7 @@ VARIANTS = {
     ),
     "bfloat16": _Variant(
         BFLOAT16,
+        "torchscript",
         f"{MODEL_SUFFIX}.pt",
         f"{MODEL_SUFFIX}_bfloat16.pt",
         False,

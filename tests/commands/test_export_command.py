@@ -87,6 +87,15 @@ def test_all_formats_are_written_and_described(
     assert all(name in card for name in names)
 
 
+def test_a_less_precise_file_alone_is_described_beside_its_float32_file(folder: Path) -> None:
+    assert _export(folder, "--formats", "bfloat16") == 0
+
+    exports = read_exports(folder / f"{NAME}_exports.json")
+    assert [one.file.name for one in exports.files] == [f"{NAME}_model.pt"]
+    assert exports.quantisation is None
+    assert exports.bfloat16 is not None
+
+
 def test_a_card_without_predictions_has_no_calibration(folder: Path) -> None:
     (folder / f"{NAME}_predictions.npz").unlink()
 
