@@ -56,7 +56,7 @@ OPTIONS = {
         "data.batch_size", "big", "--data.batch_size", "expected int, not big"
     ),
     "no validation": _option("data.val_size", "0", "--data.val_size", "must be 10 or more"),
-    "unknown source": _option("data.source", "cifar", "--data.source", "'mnist5k'], not cifar"),
+    "unknown source": _option("data.source", "cifar", "--data.source", "mnist, mnist5k, not cifar"),
     "seed in words": _option("seed_everything", "x", "--seed_everything", "expected int, not x"),
     "seed of the data": _option("data.seed", "1", "data.seed", 'given via "seed_everything"'),
     "widths in words": _option("model.widths", "[a]", "--model.widths", "expected int, not a"),
