@@ -11,6 +11,7 @@ import shutil
 import signal
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mnist_lightning.data.datamodule import MNISTDataModule
 
 TRAIN, TEST = 400, 100
+LARGE = 100_000  # bytes
 _LOGGERS = ("mnist_lightning", "lightning.pytorch", "lightning.fabric")
 #: What draws the figures of a training and of a measurement of robustness.
 _PLOTS = {
@@ -78,6 +80,20 @@ def empty_figures(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr(
                 f"mnist_lightning.{module}.{plot}", lambda *args, **options: Figure((1, 1))
             )
+
+
+@pytest.fixture(autouse=True)
+def _no_large_files(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Delete the large files that a test leaves: exported networks of all tests take 7 GB.
+
+    The folders stay, because TensorBoard's threads may still write into them.
+    """
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    for path in folder.rglob("*") if folder else ():
+        with suppress(OSError):
+            if path.is_file() and path.lstat().st_size > LARGE:
+                path.unlink()
 
 
 @pytest.fixture(autouse=True)
