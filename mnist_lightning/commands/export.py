@@ -94,7 +94,7 @@ def _possible_formats(measured: str, network: nn.Module) -> list[str]:
     from mnist_lightning.export.bfloat16 import contains_cnn
     from mnist_lightning.export.formats import installed_formats
 
-    formats = [measured, *(one for one in installed_formats() if one != "torchscript")]
+    formats = [one for one in installed_formats() if one != "torchscript" or one == measured]
     if "onnx" in formats:
         formats.append("int8")
     if measured == "torchscript" and contains_cnn(network):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,7 +28,12 @@ from mnist_lightning.export.tracing import example, plain_copy
 from mnist_lightning.export.weights import write_weights
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.records.artefacts import EXPORTS, MODEL_SUFFIX, WEIGHTS
-from mnist_lightning.records.exported_files import SCHEMA_VERSION, ExportedFile, Exports
+from mnist_lightning.records.exported_files import (
+    SCHEMA_VERSION,
+    ExportedFile,
+    Exports,
+    ReducedPrecision,
+)
 from mnist_lightning.records.record import ModelDescription
 
 log = logging.getLogger(__name__)
@@ -132,28 +137,37 @@ def export_formats(
         UserError: A package is missing.
         OutputError: A file does not agree with the network.
     """
-    name = source.model.name
-    images = source.test.images
-    expected = exported.expected if exported else predict_logits(plain_copy(source.network), images)
+    if exported is not None:
+        expected, measured = exported.expected, exported.format
+    else:
+        expected = predict_logits(plain_copy(source.network), source.test.images)
     needed = {*formats, *(VARIANTS[kind].needs for kind in VARIANTS if kind in formats)}
-    wanted = [name for name in FORMATS if name in needed]
     files = []
-    for format_name in wanted:
-        path = folder / f"{name}_model{FORMATS[format_name]}"
-        if exported is not None and format_name == exported.format:
-            files.append(_describe(path, exported.parity, exported.logits, source.test))
-            continue
+    for format_name in filter(needed.__contains__, FORMATS):
+        path = folder / f"{source.model.name}{MODEL_SUFFIX}{FORMATS[format_name]}"
         if format_name != measured:
             WRITERS[format_name](source.network, path, source.metadata)
+        elif exported is not None:
+            files.append(_describe(path, exported.parity, exported.logits, source.test))
+            continue
         files.append(_check(path, expected, source.test))
     reduced = {
         kind: try_variant(kind, source, folder, expected) for kind in VARIANTS if kind in formats
     }
+    exports = _describe_all(source, files, reduced)
+    exports.write(folder / f"{source.model.name}{EXPORTS}")
+    return exports
+
+
+def _describe_all(
+    source: ExportSource, files: Sequence[ExportedFile], reduced: Mapping[str, ReducedPrecision]
+) -> Exports:
     here = source.environment
-    packages = ("torch", *(PACKAGES if "onnx" in wanted else ()))
-    exports = Exports(
+    onnx = any(one.file.name.endswith(FORMATS["onnx"]) for one in files)
+    packages = ("torch", *(PACKAGES if onnx else ()))
+    return Exports(
         schema_version=SCHEMA_VERSION,
-        model=name,
+        model=source.model.name,
         source=source.name,
         dataset=source.dataset,
         fingerprint=source.fingerprint,
@@ -166,8 +180,6 @@ def export_formats(
         quantisation=reduced.get("int8"),
         bfloat16=reduced.get("bfloat16"),
     )
-    exports.write(folder / f"{name}{EXPORTS}")
-    return exports
 
 
 def _check(path: Path, expected: Tensor, test: Digits) -> ExportedFile:

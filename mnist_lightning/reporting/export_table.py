@@ -6,8 +6,8 @@ from mnist_lightning.terminal.wording import count, signed
 
 #: Why a file is not kept.
 _REASONS = {
-    INT8: "it is not faster in both",
-    BFLOAT16: "it is not faster with batches, or changes a prediction",
+    INT8: f"{INT8} was not kept, because it is not faster in both",
+    BFLOAT16: f"{BFLOAT16} was not kept, because it is not faster with batches, or changes a digit",
 }
 
 
@@ -46,6 +46,5 @@ def describe_reduced(reduced: ReducedPrecision) -> str:
         f"{count(reduced.threads, 'thread')})"
     )
     if reduced.file is None:
-        format_ = reduced.parity.format
-        return f"{format_} was not kept, because {_REASONS[format_]}: {facts}"
+        return f"{_REASONS[reduced.parity.format]}: {facts}"
     return f"{reduced.file.name}: {facts}"

@@ -102,7 +102,6 @@ def _matches(curve: LearningCurve) -> Table:
 
 
 def _differences(curve: LearningCurve) -> Table:
-    flipped = any(one.sign_flip_p is not None for one in curve.differences)
     rows = [
         {
             "Model": TITLES[one.arm],
@@ -113,15 +112,14 @@ def _differences(curve: LearningCurve) -> Table:
             if one.low is None or one.high is None
             else f"{100 * one.low:+.2f} to {100 * one.high:+.2f}",
             "p (t, Holm)": one.t_p_holm,
-            **(
-                {"p (sign flips)": one.sign_flip_p, "p (sign flips, Holm)": one.sign_flip_p_holm}
-                if flipped
-                else {}
-            ),
+            "p (sign flips, Holm)": one.sign_flip_p_holm,
         }
         for one in curve.differences
     ]
-    return table(rows)
+    found = table(rows)
+    # Without the test for which there are too few seeds.
+    kept = found.values.dropna(axis="columns", how="all").columns
+    return found.apply(lambda one: one[kept])
 
 
 def _seconds(curve: LearningCurve) -> Table:

@@ -113,21 +113,15 @@ def _draw_panel(axes: Axes, record: Robustness, panel: _Panel) -> None:
     axes.grid(color=style.LIGHT_GREY)
     axes.set_axisbelow(True)
     if panel.is_error:
-        axes.set_xscale("function", functions=(_signed_root, _signed_square))
+        # Of the absolute value, because an axis reaches a little below 0.
+        root, square = lambda x: np.sign(x) * abs(x) ** 0.5, lambda x: np.sign(x) * x**2
+        axes.set_xscale("function", functions=(root, square))
         axes.set_xlim(-0.1, 102)
         axes.set_xticks([0, 1, 5, 20, 50, 100])
     else:
         axes.set_xlim(-2, 102)
     axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
     style.label_axes(axes, panel.heading, panel.label, "")
-
-
-def _signed_root(x: style.Floats) -> style.Floats:
-    return np.sign(x) * np.sqrt(np.abs(x))
-
-
-def _signed_square(x: style.Floats) -> style.Floats:
-    return np.sign(x) * np.square(x)
 
 
 def _label(record: Robustness, model: RobustModel, name: str) -> str:
