@@ -10,6 +10,7 @@ from torchvision.models import resnet50
 from mnist_lightning.data.digits import CLASSES, SIDE
 from mnist_lightning.errors import check_range
 from mnist_lightning.models.contrast import ContrastNormalisation
+from mnist_lightning.models.matrix_convolution import train_as_products
 
 FeatureLayer = Literal["layer2", "layer3", "layer4"]
 
@@ -69,6 +70,7 @@ class ResNet50(nn.Module):
         layers = list(LAYER_FEATURES)
         for later in layers[layers.index(feature_layer) + 1 :]:
             setattr(self.backbone, later, nn.Identity())
+        train_as_products(self.backbone)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(self.num_features, CLASSES)
         # Buffers, so that files of weights contain what the weights were trained with.

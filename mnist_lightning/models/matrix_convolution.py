@@ -1,0 +1,62 @@
+"""Convolutions over small maps, trained as matrix products."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class MatrixConvolution(nn.Conv2d):
+    """A 1x1 or 3x3 convolution that a CPU trains as one matrix product where its output is small.
+
+    The convolutions of PyTorch on a CPU, oneDNN's, are slow for maps of a few pixels and many
+    channels, above all their gradients. ResNet50's last stage has such maps when images are small:
+    2x2 pixels and up to 2,048 channels for 64 pixels. `benchmarks.small_maps` measures the
+    difference. In evaluation mode, and so in every exported file, it is the convolution that it
+    replaces.
+
+    Shape:
+        - Input: float ``(N, in_channels, H, W)``.
+        - Output: float ``(N, out_channels, ceil(H / stride), ceil(W / stride))``.
+    """
+
+    @classmethod
+    def of(cls, convolution: nn.Conv2d) -> "MatrixConvolution":
+        """Return one with the weights of a 1x1 or 3x3 convolution without a bias."""
+        channels = convolution.in_channels, convolution.out_channels
+        size, stride = convolution.kernel_size[0], convolution.stride[0]
+        # On a device without memory: drawing initial weights would change those of later layers.
+        made = cls(*channels, size, stride, size // 2, bias=False, device="meta")
+        made.weight = convolution.weight
+        return made
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve feature maps."""
+        if self.training and input.device.type == "cpu":
+            step, size = self.stride[0], self.kernel_size[0]
+            positions = -(-input.shape[2] // step) * -(-input.shape[3] // step)
+            # A 3x3 patch repeats each pixel nine times, so that it pays off for fewer of them.
+            if positions <= (16 if size == 1 else 4):
+                patches = self._patches(input, step)
+                product: Tensor = F.linear(patches, self.weight.permute(0, 2, 3, 1).flatten(1))
+                return product.permute(0, 3, 1, 2)
+        maps: Tensor = self._conv_forward(input, self.weight, self.bias)
+        return maps
+
+    def _patches(self, maps: Tensor, step: int) -> Tensor:
+        """Return what the kernel sees at each position: ``(N, h, w, size * size * channels)``."""
+        pixels = maps.permute(0, 2, 3, 1)  # no copy, since the maps are in channels_last layout
+        if self.kernel_size[0] == 1:
+            every: Tensor = pixels[:, ::step, ::step]
+            return every
+        windows = F.pad(pixels, [0, 0, 1, 1, 1, 1]).unfold(1, 3, step).unfold(2, 3, step)
+        return windows.permute(0, 1, 2, 4, 5, 3).flatten(3)
+
+
+def train_as_products(network: nn.Module) -> None:
+    """Replace the 1x1 and 3x3 convolutions of a network, in place; its weights and keys stay.
+
+    Args:
+        network: A network whose convolutions have no groups, dilation or bias, as ResNet50.
+    """
+    for name, module in list(network.named_modules()):
+        if isinstance(module, nn.Conv2d) and module.kernel_size in ((1, 1), (3, 3)):
+            network.set_submodule(name, MatrixConvolution.of(module))
