@@ -1,5 +1,6 @@
 """The dataclasses that a JSON document consists of, and the keys that their docstrings describe."""
 
+import inspect
 import re
 import typing
 from dataclasses import is_dataclass
@@ -19,7 +20,7 @@ def dataclasses_within(kind: Any) -> set[type]:
 
 def described(kind: type) -> list[str]:
     """The keys in the ``Attributes:`` of a class and those it extends."""
-    text = "\n".join(
-        (base.__doc__ or "").partition("Attributes:\n")[2] for base in kind.__mro__ if base.__doc__
-    )
-    return re.findall(r"^ {8}(\w+): \S", text, flags=re.MULTILINE)
+    # Python 3.13 removes the indentation of docstrings, earlier ones keep it.
+    documents = [inspect.cleandoc(base.__doc__) for base in kind.__mro__ if base.__doc__]
+    text = "\n".join(document.partition("Attributes:\n")[2] for document in documents)
+    return re.findall(r"^ {4}(\w+): \S", text, flags=re.MULTILINE)

@@ -122,7 +122,7 @@ PREDICT = {
     ),
     "share above one": Mistake([*PAGE, "--error_rate", "2"], "--error_rate", "from 0 to 1"),
     "share that is text": Mistake([*PAGE, "--error_rate", "low"], "'low'", "from 0 to 1"),
-    "unknown inversion": Mistake([*PAGE, "--invert", "maybe"], "'maybe'", "'auto'"),
+    "unknown inversion": Mistake([*PAGE, "--invert", "maybe"], "'maybe'", "auto"),
     "two formats": Mistake([*PAGE, "--json", "--csv"], "--csv", "not allowed with"),
     "picture that is not a PNG": Mistake([*PAGE, "--show", "report.md"], "report.md", ".png"),
     "picture over the image": Mistake([*PAGE, "--show", "./page.png"], "page.png", "name another"),
@@ -134,7 +134,7 @@ PREDICT = {
 EXPORT = {
     **_no_trained_model("none", "empty", "report.md"),
     **_damaged_files([], MAKE),
-    "unknown format": Mistake(["--formats", "tflite"], "'tflite'", "'pt2'"),
+    "unknown format": Mistake(["--formats", "tflite"], "'tflite'", "pt2"),
     "formats without a name": Mistake(["--formats"], "--formats", "see --help"),
     "unknown model": Mistake(["--model", "nobody"], "nobody_metrics.json", MAKE),
     "a path for a name": Mistake(["--model", "../x"], "'../x'", "a name such as"),

@@ -38,7 +38,7 @@ def test_outputs_and_gradients_are_those_of_a_convolution(
 
 
 @pytest.mark.parametrize(
-    ("kernel", "side", "is_product"), [(1, 4, True), (1, 5, False), (3, 2, True), (3, 3, False)]
+    ("kernel", "side", "is_product"), [(1, 4, True), (1, 5, False), (3, 4, True), (3, 5, False)]
 )
 def test_only_small_maps_are_products_and_only_in_training(
     kernel: int, side: int, is_product: bool, monkeypatch: pytest.MonkeyPatch
