@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from benchmarks import harness
 from benchmarks.harness import print_table
+from benchmarks.transfer_pilot_figure import plot_pilot
 from mnist_lightning.cli import StudyCLI
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.files.storage import atomic_path
@@ -199,14 +200,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     for name, job in jobs.items():
         _once(name, job)
-    for path in sorted(_RESULTS.glob("*.json")):
-        result = json.loads(path.read_text(encoding="utf-8"))
+    results = {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(_RESULTS.glob("*.json"))
+    }
+    for name, result in results.items():
         accuracy = result["accuracy"]
         cells = accuracy.items() if isinstance(accuracy, dict) else enumerate(accuracy, 1)
         print_table(
-            [path.stem, "validation accuracy"],
+            [name, "validation accuracy"],
             [[str(key), f"{value:.2%}"] for key, value in cells],
         )
+    harness.write_figure("transfer_pilot", plot_pilot(results))
 
 
 def _once(name: str, job: Callable[[], dict[str, Any]]) -> None:

@@ -21,10 +21,12 @@ from benchmarks import (
     harness,
     loop_overhead,
     scale,
+    small_maps,
     start_up,
 )
 from benchmarks.bare_loop import BareLoop
 from benchmarks.study import build_study
+from benchmarks.transfer_pilot_figure import plot_pilot
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.data.idx import read_image_label_pair
 from mnist_lightning.data.standard import TRAIN_IMAGES, TRAIN_LABELS
@@ -87,6 +89,35 @@ def test_compiled_step(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = _read(results / "compiled_step.json")
     assert result["relative_difference_of_the_first_loss"] == 0
     assert len(result["seconds"]["torch.compile"]) == 2
+
+
+def test_small_maps(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small_maps, "BATCH_SIZE", 2)
+    small_maps.main(["--rounds", "2", "--sizes", "32"])
+
+    (result,) = _read(results / "small_maps.json")["sizes"]
+    assert result["image_size"] == 32
+    assert all(len(times) == 2 for times in result["seconds"].values())
+    assert result["relative_difference_of_the_first_loss"] < 0.05
+
+
+def test_the_pilot_is_drawn_with_the_best_decay_and_all_epochs() -> None:
+    decays = {"layer2 1e-05": 0.9, "layer2 0.001": 0.95, "layer3 1e-05": 0.97, "layer4 1e-05": 0.8}
+    figure = plot_pilot(
+        {
+            "frozen_64": {"accuracy": decays},
+            "frozen_224": {"accuracy": decays},
+            "finetune_64_0.001": {"accuracy": [0.98, 0.99, 0.995]},
+            "head_resnet50_0.01_12": {"accuracy": [0.5]},
+        }
+    )
+    frozen, whole = figure.axes
+    errors = [list(line.get_ydata()) for line in frozen.get_lines()]
+    assert errors == [pytest.approx([5, 5]), pytest.approx([3, 3]), pytest.approx([20, 20])]
+    (line,) = whole.get_lines()
+    assert list(line.get_xdata()) == [1, 2, 3]
+    assert list(line.get_ydata()) == pytest.approx([2, 1, 0.5])
+    assert line.get_label() == "ImageNet, 64, 0.001"
 
 
 def test_cnn_inference(results: Path, tiny_data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
