@@ -1,6 +1,6 @@
 """Accuracy on digits from outside MNIST, and rejection of images without digits.
 
-    python -m benchmarks.handwriting --fonts PATH... [--model output/published/custom_cnn_model.pt]
+    python -m benchmarks.handwriting --fonts PATH... [--models PATH...]
 
 Pages with two rows of digits are drawn with handwriting fonts: several pen widths, uneven light,
 noise, a slight perspective. A page on which not exactly ten digits are found counts as ten errors.
@@ -26,6 +26,10 @@ from mnist_lightning.export.trained_model import TrainedModel, load_trained
 from mnist_lightning.handwriting.prepare import prepare_digit
 from mnist_lightning.handwriting.segment import find_digits
 
+#: The study's network, and the one that `predict.py` reads with.
+MODELS = [
+    Path("output/published", f"{name}_model.pt") for name in ("custom_cnn", "custom_cnn_robust")
+]
 PAGE = (900, 500)
 PENS = (0, 2, 4)  # how much wider than the font's own stroke, in pixels
 # Without letters that look like a digit.
@@ -137,26 +141,33 @@ def main() -> None:
     """Measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--fonts", type=Path, nargs="+", required=True)
-    parser.add_argument("--model", type=Path, default=Path("output/published/custom_cnn_model.pt"))
+    parser.add_argument(
+        "--models", type=Path, nargs="+", default=MODELS, help="exported files with their records"
+    )
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     print_machine()
-    model = load_trained(arguments.model)
     fonts = sorted(arguments.fonts, key=lambda path: path.name)
+    models = {path.name: measure_model(path, fonts, arguments.seed) for path in arguments.models}
+    for name, parts in models.items():
+        for part, found in parts.items():
+            print(name, part, found)
+    names = [" ".join(ImageFont.truetype(path).getname()) for path in fonts]
+    write_result("handwriting", {"fonts": names, "models": models})
+
+
+def measure_model(path: Path, fonts: list[Path], seed: int) -> dict[str, Any]:
+    """Measure one exported model on all images."""
+    model = load_trained(path)
     rule = model.rejection
-    result = {
-        "model": arguments.model.name,
+    return {
         "threshold": rule.threshold if rule else None,
         "error_rate_on_validation": rule.error_rate if rule else None,
-        "fonts": [" ".join(ImageFont.truetype(path).getname()) for path in fonts],
         "uci_digits": uci(model),
-        "font_pages": digit_pages(model, fonts, arguments.seed),
-        "letters": letters(model, fonts, arguments.seed + 1),
-        "noise": noise(model, arguments.seed + 2),
+        "font_pages": digit_pages(model, fonts, seed),
+        "letters": letters(model, fonts, seed + 1),
+        "noise": noise(model, seed + 2),
     }
-    for part in ("uci_digits", "font_pages", "letters", "noise"):
-        print(part, result[part])
-    write_result("handwriting", result)
 
 
 if __name__ == "__main__":
