@@ -34,6 +34,7 @@ class MatrixConvolution(nn.Conv2d):
         if self.training and input.device.type == "cpu":
             step = self.stride[0]
             height, width = -(-input.shape[2] // step), -(-input.shape[3] // step)
+            # Measured: from 8x8 pixels on, oneDNN is about as fast for 1x1 kernels, faster for 3x3.
             if height * width <= 16:
                 patches = self._patches(input, height, width)
                 product: Tensor = F.linear(patches, self.weight.permute(0, 2, 3, 1).flatten(1))
