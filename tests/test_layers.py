@@ -33,7 +33,7 @@ TOP = {"train", "results", "cli", "errors"}
 DEEPEST = 12
 #: Lines of code, without docstrings, comments and blank lines. Raise it for a new capability only,
 #: and look first for what the capability makes superfluous.
-MOST_CODE = 13_720
+MOST_CODE = 13_770
 #: The files that a reader opens from ``scripts/train.py`` to the optimiser.
 TO_THE_OPTIMISER = (
     "scripts/train.py",

@@ -1,7 +1,6 @@
 """What the documents say about single models: one table, of which each document shows columns."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mnist_lightning.comparison.titles import short_titles
 from mnist_lightning.records.record import Record
@@ -22,14 +21,6 @@ COLUMNS = {
     ],
     "errors": ["Most confused", "Lowest F1"],
 }
-#: The block of the Turkish README: column, and its header there.
-TURKISH = {
-    "Test accuracy, %": "Test doğruluğu, %",
-    "95 % interval (Wilson)": "%95 güven aralığı (Wilson)",
-    "Errors": "Hata sayısı",
-    "Test images": "Test görüntüsü sayısı",
-    "Parameters": "Parametre sayısı",
-}
 FORMATS: tables.Formats = {
     "Exported file, MB": "{:.2f}".format,
     "Time": tables.duration,
@@ -49,13 +40,6 @@ def record_table(records: Sequence[Record]) -> tables.Table:
 def block(records: Sequence[Record], name: str) -> str:
     """Format the columns of one generated block as Markdown."""
     return record_table(records).apply(lambda one: one[COLUMNS[name]]).to_markdown()
-
-
-def results_in_turkish(records: Sequence[Record]) -> str:
-    """Format the results for Turkish readers, with their decimal comma."""
-    swap = str.maketrans(",.", ".,")
-    found = record_table(records).apply(lambda one: one[list(TURKISH)].rename(columns=TURKISH))
-    return replace(found, shown=found.shown.map(lambda text: text.translate(swap))).to_markdown()
 
 
 def versions(records: Sequence[Record]) -> str:

@@ -18,10 +18,12 @@ from mnist_lightning.reporting import (
     record_tables,
     robustness_text,
     transfer_cost,
+    turkish,
 )
 from mnist_lightning.reporting.comparison_tables import (
     cleaned_table,
     latency_table,
+    overview,
     pair_table,
     side_by_side,
 )
@@ -80,7 +82,6 @@ def report_blocks(evidence: Evidence) -> dict[str, Callable[[], str]]:
     from_records: dict[str, Callable[..., str]] = {
         **{name: partial(record_tables.block, name=name) for name in record_tables.COLUMNS},
         "versions": record_tables.versions,
-        "sonuclar": record_tables.results_in_turkish,
     }
     from_comparison: dict[str, Callable[[Comparison, list[str]], str]] = {
         "conclusion": lambda found, _: "\n\n".join(map(escape_markdown, found.conclusion)),
@@ -103,6 +104,9 @@ def report_blocks(evidence: Evidence) -> dict[str, Callable[[], str]]:
             for name, make in from_comparison.items()
         },
         "verdict": block(COMPARE_FIRST, partial(_verdict, robustness), comparison),
+        "overview": block(COMPARE_FIRST, _overview, comparison, titles, robustness),
+        "sonuclar": block(COMPARE_FIRST, turkish.results, comparison, titles, robustness),
+        "yanit": block(CURVE_FIRST, turkish.answer, evidence.curve),
         "seeds": lambda: over_seeds(evidence),
         "reproduce": lambda: _reproduce(evidence) if records else TRAIN_FIRST,
         "robustness": block(CORRUPT_FIRST, robustness_text.report, robustness),
@@ -137,6 +141,10 @@ def over_seeds(evidence: Evidence) -> str:
 
 def _verdict(robustness: Robustness | None, comparison: Comparison) -> str:
     return "\n\n".join(map(escape_markdown, verdict(comparison, robustness)))
+
+
+def _overview(comparison: Comparison, titles: list[str], robustness: Robustness | None) -> str:
+    return overview(comparison, titles, robustness).to_markdown()
 
 
 def _answer(curve: LearningCurve) -> str:
