@@ -58,7 +58,8 @@ def _run(typed: list[str]) -> int:
     config = ["--help"] if "--help_all" in args else expand([*rest, *more])
     from mnist_lightning.cli import StudyCLI
     from mnist_lightning.terminal.logs import configure_logging
-    from mnist_lightning.training.interruption import Interrupted, is_first_process
+    from mnist_lightning.training.interruption import Interrupted
+    from mnist_lightning.training.processes import end_process_group, is_first_process
 
     configure_logging(logging.INFO if is_first_process() else logging.ERROR)
     try:
@@ -66,14 +67,15 @@ def _run(typed: list[str]) -> int:
             train_seeds(rest, seeds, more)
         else:
             train(StudyCLI(config, command=args))
+        status = 0
     except Interrupted as stop:
-        if not is_first_process():
-            # Lightning kills the first process when another one ends with an error.
-            return 0
-        resume = resume_command(typed)
-        print(f"stopped by {stop} with a checkpoint; resume with\n  {resume}", file=sys.stderr)
-        return 128 + stop.signum
-    return 0
+        # Lightning kills the first process when another one ends with an error.
+        status = 128 + stop.signum if is_first_process() else 0
+        if is_first_process():
+            resume = resume_command(typed)
+            print(f"stopped by {stop} with a checkpoint; resume with\n  {resume}", file=sys.stderr)
+    end_process_group()
+    return status
 
 
 def train(cli: StudyCLI) -> None:

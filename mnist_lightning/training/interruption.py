@@ -12,14 +12,9 @@ from typing import Any
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
-from lightning.pytorch.utilities import rank_zero_only
 
 from mnist_lightning.training.checkpoints import CHECKPOINTS, LAST
-
-
-def is_first_process() -> bool:
-    """Return whether this process has rank 0, the one that prints and writes files."""
-    return int(getattr(rank_zero_only, "rank", 0)) == 0
+from mnist_lightning.training.processes import is_first_process
 
 
 class Interrupted(Exception):  # noqa: N818  # a request, not an error

@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from mnist_lightning.records.record import Record
-from mnist_lightning.training.interruption import is_first_process
+from mnist_lightning.training.processes import is_first_process
 
 
 class RunLogger(TensorBoardLogger):

@@ -21,6 +21,7 @@ from types import SimpleNamespace
 
 from lightning.pytorch.strategies.launchers import subprocess_script
 from lightning.pytorch.utilities import rank_zero_only
+from torch import distributed
 
 from benchmarks.kill_sweep import CONTEXT, shorten_training, start
 from mnist_lightning.train import main
@@ -58,7 +59,10 @@ def _second(environment: dict[str, str]) -> None:
 
 def _status(arguments: list[str]) -> int:
     try:
-        return main(arguments)
+        status = main(arguments)
+        if status != 2:
+            assert not distributed.is_initialized(), "the process group outlives the training"
+        return status
     except BaseException:
         # As the interpreter does.
         traceback.print_exc()
