@@ -1,6 +1,6 @@
 """Settings of the ResNet50 arms, chosen on validation images only.
 
-    python -m benchmarks.transfer_pilot --weights PATH [--parts frozen heads runs]
+    python -m benchmarks.transfer_pilot --weights PATH [--parts frozen heads runs] [--names NAME]
 
 *frozen*: a linear layer, trained to convergence, on the features of a frozen backbone after its
 second, third and last stage, for several resolutions. *heads*: the linear layer of both frozen
@@ -177,6 +177,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         choices=["frozen", "heads", "runs"],
         default=["frozen", "heads", "runs"],
     )
+    parser.add_argument("--names", nargs="+", help="only these results, in this order")
     features = Path("output", FEATURE_CACHE)
     text = f"folder of the cached features for heads (default: {features})"
     parser.add_argument("--feature_cache_dir", type=Path, default=features, help=text)
@@ -198,8 +199,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         jobs[name] = lambda options=options: run(  # type: ignore[misc]
             options, arguments.data_dir
         )
-    for name, job in jobs.items():
-        _once(name, job)
+    for name in arguments.names or jobs:
+        if name not in jobs:
+            parser.error(f"--names: {name} is not one of {', '.join(jobs)}")
+        _once(name, jobs[name])
     results = {
         path.stem: json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(_RESULTS.glob("*.json"))
