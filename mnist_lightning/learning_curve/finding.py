@@ -64,22 +64,19 @@ def _with_few_labels(
     if rivals:
         nearest = min(rivals, key=_mean)
         parts.append(
-            f"With {own.size:,}, it is {_rate(own)} against {_rate(nearest)} "
-            f"for {_name(nearest.arm)}"
+            f"With {own.size:,}, {_name(own.arm)} is wrong on {_rate(own)}, the best pretrained "
+            f"network ({_name(nearest.arm)}) on {_rate(nearest)}"
         )
     if wins := [one.arm for one in pretrained if curve.wins(one.arm)]:
         ranges = [f"{_name(arm)} with {sizes_text(curve.wins(arm))}" for arm in wins]
-        parts.append(f"it has more errors than {listed(ranges)} labelled digits")
+        parts.append(f"{_name(own.arm)} has more errors than {listed(ranges)} labelled digits")
     else:
-        sizes = len(curve.of(own.arm))
-        parts.append(f"no pretrained network has fewer errors at any of the {sizes} numbers")
+        sizes = f"the {len(curve.of(own.arm))} numbers of labels"
+        parts.append(f"no pretrained network has fewer errors at any of {sizes}")
     best = pretrained[0]
     match = next(one for one in curve.matches if (one.arm, one.size) == (best.arm, best.size))
-    text = f"by interpolation about {match.text}" if match.needed else match.text
-    parts.append(
-        f"{text} labels give {_name(own.arm)} the error rate of {_name(best.arm)} with "
-        f"{match.size:,}"
-    )
+    labels = f"about {match.text} labels (interpolated)" if match.needed else f"{match.text} labels"
+    parts.append(f"{_name(own.arm)} needs {labels} to match {_name(best.arm)} with {match.size:,}")
     return _sentence(parts)
 
 
@@ -96,9 +93,8 @@ def _without_distortions(curve: LearningCurve, own: Point, rivals: list[Point]) 
     if plain is None or nearest is None:
         return []
     return [
-        f"Distorted copies of the digits explain part of that: without any and with {own.size:,} "
-        f"labels, {_name(own.arm)} is wrong on {_rate(plain)} and {_name(nearest.arm)} on "
-        f"{_rate(nearest)}"
+        f"Distortions explain part of the difference: without them, {_name(own.arm)} is wrong on "
+        f"{_rate(plain)} with {own.size:,} labels, {_name(nearest.arm)} on {_rate(nearest)}"
     ]
 
 
@@ -106,15 +102,19 @@ def _from_scratch(curve: LearningCurve, best: Point, least: int) -> list[str]:
     scratch, longer = (curve.at(f"resnet50_{name}", best.size) for name in ("scratch", "long"))
     if scratch is None:
         return []
-    text = "pretraining helps ResNet50 against itself: from random weights it is wrong on "
     few, tuned = curve.at("resnet50_scratch", least), curve.at(best.arm, least)
+    own, others = _rate(best), _rate(scratch)
     if few is not None and tuned is not None:
-        text += f"{_rate(few)} instead of {_rate(tuned)} with {least:,} labels, and on "
-    text += f"{_rate(scratch)} instead of {_rate(best)} with {best.size:,}"
+        own = f"{_rate(tuned)} with {least:,} labels and {own}"
+        others = f"{_rate(few)} and {others}"
     notes = [] if _differ_clearly(scratch, best) else ["no clear difference"]
     if longer is not None:
         times = longer.steps / scratch.steps
-        notes.append(f"{_rate(longer)} after {times:.0f} times as many steps")
+        notes.append(f"{_rate(longer)} with {times:.0f} times as many steps")
+    text = (
+        f"ResNet50 itself gains from pretraining: {_name(best.arm)} is wrong on {own} with "
+        f"{best.size:,}, one trained from random weights on {others}"
+    )
     return [f"{text} ({'; '.join(notes)})" if notes else text]
 
 

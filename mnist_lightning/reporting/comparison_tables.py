@@ -36,15 +36,15 @@ def overview(
         {
             "Model": name,
             "Test accuracy, %": mean_accuracy(comparison, model),
-            "Measured on": how_measured(comparison, model),
-            "Uncertainty": spread(comparison, model),
-            "One image, ms": model.point(1, 1).p50_ms,
+            "Based on": how_measured(comparison, model),
+            "Uncertainty, %": spread(comparison, model),
+            "Time per image, ms": model.point(1, 1).p50_ms,
             "Parameters": model.cost.parameters.total,
-            **({"Corrupted, errors in %": errors.get(model.name)} if robustness else {}),
+            **({"Corruption error, %": errors.get(model.name)} if robustness else {}),
         }
         for name, model in zip(names, comparison.models, strict=True)
     )
-    return table(rows, {"Test accuracy, %": percent, "Corrupted, errors in %": percent})
+    return table(rows, {"Test accuracy, %": percent, "Corruption error, %": percent})
 
 
 def side_by_side(comparison: Comparison, names: Sequence[str]) -> Table:

@@ -55,9 +55,9 @@ def report(curve: LearningCurve, comparison: Comparison | None) -> str:
 
 def _inference(model: ComparedModel | None) -> dict[str, str | None]:
     if model is None:
-        return dict.fromkeys(("Parameters", "File, MB", "One image, ms"))
+        return dict.fromkeys(("Parameters", "File, MB", "Time per image, ms"))
     return {
         "Parameters": f"{model.cost.parameters.total:,}",
         "File, MB": three(model.model.bytes / 1e6),
-        "One image, ms": three(model.point(1, 1).p50_ms),
+        "Time per image, ms": three(model.point(1, 1).p50_ms),
     }

@@ -9,16 +9,16 @@ from mnist_lightning.reporting.tables import Table, percent, table
 from mnist_lightning.robustness.error_rates import Robustness
 
 _COLUMNS = {
-    "Test accuracy, %": "Test doğruluğu, %",
-    "One image, ms": "Tek görüntü, ms",
+    "Test accuracy, %": "Test doğruluğu (%)",
+    "Time per image, ms": "Görüntü başına süre (ms)",
     "Parameters": "Parametre sayısı",
-    "Corrupted, errors in %": "Bozulmuş görüntülerde hata, %",
+    "Corruption error, %": "Bozulmuş görüntülerde hata (%)",
 }
 _ARMS = {
-    "cnn": "Küçük CNN",
-    "cnn_undistorted": "Küçük CNN, bozulmuş kopyalar olmadan",
+    "cnn": "Custom CNN",
+    "cnn_undistorted": "Custom CNN, veri artırma olmadan",
     "resnet50_finetune": "ResNet50, ince ayarlı",
-    "resnet50_layer3": "ResNet50, üçüncü katmana kadar, dondurulmuş",
+    "resnet50_layer3": "ResNet50, layer3'e kadar, dondurulmuş",
     "resnet50": "ResNet50, dondurulmuş",
     "resnet50_scratch": "ResNet50, sıfırdan eğitilmiş",
 }
@@ -38,7 +38,7 @@ def answer(curve: LearningCurve) -> str:
     sizes = sorted({point.size for point in curve.points})
     rows = (
         {
-            "Hata oranı, %": title,
+            "Hata oranı (%)": title,
             **{f"{n:,}": (point := curve.at(arm, n)) and percent(point.mean) for n in sizes},
         }
         for arm, title in _ARMS.items()

@@ -66,12 +66,12 @@ def test_overview_has_the_mean_over_seeds_and_robustness_where_known() -> None:
     comparison = replace(golden, seeds=SeedStudy((seeds,), ()))
     shown = overview(comparison, ["one", "two"]).shown
     assert shown["Test accuracy, %"].tolist() == ["98.50", "95.97"]
-    assert shown["Measured on"].tolist() == ["mean of 2 trainings", "one training"]
-    assert shown["Uncertainty"]["one"] == "standard deviation 0.71"
-    assert "Corrupted, errors in %" not in shown
+    assert shown["Based on"].tolist() == ["mean of 2 trainings", "one training"]
+    assert shown["Uncertainty, %"]["one"] == "standard deviation 0.71"
+    assert "Corruption error, %" not in shown
     record = read_robustness(PUBLISHED / "robustness.json")
     record = replace(record, models=(replace(record.models[0], name="resnet50"),))
-    corrupted = overview(comparison, ["one", "two"], record).shown["Corrupted, errors in %"]
+    corrupted = overview(comparison, ["one", "two"], record).shown["Corruption error, %"]
     assert corrupted.tolist() == [UNKNOWN, percent(record.models[0].mean_error)]
 
 

@@ -33,7 +33,12 @@ def test_the_results_are_those_of_the_comparison_without_robustness() -> None:
 
     head, _, *rows = map(_cells, turkish.results(comparison, titles, None).splitlines())
 
-    assert head == ["Model", "Test doğruluğu, %", "Tek görüntü, ms", "Parametre sayısı"]
+    assert head == [
+        "Model",
+        "Test doğruluğu (%)",
+        "Görüntü başına süre (ms)",
+        "Parametre sayısı",
+    ]
     assert [row[0] for row in rows] == titles
     parameters = [model.cost.parameters.total for model in comparison.models]
     assert [int(row[3].replace(".", "")) for row in rows] == parameters
