@@ -33,7 +33,7 @@ def answer(curve: LearningCurve) -> tuple[str, ...]:
     few = own[min(own)]
     rivals = [point for one in pretrained if (point := curve.at(one.arm, few.size))]
     explained = [
-        *_without_distortions(curve, few, rivals),
+        *_without_distortions(curve, few, rivals, max(own)),
         *_from_scratch(curve, pretrained[0], few.size),
     ]
     return (
@@ -80,22 +80,27 @@ def _with_few_labels(
     return _sentence(parts)
 
 
-def _without_distortions(curve: LearningCurve, own: Point, rivals: list[Point]) -> list[str]:
+def _without_distortions(
+    curve: LearningCurve, own: Point, rivals: list[Point], most: int
+) -> list[str]:
     """Compare the first arm without distortions with frozen features, which have none either.
 
     Args:
         curve: The statistics.
         own: The first arm at the fewest labels.
         rivals: The pretrained arms at the same number.
+        most: The largest number of labels of the first arm.
     """
     plain = curve.at(f"{own.arm}_undistorted", own.size)
     nearest = min((one for one in rivals if one.arm in _FROZEN), key=_mean, default=None)
     if plain is None or nearest is None:
         return []
-    return [
+    text = (
         f"Distortions explain part of the difference: without them, {_name(own.arm)} is wrong on "
-        f"{_rate(plain)} with {own.size:,} labels, {_name(nearest.arm)} on {_rate(nearest)}"
-    ]
+        f"{_rate(plain)} with {own.size:,} labels ({_name(nearest.arm)} on {_rate(nearest)})"
+    )
+    with_all = curve.at(plain.arm, most)
+    return [f"{text} and on {_rate(with_all)} with {most:,}" if with_all else text]
 
 
 def _from_scratch(curve: LearningCurve, best: Point, least: int) -> list[str]:
