@@ -33,7 +33,7 @@ from benchmarks.harness import (
     write_result,
 )
 from benchmarks.inference_figure import plot_throughput
-from mnist_lightning import train
+from mnist_lightning.commands import train
 from mnist_lightning.data.digits import Digits
 from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.evaluation.inference import predict_logits

@@ -31,10 +31,10 @@ from torchvision.models.resnet import Bottleneck
 
 from benchmarks.harness import print_machine, write_result
 from mnist_lightning import cli, results
+from mnist_lightning.commands.train import main as train_main
 from mnist_lightning.evaluation import latency
 from mnist_lightning.export import formats
 from mnist_lightning.models import resnet50 as network
-from mnist_lightning.train import main as train_main
 from mnist_lightning.training.run_logger import RunLogger
 
 CONTEXT = multiprocessing.get_context("forkserver")

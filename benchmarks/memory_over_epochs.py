@@ -26,9 +26,9 @@ from benchmarks.process_resources import open_resources, resident_bytes
 from mnist_lightning.cli import StudyCLI
 from mnist_lightning.data.embedded import load_embedded
 from mnist_lightning.evaluation import latency
+from mnist_lightning.experiment import train
 from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.presets import expand
-from mnist_lightning.train import train
 
 BATCH_SIZE = 4096
 

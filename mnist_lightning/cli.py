@@ -173,6 +173,11 @@ class StudyCLI(LightningCLI):
         return Path(self.config.output_dir)
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether only errors and the summary are printed, as without a progress bar."""
+        return self.trainer.progress_bar_callback is None
+
+    @property
     def bytes_needed(self) -> int:
         """Estimate of what a run writes: checkpoints, the exported file, figures and events.
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from mnist_lightning.train import main
+from mnist_lightning.commands.train import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,6 +12,7 @@ import yaml
 
 from mnist_lightning import __version__
 from mnist_lightning.cli import StudyCLI
+from mnist_lightning.commands.train import main
 from mnist_lightning.errors import UserError
 from mnist_lightning.terminal.messages import shorten
 from mnist_lightning.terminal.presets import (
@@ -26,7 +27,6 @@ from mnist_lightning.terminal.training_command import (
     take_seeds,
     with_preset_names,
 )
-from mnist_lightning.train import main
 
 CNN = ["--model", "cnn"]
 PUBLISHED_CNN = Path(__file__).parents[1] / "output" / "published" / "custom_cnn_model.pt"
@@ -90,7 +90,7 @@ def test_presets_of_a_wheel_are_found_inside_the_package(
 @pytest.mark.parametrize("option", ["--help", "-h", "--version"])
 def test_help_and_version_answer_without_importing_torch(option: str) -> None:
     code = (
-        "import sys\nfrom mnist_lightning.train import main\n"
+        "import sys\nfrom mnist_lightning.commands.train import main\n"
         f"status = main([{option!r}])\nprint(status, 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -22,24 +22,24 @@ NAME = PACKAGE.name
 
 #: From top to bottom. A folder or file imports what is below it; it may skip floors, never climb.
 FLOORS = (
-    *("commands", "train", "results", "cli"),
+    *("commands", "experiment", "results", "cli"),
     *("demo", "reporting", "learning_curve"),
     *("comparison", "robustness", "handwriting", "export"),
     *("training", "models", "records", "evaluation", "data"),
     *("terminal", "files", "errors", "__init__"),
 )
 #: The files that stand directly in the package, besides ``__init__``.
-TOP = {"train", "results", "cli", "errors"}
-DEEPEST = 12
+TOP = {"experiment", "results", "cli", "errors"}
+DEEPEST = 13
 #: Lines of code, without docstrings, comments and blank lines. Raise it for a new capability only,
 #: and look first for what the capability makes superfluous.
 MOST_CODE = 13_770
 #: The files that a reader opens from ``scripts/train.py`` to the optimiser.
 TO_THE_OPTIMISER = (
     "scripts/train.py",
-    "mnist_lightning/train.py",
+    "mnist_lightning/commands/train.py",
+    "mnist_lightning/experiment.py",
     "mnist_lightning/terminal/presets.py",
-    "configs/base.yaml",
     "configs/cnn.yaml",
     "mnist_lightning/cli.py",
     "mnist_lightning/models/classifier.py",
@@ -185,13 +185,14 @@ def test_seven_files_lead_from_the_script_to_the_optimiser() -> None:
     root = PACKAGE.parent
     assert len(TO_THE_OPTIMISER) <= 7
     *python, cnn, cli, classifier = (root / name for name in TO_THE_OPTIMISER)
-    script, train, presets, _ = python
-    # Each file names the next one.
-    assert "mnist_lightning.train import main" in script.read_text()
-    assert "mnist_lightning.terminal.presets import expand" in train.read_text()
+    script, command, experiment, presets = python
+    # Each file names the next ones.
+    assert "mnist_lightning.commands.train import main" in script.read_text()
+    assert "mnist_lightning.experiment import train" in command.read_text()
+    assert "mnist_lightning.terminal.presets import expand" in command.read_text()
     assert ".yaml" in presets.read_text()
     assert yaml.safe_load(cnn.read_text())["model"]["class_path"].endswith(".CNNClassifier")
-    assert "mnist_lightning.cli import StudyCLI" in train.read_text()
+    assert "mnist_lightning.cli import StudyCLI" in experiment.read_text()
     assert "import CNNClassifier, DigitClassifier" in cli.read_text()
     text = classifier.read_text()
     assert "class DigitClassifier" in text
@@ -214,8 +215,8 @@ def test_only_cli_knows_lightning_cli_and_only_the_check_of_a_file_knows_yaml() 
     assert _importers("yaml") == {"files.config_file"}
 
 
-def test_the_object_of_the_command_line_goes_no_further_than_train() -> None:
-    assert _importers(f"{NAME}.cli") == {"train"}
+def test_the_object_of_the_command_line_goes_no_further_than_the_experiment() -> None:
+    assert _importers(f"{NAME}.cli") == {"commands.train", "experiment"}
 
 
 def test_only_reporting_and_its_callers_draw_and_nobody_with_pyplot() -> None:
@@ -235,7 +236,7 @@ def test_networks_are_plain_modules_of_torch() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("__init__", "train", "errors", "records.model_names", "terminal.logs"),
+        *("__init__", "commands.train", "errors", "records.model_names", "terminal.logs"),
         *("terminal.parser", "terminal.presets", "terminal.streams", "terminal.training_command"),
         *("commands.compare", "commands.demo", "commands.ensemble", "commands.export"),
         *("commands.predict", "commands.report", "commands.robustness", "records.artefacts"),

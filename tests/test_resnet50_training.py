@@ -15,6 +15,7 @@ from torch import Tensor
 from torchvision.models import ResNet, resnet50
 from torchvision.models.resnet import Bottleneck
 
+from mnist_lightning.commands.train import main
 from mnist_lightning.data.sources import load_dataset
 from mnist_lightning.evaluation.inference import predict_logits
 from mnist_lightning.export.torchscript import load_torchscript
@@ -23,7 +24,6 @@ from mnist_lightning.models import pretrained as weights
 from mnist_lightning.models.pretrained import Pretrained
 from mnist_lightning.records.predictions import read_predictions
 from mnist_lightning.records.record import read_record
-from mnist_lightning.train import main
 
 KINDS = [
     "model.pt",
@@ -150,7 +150,7 @@ def test_frozen_writes_all_artefacts_and_runs_the_backbone_only_once(
         raise AssertionError("the backbone was run again")
 
     monkeypatch.setattr(feature_cache, "FeatureExtractor", no_backbone)
-    monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
+    monkeypatch.setattr("mnist_lightning.experiment.write_results", lambda *args: "")
     assert train("resnet50", *argv) == 0
     assert capsys.readouterr().err.count("are taken from") == 3
     tables = [out / f"runs/resnet50/version_{n}/metrics.csv" for n in (0, 1)]
@@ -232,7 +232,7 @@ def test_every_strategy_resumes_exactly_in_every_stage_without_its_weights_file(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
+    monkeypatch.setattr("mnist_lightning.experiment.write_results", lambda *args: "")
     torch.manual_seed(3)
     file = tmp_path / "short.pth"
     torch.save(ResNet(Bottleneck, [1, 1, 1, 1]).state_dict(), file)
@@ -368,7 +368,7 @@ def test_ctrl_c_while_features_are_computed_keeps_the_finished_ones(
         patch.setattr(feature_cache, "FeatureExtractor", Interrupted)
         assert train("resnet50", *argv) == 130
     assert capsys.readouterr().err.endswith("\ninterrupted\n")
-    monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
+    monkeypatch.setattr("mnist_lightning.experiment.write_results", lambda *args: "")
     assert train("resnet50", *argv) == 0
     error = capsys.readouterr().err
     assert "Features of training images are taken from" in error

@@ -20,7 +20,7 @@ from lightning import Callback, LightningModule, Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.summary.writer import event_file_writer
 
-from mnist_lightning.train import main
+from mnist_lightning.commands.train import main
 
 ROOT = Path(__file__).resolve().parents[1]
 EPOCHS, STEPS = 3, 6
@@ -116,7 +116,7 @@ def _differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
 def _training_only() -> Any:
     """Skip the results, whose figures take longer than the training."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mnist_lightning.train.write_results", lambda *args: "")
+        patch.setattr("mnist_lightning.experiment.write_results", lambda *args: "")
         yield
 
 

@@ -21,6 +21,7 @@ from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mnist_lightning.commands import compare, export
+from mnist_lightning.commands.train import main
 from mnist_lightning.comparison.schema import read_comparison
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.data.embedded import load_embedded
@@ -35,7 +36,6 @@ from mnist_lightning.records.artefacts import find_models
 from mnist_lightning.records.exported_files import read_exports
 from mnist_lightning.records.predictions import read_predictions
 from mnist_lightning.records.record import Record, read_record
-from mnist_lightning.train import main
 
 # One training, that of ``run``, draws its figures.
 pytestmark = pytest.mark.usefixtures("empty_figures")

@@ -9,11 +9,11 @@ from comparison_inputs import GOLDEN_RECORD
 
 from mnist_lightning import results
 from mnist_lightning.cli import StudyCLI
+from mnist_lightning.commands.train import train_seeds
 from mnist_lightning.comparison.seed_study import read_seeds
 from mnist_lightning.errors import UserError
 from mnist_lightning.files.identity import describe_file
 from mnist_lightning.records.record import read_record
-from mnist_lightning.train import train_seeds
 
 GOLDEN = read_record(GOLDEN_RECORD)
 ENDS = ("model.safetensors", "model.pt", "predictions.npz", "metrics.json")
@@ -57,7 +57,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> Trainings:
     monkeypatch.setattr("mnist_lightning.cli.read_checkpoint", lambda *args: CHECKPOINT)
     monkeypatch.setattr("mnist_lightning.cli.check_fits", lambda *args: None)
     trainings = Trainings()
-    monkeypatch.setattr("mnist_lightning.train.train", trainings)
+    monkeypatch.setattr("mnist_lightning.experiment.train", trainings)
     return trainings
 
 

@@ -15,8 +15,16 @@ from mistake import Mistake
 from train_mistakes import TRAIN
 from use_mistakes import DEMO, EXPORT, PREDICT, ROBUSTNESS
 
-from mnist_lightning import train
-from mnist_lightning.commands import compare, demo, ensemble, export, predict, report, robustness
+from mnist_lightning.commands import (
+    compare,
+    demo,
+    ensemble,
+    export,
+    predict,
+    report,
+    robustness,
+    train,
+)
 
 COMMANDS = {
     "train": (train.main, TRAIN),

@@ -11,7 +11,7 @@ from bad_servers import FAULTS, Server, half, right, running
 from torchvision.models import ResNet
 from torchvision.models.resnet import Bottleneck
 
-from mnist_lightning import train
+from mnist_lightning.commands import train
 from mnist_lightning.data import mirrors
 from mnist_lightning.data.standard import StandardFile
 from mnist_lightning.models import pretrained as weights

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_lightning.train import main
+from mnist_lightning.commands.train import main
 
 
 def _weights(data_dir: Path, output_dir: Path, batch_size: str) -> dict[str, torch.Tensor]:
@@ -25,7 +25,7 @@ def _weights(data_dir: Path, output_dir: Path, batch_size: str) -> dict[str, tor
 def test_the_same_seed_gives_the_same_weights_with_any_batch_size(
     batch_size: str, tiny_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
+    monkeypatch.setattr("mnist_lightning.experiment.write_results", lambda *args: "")
     first = _weights(tiny_data_dir, tmp_path / "first", batch_size)
     torch.rand(3)  # earlier draws must not matter
     second = _weights(tiny_data_dir, tmp_path / "second", batch_size)

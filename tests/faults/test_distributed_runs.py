@@ -16,10 +16,10 @@ import pytest
 import torch
 from two_processes import TWO, train_as_two_nodes, train_in_two
 
+from mnist_lightning.commands.train import main
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.records.record import read_record
-from mnist_lightning.train import main
 from mnist_lightning.training.checkpoints import read_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("empty_figures")]

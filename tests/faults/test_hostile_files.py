@@ -17,8 +17,7 @@ import torch
 from comparison_inputs import write_model
 from refusals import RunsCode, refused
 
-from mnist_lightning import train
-from mnist_lightning.commands import compare
+from mnist_lightning.commands import compare, train
 from mnist_lightning.errors import UserError
 from mnist_lightning.export.loading import load_network
 from mnist_lightning.files.identity import describe_file

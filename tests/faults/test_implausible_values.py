@@ -8,8 +8,16 @@ import pytest
 import torch
 from refusals import refused
 
-from mnist_lightning import train
-from mnist_lightning.commands import compare, demo, ensemble, export, predict, report, robustness
+from mnist_lightning.commands import (
+    compare,
+    demo,
+    ensemble,
+    export,
+    predict,
+    report,
+    robustness,
+    train,
+)
 from mnist_lightning.errors import UserError
 from mnist_lightning.export.loading import load_network
 from mnist_lightning.training.trainer_options import check_options

@@ -22,10 +22,10 @@ from benchmarks.kill_sweep import (
     start,
     training_argv,
 )
+from mnist_lightning.commands.train import main
 from mnist_lightning.files import storage
 from mnist_lightning.records.exported_files import read_exports
 from mnist_lightning.records.record import Record, read_record
-from mnist_lightning.train import main
 
 
 @pytest.fixture(scope="module")

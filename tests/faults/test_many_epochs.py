@@ -10,7 +10,7 @@ if sys.platform != "linux":
     pytest.skip("the kernel's lists are read as Linux writes them", allow_module_level=True)
 
 from benchmarks.process_resources import open_resources
-from mnist_lightning.train import main
+from mnist_lightning.commands.train import main
 
 EPOCHS = 60
 #: Bytes. Each epoch adds 370; the figures are empty, and the settings are short.

@@ -7,7 +7,7 @@ import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer
 
-from mnist_lightning.train import main
+from mnist_lightning.commands.train import main
 
 STEPS = 6
 

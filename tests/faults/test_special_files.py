@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_lightning import train
-from mnist_lightning.commands import compare, export, predict, report, robustness
+from mnist_lightning.commands import compare, export, predict, report, robustness, train
 
 HAS_PIPES = hasattr(os, "mkfifo") and Path("/dev/zero").exists()
 pytestmark = [

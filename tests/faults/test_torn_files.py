@@ -21,9 +21,9 @@ import torch
 from PIL import Image
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from mnist_lightning.commands.train import main
 from mnist_lightning.export.loading import load_network
 from mnist_lightning.files.storage import atomic_path
-from mnist_lightning.train import main
 from mnist_lightning.training.run_logger import RunLogger
 
 pytestmark = pytest.mark.usefixtures("empty_figures")
@@ -210,7 +210,7 @@ def test_a_full_disk_at_tensorboards_file_stops_the_run_in_one_line(
 def test_checkpoints_are_written_next_to_their_destination(
     tiny_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
+    monkeypatch.setattr("mnist_lightning.experiment.write_results", lambda *args: "")
     moved: list[tuple[Path, Path]] = []
     real = Path.replace
 
@@ -263,7 +263,7 @@ def test_of_two_concurrent_writers_one_wins_and_no_reader_sees_an_incomplete_fil
 def test_the_next_run_of_a_model_deletes_incomplete_files_of_killed_ones(
     tiny_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mnist_lightning.train.write_results", lambda *args: "")
+    monkeypatch.setattr("mnist_lightning.experiment.write_results", lambda *args: "")
     checkpoints = tmp_path / "runs/custom_cnn/version_0/checkpoints"
     checkpoints.mkdir(parents=True)
     for name, hours in (("abandone", 2), ("stillnew", 0)):

@@ -24,7 +24,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import distributed
 
 from benchmarks.kill_sweep import CONTEXT, shorten_training, start
-from mnist_lightning.train import main
+from mnist_lightning.commands.train import main
 
 #: 350 images are three steps per epoch.
 TWO = ["--data.batch_size", "64", "--trainer.devices", "2", "--trainer.strategy", "ddp"]

@@ -10,12 +10,12 @@ from lightning import Trainer
 from torch import Tensor, nn
 
 from mnist_lightning.cli import StudyCLI
+from mnist_lightning.commands.train import main
 from mnist_lightning.data.augmentation import Augmentation
 from mnist_lightning.data.datamodule import MNISTDataModule
 from mnist_lightning.models import CNNClassifier
 from mnist_lightning.records.record import read_record
 from mnist_lightning.terminal.presets import expand
-from mnist_lightning.train import main
 from mnist_lightning.training.distillation import Distillation
 
 MakeTrainer = Callable[..., Trainer]
