@@ -1,3 +1,3 @@
 """A PyTorch Lightning study: a small CNN against a pretrained ResNet50 on MNIST."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -68,9 +68,8 @@ def test_help_can_be_cut() -> None:
 
 @pytest.mark.parametrize("command", [path.stem for path in sorted(ROOT.glob("scripts/*.py"))])
 def test_every_command_is_also_a_module_to_run(command: str) -> None:
-    module = command if command == "train" else f"commands.{command}"
     done = subprocess.run(
-        [sys.executable, "-m", f"mnist_lightning.{module}", "--help"],
+        [sys.executable, "-m", f"mnist_lightning.commands.{command}", "--help"],
         capture_output=True,
         text=True,
         check=False,
