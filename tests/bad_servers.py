@@ -101,7 +101,7 @@ def redirecting(to: str) -> Respond:
 #: By name: the response, and a pattern of what the message says.
 FAULTS: dict[str, tuple[Respond, str]] = {
     "silent": (lambda request: time.sleep(1), "silent or too slow|timed out"),
-    "trickling": (trickling, "silent or too slow"),
+    "trickling": (trickling, "silent or too slow|timed out"),
     "half": (half, "IncompleteRead"),
     "endless": (endless, "more than the expected"),
     "wrong bytes": (wrong_bytes, "wrong SHA-256"),

@@ -220,7 +220,7 @@ def test_clients_that_send_nothing_or_half_a_request_do_not_delay_others(
             slow.enter_context(connect(url)).sendall(sent)
         start = time.monotonic()
         assert read(url, bar()) == (200, {})
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 15
 
 
 def test_more_connections_than_the_limit_are_refused_until_some_end(

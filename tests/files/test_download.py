@@ -51,9 +51,11 @@ def test_bad_server_is_named_with_its_reason_in_bounded_time(
 ) -> None:
     server.respond, reason = FAULTS[fault]
     url = f"{server.url}file.bin"
+    # Short where the time limit is what is tested: elsewhere a busy machine could exceed it.
+    timeout = 0.3 if "too slow" in reason else BOUND_SECONDS
     started = time.monotonic()
     with pytest.raises(DownloadError) as caught:
-        fetch(url, to=path, timeout=0.3)
+        fetch(url, to=path, timeout=timeout)
     assert time.monotonic() - started < BOUND_SECONDS
     message = str(caught.value)
     assert re.search(rf"{re.escape(url)}: .*({reason})", message), message

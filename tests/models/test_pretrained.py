@@ -92,7 +92,7 @@ def test_silent_server_is_given_up_in_time(hub: Path, monkeypatch: pytest.Monkey
         monkeypatch.setattr(weights, "TIMEOUT_SECONDS", 0.2)
         with pytest.raises(WeightsError) as caught:
             resolve_weights("imagenet")
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
     assert_names_all_remedies(str(caught.value), f"{url}{name}", hub / name)
 
 
