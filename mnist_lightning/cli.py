@@ -113,7 +113,7 @@ class StudyCLI(LightningCLI):
     def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options that belong neither to model, data nor Trainer."""
         add = parser.add_argument
-        seed = "Seed of weights, image order and distortions."
+        seed = "Seed of weights, image order and augmentation."
         add("--seed_everything", type=int, default=0, help=seed)
         add("--name", type=str, required=True, help="Prefix of the artefacts.")
         add("--output_dir", type=str, default="output", help="Folder of the artefacts.")

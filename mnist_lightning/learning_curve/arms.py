@@ -24,7 +24,7 @@ class Arm:
         least_steps: The smallest number of optimiser steps; None for a linear layer on frozen
             features, which is trained until it converges.
         times: Factor of the number of epochs of the preset.
-        distortions: The preset whose distortions it trains with; None for its own.
+        augmentation: The preset whose augmentation it trains with; None for its own.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Arm:
     start: Start
     least_steps: int | None
     times: int = 1
-    distortions: str | None = None
+    augmentation: str | None = None
 
     def steps(self, size: int, batch_size: int, epochs: int, whole: int) -> int:
         """Return the number of optimiser steps, a rule that needs no labels beyond the ``size``.
@@ -55,25 +55,25 @@ class Arm:
 #: The first arm is the one that all others are compared with. The controls of the frozen backbone
 #: tell what its features owe to ImageNet: one has random weights, the other random weights with the
 #: scale of the pretrained ones. Training from scratch differs from fine-tuning in its start alone,
-#: and then trains three times as long. The CNN's own distortions are more varied than those of
-#: ResNet50, so it is also trained with these, and without any, as frozen features are.
+#: and then trains three times as long. The CNN's own augmentation is more varied than that of
+#: ResNet50, so it is also trained with that one, and without any, as frozen features are.
 ARMS = (
     Arm("cnn", "Custom CNN", "cnn", "random", 1000),
     Arm(
         "cnn_affine",
-        "Custom CNN, distortions of ResNet50",
+        "Custom CNN, augmentation of ResNet50",
         "cnn",
         "random",
         1000,
-        distortions="resnet50_finetune_small",
+        augmentation="resnet50_finetune_small",
     ),
     Arm(
         "cnn_undistorted",
-        "Custom CNN, no distortions",
+        "Custom CNN, no augmentation",
         "cnn",
         "random",
         1000,
-        distortions="resnet50",
+        augmentation="resnet50",
     ),
     Arm("resnet50", "ResNet50, frozen", "resnet50", "pretrained", None),
     Arm("resnet50_layer3", "ResNet50 up to layer 3, frozen", "resnet50_layer3", "pretrained", None),

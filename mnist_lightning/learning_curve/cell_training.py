@@ -58,8 +58,8 @@ class CellTrainer:
     """Trains and tests one arm on a number of labelled images.
 
     Every result is that of the last optimiser step: no images are set aside to choose an epoch or
-    to calibrate. All arms of a seed see the same images, in the same order and distortions where
-    their batches have the same size.
+    to calibrate. All arms of a seed see the same images, in the same order and with the same
+    distortions where their batches have the same size.
 
     Args:
         dataset: The dataset; it is split as in every other training of the study.
@@ -256,9 +256,9 @@ class CellTrainer:
 
 def _data_options(arm: Arm) -> dict[str, Any]:
     options: dict[str, Any] = _preset(arm.preset)["data"]
-    if arm.distortions is None:
+    if arm.augmentation is None:
         return options
-    return {**options, "augmentation": _preset(arm.distortions)["data"].get("augmentation")}
+    return {**options, "augmentation": _preset(arm.augmentation)["data"].get("augmentation")}
 
 
 def _augmentation(ranges: dict[str, Any]) -> Augmentation:

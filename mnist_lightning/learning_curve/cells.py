@@ -32,7 +32,7 @@ class CellKey(NamedTuple):
     Attributes:
         arm: Name of the arm.
         size: Number of labelled images.
-        seed: Seed of the images, of the initial weights, and of order and distortions.
+        seed: Seed of the images, of the initial weights, and of order and augmentation.
     """
 
     arm: str
@@ -52,7 +52,7 @@ class Cell:
         schema_version: Version of this schema.
         arm: Name of the arm.
         size: Number of labelled images that it was trained on.
-        seed: Seed of the choice of these, of initial weights, order and distortions.
+        seed: Seed of the choice of these, of initial weights, order and augmentation.
         tested: Number of test images.
         wrong: Positions of the test images that it reads wrongly, ascending.
         steps: Number of optimiser steps; of L-BFGS, iterations.

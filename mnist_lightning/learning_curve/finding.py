@@ -18,7 +18,7 @@ def answer(curve: LearningCurve) -> tuple[str, ...]:
             the smallest number of labels of the first.
 
     Returns:
-        Two or three sentences; the last one, about distortions and training from scratch, is
+        Two or three sentences; the last one, about augmentation and training from scratch, is
         missing without such arms. None at all without a pretrained arm to compare with.
     """
     own = {point.size: point for point in curve.of(curve.baseline)} if curve.baseline else {}
@@ -33,7 +33,7 @@ def answer(curve: LearningCurve) -> tuple[str, ...]:
     few = own[min(own)]
     rivals = [point for one in pretrained if (point := curve.at(one.arm, few.size))]
     explained = [
-        *_without_distortions(curve, few, rivals, max(own)),
+        *_without_augmentation(curve, few, rivals, max(own)),
         *_from_scratch(curve, pretrained[0], few.size),
     ]
     return (
@@ -80,10 +80,10 @@ def _with_few_labels(
     return _sentence(parts)
 
 
-def _without_distortions(
+def _without_augmentation(
     curve: LearningCurve, own: Point, rivals: list[Point], most: int
 ) -> list[str]:
-    """Compare the first arm without distortions with frozen features, which have none either.
+    """Compare the first arm without augmentation with frozen features, which have none either.
 
     Args:
         curve: The statistics.
@@ -96,7 +96,7 @@ def _without_distortions(
     if plain is None or nearest is None:
         return []
     text = (
-        f"Distortions explain part of the difference: without them, {_name(own.arm)} is wrong on "
+        f"Augmentation explains part of the difference: without it, {_name(own.arm)} is wrong on "
         f"{_rate(plain)} with {own.size:,} labels ({_name(nearest.arm)} on {_rate(nearest)})"
     )
     with_all = curve.at(plain.arm, most)

@@ -26,7 +26,7 @@ options:
   --config FILE               YAML file whose settings override those of the model
   --output_dir DIR            folder for the results (default: output)
   --ckpt_path last|FILE       resume from the newest checkpoint of this model, or from FILE
-  --seed_everything N         seed of weights, image order and distortions (default: 0)
+  --seed_everything N         seed of weights, image order and augmentation (default: 0)
   --seeds N N ...             train once with each seed, into <output_dir>/seeds
   --data.data_dir DIR         folder with MNIST; downloads go there too (default: data)
   --data.source NAME          auto, mnist (fail without the whole set), mnist5k (installed)

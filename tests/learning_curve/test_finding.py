@@ -70,10 +70,10 @@ def test_a_pretrained_network_that_wins_is_said_to_win() -> None:
     )
 
 
-def test_without_distortions_the_cnn_is_compared_with_frozen_features() -> None:
+def test_without_augmentation_the_cnn_is_compared_with_frozen_features() -> None:
     plain = {100: [1400, 1417, 1420], 1_000: [210, 214, 219]}
     few = (
-        "Distortions explain part of the difference: without them, Custom CNN is wrong on 14.1 % "
+        "Augmentation explains part of the difference: without it, Custom CNN is wrong on 14.1 % "
         "with 100 labels (the frozen ResNet50 up to layer 3 on 9.1 %)"
     )
 
