@@ -1,11 +1,12 @@
 """Cross-validation of recipes over the 60,000 training images; the test images are never used.
 
-    python -m benchmarks.cross_validation [--recipes plain contrast] [--folds 0 1] [--seeds 0]
+    python -m benchmarks.cross_validation [--trainings plain contrast:1] [--folds 0 1]
 
 Each training uses 50,000 images and predicts the other 10,000 with its weights after the last step;
 six of them predict all 60,000. Errors of two recipes on the same images are compared in pairs. A
 training writes a file to `results/cross_validation/` and is skipped if the file exists, so that an
-interrupted benchmark continues, and several processes can share one folder.
+interrupted benchmark continues, and several processes can share one folder. Networks stay in
+`--networks`; a teacher whose network is not there is trained again.
 """
 
 import argparse
@@ -200,16 +201,20 @@ def _trainings(specified: Sequence[str]) -> list[tuple[Recipe, int]]:
 
 def _train_all(jobs: Sequence[tuple[Recipe, int, int]], data_dir: Path, networks: Path) -> None:
     """Train what neither has a result nor is being trained by another process."""
+    teachers = {teacher for recipe, _, _ in jobs for teacher in recipe.teachers}
     for recipe, seed, fold in jobs:
         path = _RESULTS / f"{recipe.name}_fold_{fold}_seed_{seed}.json"
-        lock = FileLock(networks / f"{path.stem}.lock", blocking=False)
+        network = networks / f"{path.stem}.pt"
+        lock = FileLock(network.with_suffix(".lock"), blocking=False)
         try:
             with lock:
-                if path.is_file():
+                missing = (recipe.name, seed) in teachers and not network.is_file()
+                if path.is_file() and not missing:
                     continue
                 run = train_fold(recipe, fold, seed, data_dir, networks)
-                with atomic_path(path) as temporary:
-                    temporary.write_text(json.dumps(run) + "\n", encoding="utf-8")
+                if not path.is_file():
+                    with atomic_path(path) as temporary:
+                        temporary.write_text(json.dumps(run) + "\n", encoding="utf-8")
         except Timeout:
             continue
         print(f"{path.stem}: {len(run['wrong'])} errors, {run['seconds']:.0f} s", flush=True)
