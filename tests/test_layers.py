@@ -240,14 +240,14 @@ def test_networks_are_plain_modules_of_torch() -> None:
         *("terminal.parser", "terminal.presets", "terminal.streams", "terminal.training_command"),
         *("commands.compare", "commands.demo", "commands.ensemble", "commands.export"),
         *("commands.predict", "commands.report", "commands.robustness", "records.artefacts"),
-        *("commands.learning_curve", "records.model_choice"),
+        *("commands.learning_curve", "records.model_choice", "terminal.wording"),
     ],
 )
 def test_what_answers_at_once_imports_nothing_heavy_at_its_top(name: str) -> None:
     """``--help`` and mistakes in the command line must not wait for torch."""
     light = {"errors", "records.artefacts", "records.model_choice", "records.model_names"}
     light |= {f"terminal.{part}" for part in ("parser", "presets", "streams", "threads")}
-    light |= {"terminal.logs", "terminal.training_command"}
+    light |= {"terminal.logs", "terminal.training_command", "terminal.wording"}
     tree = ast.parse(_modules()[name].read_text(encoding="utf-8"))
     # Imports inside of functions, and those for the type checker, are not executed on import.
     modules = set()

@@ -16,6 +16,7 @@ from mnist_lightning.records.artefacts import BASELINE, folder_of
 from mnist_lightning.records.model_choice import choose_models
 from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.parser import CommandParser, number_up_to, run_command
+from mnist_lightning.terminal.wording import count
 
 if TYPE_CHECKING:
     from mnist_lightning.comparison.schema import Comparison
@@ -83,7 +84,7 @@ def _measure(
     from mnist_lightning.comparison.seed_study import read_seeds, study_seeds
     from mnist_lightning.evaluation.latency import default_settings
 
-    log.info("Loading %d models and checking their files ...", len(records))
+    log.info("Loading %s and checking the files ...", count(len(records), "model"))
     models = [load_model(output_dir, record, dataset) for record in records]
     by_name = {record.model.name: record for record in records}
     seeds = study_seeds(
@@ -92,8 +93,8 @@ def _measure(
     settings = default_settings(seconds)
     points = len(settings.threads) * len(settings.batch_sizes)
     log.info(
-        "Timing %d models in turn at %d points, about %.0f s or more ...",
-        len(records),
+        "Timing %s in turn at %d points, about %.0f s or more ...",
+        count(len(records), "model"),
         points,
         points * len(records) * max(seconds, 0.1),
     )

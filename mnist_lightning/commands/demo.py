@@ -17,6 +17,7 @@ from mnist_lightning.errors import OutputError
 from mnist_lightning.records.model_names import files_of_models
 from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.parser import CommandParser, run_command
+from mnist_lightning.terminal.wording import count
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def _run(arguments: Namespace) -> int:
                 "page; it has no password and no encryption",
                 file=sys.stderr,
             )
-        log.info("Loading %d models ...", len(files))
+        log.info("Loading %s ...", count(len(files), "model"))
         models = [load_trained(path) for path in files]
         warm_up(models)
         examples = example_strip(load_dataset(arguments.data_dir, "auto", download=False))

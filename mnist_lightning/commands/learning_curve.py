@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mnist_lightning.errors import OutputError, check_range
 from mnist_lightning.terminal.logs import configure_logging
 from mnist_lightning.terminal.parser import CommandParser, choose, run_command, whole_number
+from mnist_lightning.terminal.wording import count
 
 if TYPE_CHECKING:
     from mnist_lightning.learning_curve.arms import Arm
@@ -112,12 +113,12 @@ def train_cells(
     from mnist_lightning.learning_curve.cells import CellKey, claimed
 
     left = deque(one for one in wanted if not _is_done(trainer, one, output_dir, force))
-    log.info("%d of %d trainings are done", len(wanted) - len(left), len(wanted))
+    log.info("%d of %s done", len(wanted) - len(left), count(len(wanted), "training"))
     busy: set[CellKey] = set()
     spent: dict[tuple[str, int], list[float]] = {}
     while left:
         if stop is not None and time.monotonic() >= stop:
-            log.info("--max_minutes is over: %d trainings are left", len(left))
+            log.info("--max_minutes is over: %s left", count(len(left), "training"))
             return
         arm, size, seed = one = left.popleft()
         key = CellKey(arm.name, size, seed)

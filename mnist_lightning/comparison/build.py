@@ -19,6 +19,7 @@ from mnist_lightning.evaluation.label_errors import known_label_errors, without_
 from mnist_lightning.evaluation.latency import BenchmarkSettings, LatencyPoint, benchmark
 from mnist_lightning.evaluation.peak_memory import PeakMemory
 from mnist_lightning.records.environment import describe_environment
+from mnist_lightning.terminal.wording import count
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def compare(
         The comparison.
     """
     latencies = benchmark([entry.model for entry in models], images, settings)
-    log.info("Measuring the peak memory of %d models ...", len(models))
+    log.info("Measuring the peak memory of %s ...", count(len(models), "model"))
     memories = measure_memory([entry.path for entry in models])
     compared = tuple(map(_describe, models, latencies, memories))
     pairs = compare_pairs(models)

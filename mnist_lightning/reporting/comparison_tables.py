@@ -14,14 +14,14 @@ from mnist_lightning.evaluation.label_errors import known_label_errors
 from mnist_lightning.reporting.quantities import quantities
 from mnist_lightning.reporting.tables import Table, four, interval, percent, table, texts
 from mnist_lightning.robustness.error_rates import Robustness
-from mnist_lightning.terminal.wording import p_text, signed
+from mnist_lightning.terminal.wording import count, p_text, signed
 
 
 def heading(comparison: Comparison) -> str:
     """Name the number of models and the test images."""
     dataset = comparison.dataset
     return (
-        f"{len(comparison.models)} models on the same {dataset.test:,} test images of "
+        f"{count(len(comparison.models), 'model')} on the same {dataset.test:,} test images of "
         f"{dataset.label}"
     )
 
