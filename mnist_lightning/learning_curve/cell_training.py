@@ -59,7 +59,7 @@ class CellTrainer:
 
     Every result is that of the last optimiser step: no images are set aside to choose an epoch or
     to calibrate. All arms of a seed see the same images, in the same order and with the same
-    distortions where their batches have the same size.
+    augmentation where their batches have the same size.
 
     Args:
         dataset: The dataset; it is split as in every other training of the study.
